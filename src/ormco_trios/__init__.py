@@ -1,0 +1,126 @@
+"""Connects an orthodontic practice's 3Shape TRIOS scanner account to Ormco, by program.
+
+What stands here is loaded when it is first used, so importing the library costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from ormco_trios._version import __version__
+
+if TYPE_CHECKING:
+    from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollSchedule
+    from ormco_trios.communicate.async_client import AsyncCommunicateClient
+    from ormco_trios.communicate.client import CommunicateClient
+    from ormco_trios.communicate.models import Connection, ConnectionState, User
+    from ormco_trios.communicate.regions import Region
+    from ormco_trios.core import errors
+    from ormco_trios.core.clock import Clock
+    from ormco_trios.core.environment import Environment
+    from ormco_trios.core.retry import Retry
+    from ormco_trios.core.transport import Timeout
+    from ormco_trios.oauth.async_client import AsyncOAuthClient
+    from ormco_trios.oauth.client import OAuthClient
+    from ormco_trios.oauth.code import AuthorizationCode
+    from ormco_trios.oauth.request import AuthorizationRequest
+    from ormco_trios.oauth.server import AuthorizationServer
+    from ormco_trios.oauth.stores import FileTokenStore, MemoryTokenStore
+    from ormco_trios.oauth.token import AsyncTokenStore, Token, TokenStore
+    from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
+    from ormco_trios.onboarding.checklist import Checklist
+    from ormco_trios.onboarding.onboarding import Onboarding
+    from ormco_trios.onboarding.outcomes import Connected, NeedsAuthorization, Progress, Waiting
+    from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
+    from ormco_trios.ormcodigital.client import OrmcoDigitalClient
+    from ormco_trios.ormcodigital.models import SubmissionMethod
+
+_HOME = {
+    "ApprovalUpdate": "communicate.approval",
+    "ApprovalWait": "communicate.approval",
+    "AsyncCommunicateClient": "communicate.async_client",
+    "AsyncOAuthClient": "oauth.async_client",
+    "AsyncOnboarding": "onboarding.async_onboarding",
+    "AsyncOrmcoDigitalClient": "ormcodigital.async_client",
+    "AsyncTokenStore": "oauth.token",
+    "AuthorizationCode": "oauth.code",
+    "AuthorizationRequest": "oauth.request",
+    "AuthorizationServer": "oauth.server",
+    "Checklist": "onboarding.checklist",
+    "Clock": "core.clock",
+    "CommunicateClient": "communicate.client",
+    "Connected": "onboarding.outcomes",
+    "Connection": "communicate.models",
+    "ConnectionState": "communicate.models",
+    "Environment": "core.environment",
+    "FileTokenStore": "oauth.stores",
+    "MemoryTokenStore": "oauth.stores",
+    "NeedsAuthorization": "onboarding.outcomes",
+    "OAuthClient": "oauth.client",
+    "Onboarding": "onboarding.onboarding",
+    "OrmcoDigitalClient": "ormcodigital.client",
+    "PollSchedule": "communicate.approval",
+    "Progress": "onboarding.outcomes",
+    "Region": "communicate.regions",
+    "Retry": "core.retry",
+    "SubmissionMethod": "ormcodigital.models",
+    "Timeout": "core.transport",
+    "Token": "oauth.token",
+    "TokenStore": "oauth.token",
+    "User": "communicate.models",
+    "Waiting": "onboarding.outcomes",
+}
+
+__all__ = [
+    "ApprovalUpdate",
+    "ApprovalWait",
+    "AsyncCommunicateClient",
+    "AsyncOAuthClient",
+    "AsyncOnboarding",
+    "AsyncOrmcoDigitalClient",
+    "AsyncTokenStore",
+    "AuthorizationCode",
+    "AuthorizationRequest",
+    "AuthorizationServer",
+    "Checklist",
+    "Clock",
+    "CommunicateClient",
+    "Connected",
+    "Connection",
+    "ConnectionState",
+    "Environment",
+    "FileTokenStore",
+    "MemoryTokenStore",
+    "NeedsAuthorization",
+    "OAuthClient",
+    "Onboarding",
+    "OrmcoDigitalClient",
+    "PollSchedule",
+    "Progress",
+    "Region",
+    "Retry",
+    "SubmissionMethod",
+    "Timeout",
+    "Token",
+    "TokenStore",
+    "User",
+    "Waiting",
+    "__version__",
+    "errors",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "errors":
+        return importlib.import_module("ormco_trios.core.errors")
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'ormco_trios' has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"ormco_trios.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

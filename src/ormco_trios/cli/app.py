@@ -1,0 +1,219 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import NoReturn, TypeVar
+
+import click
+from rich.console import Console
+
+from ormco_trios._version import __version__
+from ormco_trios.cli.display import Display, Lines, LiveTable, Silent, print_result
+from ormco_trios.cli.settings import (
+    APPROVAL_HOURS,
+    SPEED,
+    Practice,
+    configured_practice,
+    sandbox_practice,
+)
+from ormco_trios.communicate.regions import Region
+from ormco_trios.core.errors import OrmcoTriosError
+from ormco_trios.onboarding.checklist import Checklist, OverallState
+from ormco_trios.onboarding.outcomes import NeedsAuthorization
+
+F = TypeVar("F", bound=Callable[..., object])
+
+EXIT_CODES = {
+    OverallState.CONNECTED: 0,
+    OverallState.WAITING: 3,
+    OverallState.NEEDS_AUTHORIZATION: 4,
+    OverallState.INCOMPLETE: 5,
+    OverallState.BROKEN: 6,
+    OverallState.UNKNOWN: 7,
+}
+"""0 connected, 1 error, 2 wrong usage, 3 to 7 by state, 130 interrupted."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ormco-trios")
+def cli() -> None:
+    r"""Connect a practice's 3Shape TRIOS account to Ormco.
+
+    Without --sandbox the commands read ORMCO_TRIOS_CLIENT_ID, _CLIENT_SECRET, _REDIRECT_URI,
+    _DIALECT, _PORTAL_USERNAME, _PORTAL_PASSWORD and _ENVIRONMENT.  No secret is ever an argument.
+
+    \b
+    Exit codes: 0 connected, 1 error, 2 wrong usage, 3 waiting for Ormco,
+    4 a person has to authorize, 5 steps are missing, 6 broken,
+    7 not known, 130 interrupted.
+    """
+
+
+def _common(command: F) -> F:
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+        click.option(
+            "--region",
+            type=click.Choice([region.value for region in Region]),
+            help="Which of Ormco's labs; by default what the account's country clearly says.",
+        ),
+        click.option(
+            "--sandbox",
+            is_flag=True,
+            help="Use a simulator on this machine and play the doctor: nothing real is touched.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@click.option(
+    "--requests", "show_requests", is_flag=True, help="List the requests that the sandbox saw."
+)
+@_common
+def connect(sandbox: bool, region: str | None, as_json: bool, show_requests: bool) -> None:
+    """Do everything that is missing, until scans can be sent.
+
+    Safe to interrupt and to repeat: it goes on from wherever the practice stands.
+    """
+    console = Console()
+    with _reporting(as_json), _practice(sandbox, region) as practice:
+        display = _display(console, as_json)
+        with display:
+            if sandbox:
+                display.say(
+                    f"Sandbox: waiting goes {SPEED:.0f} times faster; "
+                    f"Ormco approves after {APPROVAL_HOURS:.0f} hours."
+                )
+            connected = practice.onboarding.run(
+                authorize=_authorize(practice, display), on_update=display.update
+            )
+        if show_requests and practice.sandbox is not None:
+            for entry in practice.sandbox.journal:
+                click.echo(f"{entry.status} {entry.method:6} {entry.route}", err=True)
+        _finish(console, connected.checklist, as_json)
+
+
+@cli.command()
+@_common
+def check(sandbox: bool, region: str | None, as_json: bool) -> None:
+    """Show the checklist and change nothing."""
+    with _reporting(as_json), _practice(sandbox, region) as practice:
+        _finish(Console(), practice.onboarding.check(), as_json)
+
+
+@cli.command(name="sandbox")
+@click.option("--port", default=0, show_default="any free one", help="Port on 127.0.0.1.")
+@click.option(
+    "--time-scale", default=1.0, show_default=True, help="How fast the sandbox's time goes."
+)
+@click.option(
+    "--approve-after",
+    default=60.0,
+    show_default=True,
+    help="Seconds of its time until Ormco's lab approves.",
+)
+def serve(port: int, time_scale: float, approve_after: float) -> None:
+    """Run the simulator until it is interrupted, and say how to use it."""
+    import threading
+
+    from ormco_trios.core.clock import ScaledClock
+    from ormco_trios.sandbox import Approval, Sandbox
+
+    with (
+        _reporting(as_json=False),
+        Sandbox(
+            server=True,
+            port=port,
+            clock=ScaledClock(time_scale),
+            approval=Approval.after(approve_after),
+        ) as box,
+    ):
+        who = box.practice
+        click.echo(f"Sandbox at {box.base_url}; stop it with Ctrl-C.\n")
+        click.echo(f"Sample practice: {who.email}, password {who.password}\n")
+        for name, value in {
+            "ENVIRONMENT": "sandbox",
+            "SANDBOX_URL": box.base_url,
+            "CLIENT_ID": box.client_id,
+            "CLIENT_SECRET": box.client_secret,
+            "REDIRECT_URI": box.redirect_uri,
+            "PORTAL_USERNAME": who.portal_username,
+            "PORTAL_PASSWORD": who.portal_password,
+        }.items():
+            click.echo(f"export ORMCO_TRIOS_{name}={value}")
+        threading.Event().wait()
+
+
+@contextmanager
+def _practice(sandbox: bool, region: str | None) -> Generator[Practice]:
+    chosen = None if region is None else Region(region)
+    with sandbox_practice(chosen) if sandbox else configured_practice(chosen) as practice:
+        yield practice
+
+
+def _display(console: Console, as_json: bool) -> Display:
+    if as_json:
+        return Silent()
+    return LiveTable(console) if console.is_terminal else Lines(console)
+
+
+def _authorize(practice: Practice, display: Display) -> Callable[[NeedsAuthorization], str]:
+    plays = practice.authorize
+    if plays is None:
+        return lambda needed: _ask(needed, display)
+
+    def play(needed: NeedsAuthorization) -> str:
+        display.say("The sandbox plays the doctor: signs in to 3Shape and allows access.")
+        return plays(needed)
+
+    return play
+
+
+def _ask(needed: NeedsAuthorization, display: Display) -> str:
+    """Show the link and take the answer, on standard error: --json keeps standard output."""
+    display.pause()
+    if needed.problem:
+        click.secho(needed.problem, fg="red", err=True)
+    click.echo(
+        f"\n{needed.purpose.explanation}\n\n"
+        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {needed.url}\n\n"
+        "2. Copy the ENTIRE address of the page you are sent to, even if it shows an error,\n"
+        "   and paste it here within three minutes. It is not shown while you paste.\n",
+        err=True,
+    )
+    pasted: str = click.prompt("Address", hide_input=True, err=True)
+    return pasted
+
+
+@contextmanager
+def _reporting(as_json: bool) -> Generator[None]:
+    """Turn the library's errors and an interruption into a message and an exit code."""
+    try:
+        yield
+    except OrmcoTriosError as error:
+        _fail(as_json, type(error).__name__, error, code=1)
+    except (KeyboardInterrupt, click.Abort):
+        message = "Interrupted. Nothing is lost: run the same command again and it goes on."
+        _fail(as_json, "Interrupted", message, code=130)
+
+
+def _fail(as_json: bool, kind: str, message: object, *, code: int) -> NoReturn:
+    if as_json:
+        print(json.dumps({"state": "error", "error": {"type": kind, "message": str(message)}}))
+    else:
+        click.secho(str(message), fg="red", err=True)
+    sys.exit(code)
+
+
+def _finish(console: Console, checklist: Checklist, as_json: bool) -> NoReturn:
+    if as_json:
+        print(checklist.model_dump_json(indent=2))
+    else:
+        print_result(console, checklist)
+    sys.exit(EXIT_CODES[checklist.state])

@@ -1,0 +1,129 @@
+"""From options and environment variables to a practice that can be connected."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from ormco_trios.communicate.client import CommunicateClient
+from ormco_trios.communicate.regions import Region
+from ormco_trios.core.clock import HurriedClock
+from ormco_trios.core.environment import Environment
+from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.oauth.client import OAuthClient
+from ormco_trios.oauth.server import AuthorizationServer
+from ormco_trios.oauth.stores import FileTokenStore
+from ormco_trios.onboarding.onboarding import Onboarding
+from ormco_trios.onboarding.outcomes import NeedsAuthorization
+from ormco_trios.ormcodigital.client import OrmcoDigitalClient
+
+if TYPE_CHECKING:
+    from ormco_trios.sandbox import Sandbox
+
+SPEED = 3600.0
+"""With ``--sandbox``, an hour of waiting takes a second."""
+
+APPROVAL_HOURS = 6.0
+"""With ``--sandbox``, when Ormco's lab approves."""
+
+Authorize = Callable[[NeedsAuthorization], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """One practice, ready to be connected.
+
+    Attributes:
+        authorize: Plays the doctor, in the sandbox; None where a person has to be asked.
+        sandbox: The simulator, if that is what it is connected to.
+    """
+
+    onboarding: Onboarding
+    authorize: Authorize | None = None
+    sandbox: Sandbox | None = None
+
+
+@contextmanager
+def sandbox_practice(region: Region | None) -> Generator[Practice]:
+    """The sandbox's sample practice, on a server that lives as long as this block."""
+    if find_spec("uvicorn") is None:
+        raise ConfigurationError(
+            "The sandbox's server needs the package uvicorn.",
+            advice="Install the extra: pip install 'ormco-trios[cli,sandbox]'",
+        )
+    from ormco_trios.sandbox import Approval, Sandbox
+
+    clock = HurriedClock(SPEED)
+    approval = Approval.after(APPROVAL_HOURS * 3600)
+    with Sandbox(server=True, clock=clock, approval=approval) as sandbox:
+        who = sandbox.practice
+        with (
+            OAuthClient(
+                sandbox.environment,
+                client_id=sandbox.client_id,
+                client_secret=sandbox.client_secret,
+                redirect_uri=sandbox.redirect_uri,
+            ) as oauth,
+            CommunicateClient(sandbox.environment, auth=oauth.auth) as communicate,
+            OrmcoDigitalClient(
+                sandbox.environment,
+                username=who.portal_username,
+                password=who.portal_password,
+            ) as ormco,
+        ):
+            yield Practice(
+                Onboarding(communicate=communicate, ormco=ormco, oauth=oauth, region=region),
+                lambda needed: sandbox.authorize(needed.url),
+                sandbox,
+            )
+
+
+@contextmanager
+def configured_practice(
+    region: Region | None, environ: Mapping[str, str] | None = None
+) -> Generator[Practice]:
+    """The practice that the environment variables ``ORMCO_TRIOS_*`` describe.
+
+    Raises:
+        ConfigurationError: One is missing or wrong.
+    """
+    source = os.environ if environ is None else environ
+    environment = Environment.from_env(source)
+    dialect = source.get("ORMCO_TRIOS_DIALECT", "classic")
+    try:
+        server = AuthorizationServer.named(dialect)
+    except ValueError:
+        raise ConfigurationError("ORMCO_TRIOS_DIALECT must be classic or account.") from None
+    username = _needed(source, "PORTAL_USERNAME", "your OrmcoDigital user name")
+    with (
+        OAuthClient(
+            environment,
+            client_id=_needed(source, "CLIENT_ID", "the id of your application at 3Shape"),
+            client_secret=source.get("ORMCO_TRIOS_CLIENT_SECRET"),
+            redirect_uri=_needed(source, "REDIRECT_URI", "its registered redirect address"),
+            server=server,
+            store=FileTokenStore(source.get("ORMCO_TRIOS_TOKEN_FOLDER")),
+            account=f"{environment.name}:{source.get('ORMCO_TRIOS_ACCOUNT', username)}",
+        ) as oauth,
+        CommunicateClient(environment, auth=oauth.auth) as communicate,
+        OrmcoDigitalClient(
+            environment,
+            username=username,
+            password=_needed(source, "PORTAL_PASSWORD", "its password"),
+        ) as ormco,
+    ):
+        yield Practice(Onboarding(communicate=communicate, ormco=ormco, oauth=oauth, region=region))
+
+
+def _needed(source: Mapping[str, str], name: str, meaning: str) -> str:
+    value = source.get(f"ORMCO_TRIOS_{name}")
+    if not value:
+        raise ConfigurationError(
+            f"The environment variable ORMCO_TRIOS_{name} ({meaning}) is not set.",
+            advice="Set it, or try everything without any account: add --sandbox.",
+        )
+    return value

@@ -1,0 +1,253 @@
+# Generated from async_client.py by tools/mirror.py; edit that file.
+"""3Shape Communicate: users, labs, connections, applications."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Generator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from ormco_trios.communicate import flows
+from ormco_trios.communicate.approval import (
+    DAY,
+    ApprovalUpdate,
+    ApprovalWait,
+    PollSchedule,
+    await_approval,
+    begin_wait,
+)
+from ormco_trios.communicate.models import Application, Connection, User
+from ormco_trios.communicate.operations import ME, USER
+from ormco_trios.communicate.regions import DIRECTORY, LabAccount, Region
+from ormco_trios.core._client import choose_auth, open_channel
+from ormco_trios.core.auth import Auth
+from ormco_trios.core.base_client import BaseClient
+from ormco_trios.core.channel import Channel
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.effects import Call
+from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.retry import Retry
+from ormco_trios.core.runner import Runner
+from ormco_trios.core.transport import Timeout, Transport
+
+if TYPE_CHECKING:
+    from ormco_trios.core._httpx import HttpClient
+
+
+class CommunicateClient(BaseClient):
+    """3Shape Communicate, as one account sees it.
+
+    Args:
+        environment: Which hosts; by default `Environment.from_env`.
+        token: An access token got elsewhere; it is not renewed.
+        auth: A sign-in that renews itself, from ``OAuthClient.auth(...)``; instead of ``token``.
+        timeout: Limits of one attempt, in seconds.
+        retry: How often and how patiently one call is repeated.
+        clock: For tests and the sandbox.
+        http_client: An httpx client of your own, for proxies or certificates; you close it.
+    """
+
+    users: Users
+    labs: Labs
+    connections: Connections
+    applications: Applications
+
+    def __init__(
+        self,
+        environment: Environment | None = None,
+        *,
+        token: str | SecretStr | None = None,
+        auth: Auth | None = None,
+        timeout: Timeout | None = None,
+        retry: Retry | None = None,
+        clock: Clock | None = None,
+        http_client: HttpClient | None = None,
+    ) -> None:
+        way = choose_auth(token, auth)
+        self._use(
+            open_channel(
+                environment,
+                auth={Service.COMMUNICATE: way, Service.METADATA: way},
+                timeout=timeout,
+                retry=retry,
+                clock=clock,
+                http_client=http_client,
+            )
+        )
+
+    def _use(self, channel: Channel[Transport]) -> None:
+        super()._use(channel)
+        self.users = Users(self._runner)
+        self.labs = Labs(self._runner)
+        self.connections = Connections(self._runner)
+        self.applications = Applications(self._runner)
+
+
+class Users:
+    """``communicate.users``"""
+
+    __slots__ = ("_runner",)
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def me(self) -> User:
+        """The account that is signed in, with all its connections [doc].
+
+        Raises:
+            NotSignedIn: The token is not accepted.
+        """
+        return self._runner.run(iter(Call(ME)))
+
+    def get(self, id_or_email: str) -> User:
+        """An account by its id or e-mail; how much it shows depends on your relation [doc].
+
+        Raises:
+            NotFound: There is none, or it is not shown to this account.
+        """
+        return self._runner.run(iter(Call(USER, path={"user": id_or_email})))
+
+
+class Labs:
+    """``communicate.labs``"""
+
+    __slots__ = ("_runner",)
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def find(self, region: Region) -> User:
+        """Ormco's lab account of a region, looked up by its e-mail [guide].
+
+        Raises:
+            LabNotFound: Communicate shows no account with that e-mail.
+            WrongLab: The account found has another e-mail.
+            NotALab: The account found does not have the role ``Lab``.
+        """
+        return self._runner.run(flows.find_lab(region))
+
+    def directory(self) -> tuple[LabAccount, ...]:
+        """Ormco's three accounts as the guide prints them; no request is made."""
+        return DIRECTORY
+
+
+class Connections:
+    """``communicate.connections``"""
+
+    __slots__ = ("_runner",)
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def list(self) -> builtins.list[Connection]:
+        """Every connection of the account, whatever its state."""
+        return self._runner.run(flows.list_connections())
+
+    def get(self, id: str) -> Connection:
+        """One connection.
+
+        Raises:
+            NotFound: The account has none with this id; it may have been removed.
+        """
+        return self._runner.run(flows.get_connection(id))
+
+    def request(self, lab: User) -> Connection:
+        """Ask ``lab`` for a connection, or return the one there is.
+
+        Safe to repeat: the account is looked at first, and a request whose answer was lost is
+        resolved by looking again.
+
+        Raises:
+            NotALab: ``lab`` does not have the role ``Lab``; nothing was sent.
+            OutcomeUnknown: It stays unclear whether the request arrived; look again later.
+        """
+        return self._runner.run(flows.request_connection(lab))
+
+    def approve(self, id: str) -> Connection:
+        """Accept an incoming request, with the token of the account that was asked (the lab).
+
+        Raises:
+            NotFound: This account has no such request.
+            PermissionDenied: The request was made to somebody else.
+        """
+        return self._runner.run(flows.approve_connection(id))
+
+    def remove(self, id: str) -> None:
+        """Remove a connection or withdraw a request [assumed]; one that is gone already is fine."""
+        self._runner.run(flows.remove_connection(id))
+
+    def wait_until_active(
+        self,
+        connection: Connection | str,
+        *,
+        timeout: timedelta = DAY,
+        schedule: PollSchedule | None = None,
+        on_update: Callable[[ApprovalUpdate], None] | None = None,
+    ) -> Connection:
+        """Wait until the other side has accepted; up to 24 hours [guide].
+
+        Args:
+            connection: The connection or its id.
+            timeout: When to give up; always finite.
+            schedule: When to look; the default asks at most 76 times a day.
+            on_update: Called after each look.
+
+        Raises:
+            ApprovalTimeout: Still waiting; ``error.wait.resume(client)`` goes on later.
+            ConnectionRemoved: The request disappeared before it was accepted.
+        """
+        wait = self._begin(connection, timeout, schedule)
+        return self._runner.run(await_approval(wait, clock=self._runner.clock), on_update=on_update)
+
+    def watch(
+        self,
+        connection: Connection | str,
+        *,
+        timeout: timedelta = DAY,
+        schedule: PollSchedule | None = None,
+    ) -> Generator[ApprovalUpdate, None]:
+        """As `wait_until_active`, yielding what each look saw; ends when it is active.
+
+        Raises:
+            ApprovalTimeout: Still waiting.
+            ConnectionRemoved: The request disappeared before it was accepted.
+        """
+        wait = self._begin(connection, timeout, schedule)
+        return self._runner.iterate(await_approval(wait, clock=self._runner.clock))
+
+    def resume(
+        self, wait: ApprovalWait, *, on_update: Callable[[ApprovalUpdate], None] | None = None
+    ) -> Connection:
+        """Go on with an interrupted wait, with the same schedule and deadline.
+
+        Raises:
+            ApprovalTimeout: Its deadline has passed; ``wait.extended(...)`` sets another.
+            ConnectionRemoved: The request disappeared before it was accepted.
+        """
+        return self._runner.run(await_approval(wait, clock=self._runner.clock), on_update=on_update)
+
+    def _begin(
+        self, connection: Connection | str, timeout: timedelta, schedule: PollSchedule | None
+    ) -> ApprovalWait:
+        id = connection if isinstance(connection, str) else connection.id
+        return begin_wait(id, clock=self._runner.clock, timeout=timeout, schedule=schedule)
+
+
+class Applications:
+    """``communicate.applications``: who has been given access [assumed]."""
+
+    __slots__ = ("_runner",)
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def list(self) -> builtins.list[Application]:
+        """The applications this account has given access, as the Applications page shows them."""
+        return self._runner.run(flows.list_applications())
+
+    def remove(self, id: str) -> None:
+        """Take an application's access away; one that is gone already is fine."""
+        self._runner.run(flows.remove_application(id))

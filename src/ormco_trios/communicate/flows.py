@@ -1,0 +1,134 @@
+"""What takes more than one call: finding the lab, asking for the connection, removing one."""
+
+from __future__ import annotations
+
+from ormco_trios.communicate.models import Application, Connection, User
+from ormco_trios.communicate.operations import (
+    APPLICATIONS,
+    APPROVE,
+    ME,
+    REMOVE,
+    REMOVE_APPLICATION,
+    REQUEST,
+    USER,
+)
+from ormco_trios.communicate.regions import Region, lab_account
+from ormco_trios.core.effects import Call, Flow, Pause
+from ormco_trios.core.errors import (
+    LabNotFound,
+    NotALab,
+    NotFound,
+    OutcomeUnknown,
+    ServerError,
+    WrongLab,
+)
+
+_LOOKS_AFTER_DOUBT = (1.0, 4.0)
+"""Seconds before each further look for a request whose answer was lost."""
+
+
+def find_lab(region: Region) -> Flow[User]:
+    """Ormco's lab account of a region: the e-mail asked for, and a lab, or an error."""
+    email = lab_account(region).email
+    try:
+        found = yield from Call(USER, path={"user": email})
+    except NotFound:
+        found = None
+    if found is None:
+        raise LabNotFound(f"Communicate shows no account for Ormco's {region.label} lab.")
+    if not found.has_email(email):
+        raise WrongLab(
+            f"The account found for Ormco's {region.label} lab has another e-mail than asked for."
+        )
+    if not found.is_lab:
+        raise NotALab(f"The account found for Ormco's {region.label} lab is not a lab.")
+    return found
+
+
+def list_connections() -> Flow[list[Connection]]:
+    """Every connection of the account; one answer holds them all."""
+    me = yield from Call(ME)
+    return me.connections or []
+
+
+def get_connection(id: str) -> Flow[Connection]:
+    """One connection by its id."""
+    for connection in (yield from list_connections()):
+        if connection.id.casefold() == id.casefold():
+            return connection
+    raise _unknown_connection()
+
+
+def find_connection(me: User, lab: User) -> Connection | None:
+    """The connection with ``lab``: an active one rather than a pending one."""
+    known = [c for c in me.connections or () if involves(c, lab)]
+    return next((c for c in known if c.connection_accepted is True), known[0] if known else None)
+
+
+def involves(connection: Connection, lab: User) -> bool:
+    """Whether ``lab`` is one side, by its id or its e-mail."""
+    return connection.involves(lab.id) or bool(lab.email and connection.involves(lab.email))
+
+
+def request_connection(lab: User) -> Flow[Connection]:
+    """Ask ``lab`` for a connection, unless there is one already.
+
+    The account is looked at first, and again whenever the fate of the request is in doubt, so
+    that there is never a second request for the same lab.
+    """
+    if not lab.is_lab:
+        raise NotALab("A connection is only requested from an account that has the role Lab.")
+    me = yield from Call(ME)
+    if (present := find_connection(me, lab)) is not None:
+        return present
+    doubt: OutcomeUnknown | ServerError | None = None
+    try:
+        yield from Call(REQUEST, path={"user": me.id, "remote": lab.id})
+    except (OutcomeUnknown, ServerError) as error:
+        doubt = error
+    for pause in (0.0, *_LOOKS_AFTER_DOUBT):
+        if pause:
+            yield from Pause(pause)
+        me = yield from Call(ME)
+        if (present := find_connection(me, lab)) is not None:
+            return present
+    if doubt is not None:
+        raise doubt
+    raise OutcomeUnknown("Communicate took the connection request but does not list it yet.")
+
+
+def approve_connection(id: str) -> Flow[Connection]:
+    """Accept an incoming request, with the token of the account that was asked."""
+    me = yield from Call(ME)
+    yield from Call(APPROVE, path={"user": me.id, "connection": id})
+    return (yield from get_connection(id))
+
+
+def remove_connection(id: str) -> Flow[None]:
+    """Remove a connection or withdraw a request; one that is gone already is fine."""
+    me = yield from Call(ME)
+    try:
+        yield from Call(REMOVE, path={"user": me.id, "connection": id})
+    except NotFound:
+        return
+
+
+def _unknown_connection() -> Exception:
+    return NotFound(
+        "The account has no connection with this id.", operation="connections.get", status=200
+    )
+
+
+def list_applications() -> Flow[list[Application]]:
+    """The applications the account has given access [assumed]."""
+    me = yield from Call(ME)
+    return (yield from Call(APPLICATIONS, path={"user": me.id}))
+
+
+def remove_application(id: str) -> Flow[None]:
+    """Take an application's access away [assumed]."""
+    me = yield from Call(ME)
+    try:
+        yield from Call(REMOVE_APPLICATION, path={"user": me.id, "application": id})
+    except NotFound:
+        return

@@ -1,0 +1,92 @@
+"""Communicate's user service, endpoint by endpoint [doc unless marked otherwise]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from ormco_trios.communicate.models import Application, User
+from ormco_trios.core.answers import error_as, json_as, nothing, refusal
+from ormco_trios.core.environment import Service
+from ormco_trios.core.errors import ApiError, NotFound, PermissionDenied
+from ormco_trios.core.operation import Operation, Safety
+from ormco_trios.core.transport import Answer
+
+
+def refuse(operation: Operation[Any], answer: Answer) -> ApiError:
+    """As `core.answers.refusal`; Communicate says *not found* and *forbidden* with 400 [doc]."""
+    if answer.status != 400:
+        return refusal(operation, answer)
+    sentence = _sentence(answer.body).casefold()
+    if "permission" in sentence:
+        return error_as(
+            PermissionDenied, operation, answer, "Communicate does not allow this account to do it."
+        )
+    if "could be found" in sentence or "not found" in sentence:
+        return error_as(NotFound, operation, answer, "Communicate does not know this id.")
+    return refusal(operation, answer)
+
+
+def _sentence(body: bytes) -> str:
+    """The sentence of a 400, whether it comes bare, as a JSON string, or in an object."""
+    try:
+        value = _SENTENCE.validate_json(body[:4096])
+    except ValueError:
+        return body[:4096].decode("utf-8", "replace")
+    return value if isinstance(value, str) else " ".join(map(str, value.values()))
+
+
+_SENTENCE: TypeAdapter[str | dict[str, object]] = TypeAdapter(str | dict[str, object])
+_APPLICATIONS: TypeAdapter[list[Application]] = TypeAdapter(list[Application])
+
+ME = Operation(
+    "users.me", Service.COMMUNICATE, "GET", "/api/users/me", parse=json_as(User), refuse=refuse
+)
+USER = Operation(
+    "users.get", Service.COMMUNICATE, "GET", "/api/users/{user}", parse=json_as(User), refuse=refuse
+)
+REQUEST = Operation(
+    "connections.request",
+    Service.COMMUNICATE,
+    "POST",
+    "/api/users/{user}/requestconnection/{remote}",
+    parse=nothing,
+    refuse=refuse,
+    safety=Safety.WRITE,
+)
+APPROVE = Operation(
+    "connections.approve",
+    Service.COMMUNICATE,
+    "POST",
+    "/api/users/{user}/connection/{connection}/approve",
+    parse=nothing,
+    refuse=refuse,
+    safety=Safety.IDEMPOTENT,
+)
+REMOVE = Operation(  # [assumed]: the red X of the guide's screen
+    "connections.remove",
+    Service.COMMUNICATE,
+    "DELETE",
+    "/api/users/{user}/connection/{connection}",
+    parse=nothing,
+    refuse=refuse,
+    safety=Safety.IDEMPOTENT,
+)
+APPLICATIONS = Operation(  # [assumed]: what the Applications page shows
+    "applications.list",
+    Service.COMMUNICATE,
+    "GET",
+    "/api/users/{user}/applications",
+    parse=lambda answer: _APPLICATIONS.validate_json(answer.body),
+    refuse=refuse,
+)
+REMOVE_APPLICATION = Operation(  # [assumed]: its square icon
+    "applications.remove",
+    Service.COMMUNICATE,
+    "DELETE",
+    "/api/users/{user}/applications/{application}",
+    parse=nothing,
+    refuse=refuse,
+    safety=Safety.IDEMPOTENT,
+)

@@ -1,0 +1,88 @@
+"""What every client is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from ormco_trios.core._options import Options
+from ormco_trios.core.auth import Auth, StaticToken
+from ormco_trios.core.channel import Channel
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.retry import Retry
+from ormco_trios.core.transport import AsyncTransport, Timeout, Transport
+
+if TYPE_CHECKING:
+    from ormco_trios.core._httpx import AsyncHttpClient, HttpClient
+
+
+def choose_auth(token: str | SecretStr | None, auth: Auth | None) -> Auth | None:
+    """One of the two ways to sign a client in.
+
+    Raises:
+        ConfigurationError: Both were given.
+    """
+    if token is not None and auth is not None:
+        raise ConfigurationError("Give the client a token or an authentication, not both.")
+    return StaticToken(token) if token is not None else auth
+
+
+def open_channel(
+    environment: Environment | None,
+    *,
+    auth: Mapping[Service, Auth | None],
+    timeout: Timeout | None,
+    retry: Retry | None,
+    clock: Clock | None,
+    http_client: HttpClient | None,
+) -> Channel[Transport]:
+    """A channel for threads."""
+    environment = environment or Environment.from_env()
+    if environment.gateway is not None and http_client is None:
+        transport = environment.gateway.open()
+    else:
+        from ormco_trios.core._httpx import HttpxTransport
+
+        transport = HttpxTransport(http_client)
+    return _channel(environment, transport, auth, timeout, retry, clock)
+
+
+def open_channel_async(
+    environment: Environment | None,
+    *,
+    auth: Mapping[Service, Auth | None],
+    timeout: Timeout | None,
+    retry: Retry | None,
+    clock: Clock | None,
+    http_client: AsyncHttpClient | None,
+) -> Channel[AsyncTransport]:
+    """A channel for an event loop."""
+    environment = environment or Environment.from_env()
+    if environment.gateway is not None and http_client is None:
+        transport = environment.gateway.open_async()
+    else:
+        from ormco_trios.core._httpx import AsyncHttpxTransport
+
+        transport = AsyncHttpxTransport(http_client)
+    return _channel(environment, transport, auth, timeout, retry, clock)
+
+
+def _channel(
+    environment: Environment,
+    transport: Any,
+    auth: Mapping[Service, Auth | None],
+    timeout: Timeout | None,
+    retry: Retry | None,
+    clock: Clock | None,
+) -> Channel[Any]:
+    return Channel(
+        environment,
+        transport,
+        auth={service: way for service, way in auth.items() if way is not None},
+        clock=clock or environment.clock or Clock(),
+        options=Options().but(timeout=timeout, retry=retry),
+    )

@@ -1,0 +1,25 @@
+"""What differs between the two colours beyond ``async`` and ``await``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Ask = Callable[[Any], str]
+"""Shows a prompt to a person and returns what they paste."""
+
+AsyncAsk = Callable[[Any], Awaitable[str]]
+"""As `Ask`, awaitable."""
+
+
+def call_local(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Call a plain function."""
+    return function(*arguments)
+
+
+async def call_local_async(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Call a plain function, or await a coroutine function."""
+    if inspect.iscoroutinefunction(function):
+        return await function(*arguments)
+    return function(*arguments)

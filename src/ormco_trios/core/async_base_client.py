@@ -1,0 +1,54 @@
+"""The base of the three services' clients."""
+
+from __future__ import annotations
+
+import copy
+from types import TracebackType
+from typing import Self
+
+from ormco_trios.core.async_runner import AsyncRunner
+from ormco_trios.core.channel import Channel
+from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.retry import Retry
+from ormco_trios.core.transport import AsyncTransport, Timeout
+
+
+class AsyncBaseClient:
+    """Owns a channel; closing it closes the connections.  Safe to share between users.
+
+    Attributes:
+        channel: How the client reaches its service; `Onboarding` runs over several of them.
+    """
+
+    channel: Channel[AsyncTransport]
+
+    def _use(self, channel: Channel[AsyncTransport]) -> None:
+        self.channel = channel
+        self._runner = AsyncRunner(dict.fromkeys(Service, channel), channel.clock)
+
+    @property
+    def environment(self) -> Environment:
+        """Which hosts this client talks to."""
+        return self.channel.environment
+
+    def with_options(self, *, timeout: Timeout | None = None, retry: Retry | None = None) -> Self:
+        """A view of this client with other limits; it shares the connections and the sign-in."""
+        view = copy.copy(self)
+        options = self.channel.options.but(timeout=timeout, retry=retry)
+        view._use(self.channel.with_options(options))
+        return view
+
+    async def aclose(self) -> None:
+        """Close the connections; the client and its views cannot be used afterwards."""
+        await self.channel.transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()

@@ -1,0 +1,88 @@
+"""Drives flows: the only code that sends, sleeps or asks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from typing import Any, Generic, TypeVar
+
+from ormco_trios.core._colour import AsyncAsk, call_local_async
+from ormco_trios.core.channel import Channel, route_calls
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.effects import AskHuman, Effect, Emit, Flow, Local, Pause, Send
+from ormco_trios.core.environment import Service
+from ormco_trios.core.transport import AsyncTransport
+
+T = TypeVar("T")
+
+
+class AsyncOutcome(Generic[T]):
+    """Where `AsyncRunner.iterate` leaves the flow's result."""
+
+    value: T
+
+
+class AsyncRunner:
+    """Runs flows over the channels of one or several clients."""
+
+    __slots__ = ("channels", "clock")
+
+    def __init__(self, channels: Mapping[Service, Channel[AsyncTransport]], clock: Clock) -> None:
+        self.channels = channels
+        self.clock = clock
+
+    async def run(
+        self,
+        flow: Flow[T],
+        *,
+        ask: AsyncAsk | None = None,
+        on_update: Callable[[Any], None] | None = None,
+    ) -> T:
+        """Drive ``flow`` to its end and return its result."""
+        outcome: AsyncOutcome[T] = AsyncOutcome()
+        async with aclosing(self.iterate(flow, outcome, ask=ask)) as items:
+            async for item in items:
+                if on_update is not None:
+                    on_update(item)
+        return outcome.value
+
+    async def iterate(
+        self, flow: Flow[T], outcome: AsyncOutcome[T] | None = None, *, ask: AsyncAsk | None = None
+    ) -> AsyncGenerator[Any, None]:
+        """Drive ``flow`` and yield what it emits."""
+        steps = route_calls(flow, self.channels)
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            while True:
+                try:
+                    effect = steps.throw(error) if error is not None else steps.send(result)
+                except StopIteration as stop:
+                    if outcome is not None:
+                        outcome.value = stop.value
+                    return
+                result, error = None, None
+                if isinstance(effect, Emit):
+                    yield effect.item
+                    continue
+                try:
+                    result = await self._perform(effect, ask)
+                except BaseException as caught:  # noqa: BLE001 - the flow cleans up, then it goes on
+                    error = caught
+        finally:
+            steps.close()
+
+    async def _perform(self, effect: Effect[Any], ask: AsyncAsk | None) -> Any:
+        match effect:
+            case Send(channel, request):
+                return await channel.transport.send(request)
+            case Pause(seconds):
+                return await self.clock.sleep_async(seconds)
+            case AskHuman(prompt):
+                if ask is None:
+                    raise TypeError("this flow needs somebody to ask")
+                return await ask(prompt)
+            case Local(function, arguments):
+                return await call_local_async(function, arguments)
+            case _:
+                raise TypeError(f"not an effect: {type(effect).__name__}")

@@ -1,0 +1,229 @@
+"""A call: prepared, signed in, sent, repeated where that is harmless, and read.
+
+This is the one loop in the library that sends and pauses, and being a flow it does neither itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+from pydantic import SecretStr, ValidationError
+
+from ormco_trios._version import __version__
+from ormco_trios.core._options import Options
+from ormco_trios.core.answers import error_as
+from ormco_trios.core.auth import Auth, check_token_fits
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.effects import Call, Flow, Pause, Send
+from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.errors import (
+    CodeOutcomeUnknown,
+    ConfigurationError,
+    NotSignedIn,
+    OrmcoTriosError,
+    OutcomeUnknown,
+    TransportError,
+    UnexpectedAnswer,
+)
+from ormco_trios.core.log import logger
+from ormco_trios.core.operation import Operation, Safety
+from ormco_trios.core.transport import Answer, Request
+
+T = TypeVar("T")
+C = TypeVar("C", covariant=True)
+
+_HEADERS = (
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "identity"),
+    ("User-Agent", f"ormco-trios/{__version__}"),
+)
+
+
+class Channel(Generic[C]):
+    """What one client knows about reaching its services.
+
+    ``C`` is the kind of transport: only a runner of the same colour touches it.
+    """
+
+    __slots__ = ("_bases", "auth", "clock", "environment", "options", "transport")
+
+    def __init__(
+        self,
+        environment: Environment,
+        transport: C,
+        *,
+        auth: Mapping[Service, Auth],
+        clock: Clock,
+        options: Options,
+    ) -> None:
+        self.environment = environment
+        self.transport = transport
+        self.auth = auth
+        self.clock = clock
+        self.options = options
+        self._bases = {service: environment.base_url(service) for service in Service}
+
+    def with_options(self, options: Options) -> Channel[C]:
+        """The same channel with other limits; the connections are shared."""
+        return Channel(
+            self.environment, self.transport, auth=self.auth, clock=self.clock, options=options
+        )
+
+    def call(self, call: Call[T]) -> Flow[T]:
+        """Carry out ``call`` as the retry table of `core.retry` allows."""
+        operation = call.operation
+        policy = self.options.retry
+        auth = self.auth.get(operation.service) if operation.authenticated else None
+        token: SecretStr | None = None
+        if auth is not None:
+            token = auth.current() or (yield from auth.renew(None))
+        if operation.authenticated and token is None:
+            raise ConfigurationError(
+                f"The {operation.service.value} service needs a sign-in, and there is none.",
+                advice="Give the client a token or an authentication.",
+            )
+        request = self._prepare(call, token)
+        schedule = None
+        renewed = False
+        attempt = 1
+        while True:
+            began = self.clock.monotonic()
+            failure: OrmcoTriosError
+            try:
+                answer = yield from Send(self, request)
+            except TransportError as error:
+                failure = error
+                if isinstance(failure, OutcomeUnknown) and operation.safety is Safety.ONCE:
+                    failure = CodeOutcomeUnknown(failure.happened)
+                self._log(operation, type(failure).__name__, began, attempt, "-")
+            else:
+                request_id = answer.headers.get("x-request-id", "-")
+                self._log(operation, str(answer.status), began, attempt, request_id)
+                if 200 <= answer.status < 300:
+                    return self._read(call, answer)
+                failure = operation.refuse(operation, answer)
+                if isinstance(failure, NotSignedIn) and auth is not None and not renewed:
+                    renewed = True
+                    token = yield from auth.renew(token)
+                    if token is None:
+                        raise failure
+                    request = self._prepare(call, token)
+                    continue
+            pause = None
+            if policy.allows(operation.safety, failure):
+                if schedule is None:
+                    from ormco_trios.core._retry import Schedule
+
+                    schedule = Schedule(policy)
+                pause = schedule.pause_after(failure)
+            if pause is None:
+                raise failure
+            logger.info(
+                "%s %s: trying again in %.1f s after %s (attempt %d)",
+                operation.method,
+                operation.route,
+                pause,
+                type(failure).__name__,
+                attempt,
+            )
+            yield from Pause(pause)
+            attempt += 1
+
+    def _log(
+        self, operation: Operation[Any], result: str, began: float, attempt: int, request_id: str
+    ) -> None:
+        logger.debug(
+            "%s %s: %s in %.3f s (attempt %d, request %s)",
+            operation.method,
+            operation.route,
+            result,
+            self.clock.monotonic() - began,
+            attempt,
+            request_id,
+        )
+
+    def _prepare(self, call: Call[Any], token: SecretStr | None) -> Request:
+        operation = call.operation
+        if token is not None:
+            check_token_fits(token, self.environment)
+        if call.base_url is None:
+            base = self._bases[operation.service]
+        else:
+            base = call.base_url.rstrip("/")
+            self.environment.check_trusted(base)
+        path = operation.route
+        if call.path:
+            path = path.format_map({name: _segment(value) for name, value in call.path.items()})
+        url = f"{base}{path}"
+        if call.query:
+            url = f"{url}?{urlencode(call.query)}"
+        headers = [*_HEADERS, *call.headers.items()]
+        if call.content_type is not None:
+            headers.append(("Content-Type", call.content_type))
+        if token is not None:
+            headers.append(("Authorization", f"Bearer {token.get_secret_value()}"))
+        return Request(operation.method, url, tuple(headers), call.body, self.options.timeout)
+
+    def _read(self, call: Call[T], answer: Answer) -> T:
+        # Raised outside the handler: pydantic's error quotes the body.
+        try:
+            return call.operation.parse(answer)
+        except ValidationError as error:
+            where = _places(error)
+        except ValueError:
+            where = ""
+        raise error_as(
+            UnexpectedAnswer,
+            call.operation,
+            answer,
+            "The answer is not what the contract says: "
+            f"{len(answer.body)} bytes of {_media_type(answer)}{where}.",
+        )
+
+
+def route_calls(flow: Flow[T], channels: Mapping[Service, Channel[Any]]) -> Flow[T]:
+    """The same flow with each `Call` replaced by what it takes to carry it out."""
+    result: Any = None
+    error: BaseException | None = None
+    try:
+        while True:
+            try:
+                effect = flow.throw(error) if error is not None else flow.send(result)
+            except StopIteration as stop:
+                value: T = stop.value
+                return value
+            result, error = None, None
+            try:
+                if isinstance(effect, Call):
+                    channel = channels[effect.operation.service]
+                    result = yield from route_calls(channel.call(effect), channels)
+                else:
+                    result = yield effect
+            except GeneratorExit:
+                raise
+            except BaseException as caught:  # noqa: BLE001 - handed to the flow, whatever it is
+                error = caught
+    finally:
+        flow.close()
+
+
+def _places(error: ValidationError) -> str:
+    """Which fields did not fit and why, without what stood in them."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    named = [f"{'.'.join(map(str, p['loc'])) or 'body'}: {p['type']}" for p in problems[:3]]
+    return f" ({'; '.join(named)})"
+
+
+def _segment(value: str) -> str:
+    if value in {"", ".", ".."}:
+        raise ConfigurationError("An id must not be empty or consist of dots.")
+    return quote(value, safe="@")
+
+
+def _media_type(answer: Answer) -> str:
+    """The declared media type if it is a plain one: the header is the service's to choose."""
+    declared = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    known = {"application/json", "text/html", "text/plain", "application/octet-stream"}
+    return declared if declared in known else "another type"

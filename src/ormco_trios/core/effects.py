@@ -1,0 +1,103 @@
+"""What a flow may ask of the world.
+
+A flow is a generator: it yields effects and receives their results, so it does no I/O itself and
+does not know whether a thread or a task runs it.  Every effect can be awaited by a flow with
+``yield from``, which keeps the type of its result::
+
+    def names(id: str) -> Flow[str]:
+        user = yield from Call(USER, path={"id": id})
+        return user.name or ""
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+from ormco_trios.core.operation import Operation
+from ormco_trios.core.transport import Answer, Request
+
+if TYPE_CHECKING:
+    from ormco_trios.core.channel import Channel
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, str]:
+    return _NOTHING
+
+
+class Effect(Generic[R]):
+    """Something only a runner can do, with a result of type ``R``."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Generator[Effect[Any], Any, R]:
+        result: R = yield self
+        return result
+
+
+Flow: TypeAlias = Generator[Effect[Any], Any, T]
+"""A behaviour of more than one step that ends with a ``T``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Effect[T]):
+    """Carry out an operation: sign in, send, retry as its safety allows, read the answer.
+
+    Attributes:
+        path: Values of the route's parameters, not yet percent-encoded.
+        query: Query parameters, not yet encoded.
+        body: Encoded body, with ``content_type`` saying what it is.
+        base_url: Replaces the environment's address, after the host has been checked.
+    """
+
+    operation: Operation[T]
+    path: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    query: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    content_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    base_url: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Send(Effect[Answer]):
+    """Send one request once.  Only `Channel.call` yields this."""
+
+    channel: Channel[Any]
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Pause(Effect[None]):
+    """Let ``seconds`` pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AskHuman(Effect[str]):
+    """Show ``prompt`` to a person and get back what they paste."""
+
+    prompt: object
+
+
+@dataclass(frozen=True, slots=True)
+class Emit(Effect[None]):
+    """Tell the caller something on the way: a progress callback, or the next item of a watch."""
+
+    item: object
+
+
+@dataclass(frozen=True, slots=True)
+class Local(Effect[Any]):
+    """Call a function outside the flow, such as a token store's; it may be a coroutine function."""
+
+    function: Callable[..., Any] = field(repr=False)
+    arguments: tuple[Any, ...] = field(default=(), repr=False)

@@ -1,0 +1,195 @@
+"""Which hosts: production, staging, the sandbox, or your own.
+
+This is the only place that knows a base URL.  Paths are in the service modules.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.errors import ConfigurationError, UntrustedHost
+from ormco_trios.core.transport import Gateway
+
+SANDBOX_TOKEN_PREFIX = "sandbox-"
+"""Every token and secret the sandbox hands out begins with this; no live host is ever sent one."""
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Service(enum.Enum):
+    """The services an operation can belong to; each has a base URL in the environment."""
+
+    COMMUNICATE = "communicate"
+    METADATA = "metadata"
+    AUTH_CLASSIC = "auth_classic"
+    AUTH_ACCOUNT = "auth_account"
+    ORMCODIGITAL = "ormcodigital"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Base URLs of the services, and which hosts may be given a token.
+
+    Attributes:
+        name: For messages and logs.
+        communicate: 3Shape Communicate's user service [doc].
+        metadata: Its case service; the user's region decides, see `communicate.cases` [doc].
+        auth_classic: Classic sign-in [doc].
+        auth_account: Today's sign-in [seen].
+        ormcodigital: The portal; no API of it is published [assumed].
+        trusted: Host names, or suffixes with a leading dot, that may be given a token; a loopback
+            environment trusts exactly its own addresses.
+        gateway: How to reach the services without a network; the sandbox's.
+        clock: The environment's own time, if it has one; the sandbox's.
+    """
+
+    name: str
+    communicate: str
+    metadata: str
+    auth_classic: str
+    auth_account: str
+    ormcodigital: str
+    trusted: tuple[str, ...] = ()
+    gateway: Gateway | None = field(default=None, repr=False, compare=False)
+    clock: Clock | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for service in Service:
+            url = self.base_url(service)
+            parts = urlsplit(url)
+            if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+                continue
+            if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
+                raise ConfigurationError(
+                    f"The {service.value} address is not an https address; "
+                    "http is only allowed to this machine."
+                )
+
+    @classmethod
+    def production(cls) -> Environment:
+        """The live services."""
+        return cls(
+            name="production",
+            communicate="https://users.3shapecommunicate.com",
+            metadata="https://eumetadata.3shapecommunicate.com",
+            auth_classic="https://auth.3shapecommunicate.com",
+            auth_account="https://identity.3shape.com",
+            ormcodigital="https://www.ormcodigital.com",
+            trusted=(".3shapecommunicate.com", ".3shape.com", ".ormcodigital.com"),
+        )
+
+    @classmethod
+    def staging(cls) -> Environment:
+        """3Shape's staging services; the portal's staging address is not known [assumed]."""
+        return cls(
+            name="staging",
+            communicate="https://staging-users.3shapecommunicate.com",
+            metadata="https://staging-eumetadata.3shapecommunicate.com",
+            auth_classic="https://staging-auth.3shapecommunicate.com",
+            auth_account="https://staging-identity.3shape.com",
+            ormcodigital="https://staging.ormcodigital.com",
+            trusted=(".3shapecommunicate.com", ".3shape.com", ".ormcodigital.com"),
+        )
+
+    @classmethod
+    def sandbox(
+        cls, base_url: str, *, gateway: Gateway | None = None, clock: Clock | None = None
+    ) -> Environment:
+        """A sandbox server at ``base_url``, such as ``http://127.0.0.1:8025``."""
+        base = base_url.rstrip("/")
+        return cls(
+            name="sandbox",
+            communicate=f"{base}/communicate",
+            metadata=f"{base}/metadata-eu",
+            auth_classic=f"{base}/auth",
+            auth_account=f"{base}/identity",
+            ormcodigital=f"{base}/ormcodigital",
+            gateway=gateway,
+            clock=clock,
+        )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Environment:
+        """Read the settings ``ORMCO_TRIOS_*``.
+
+        ``ORMCO_TRIOS_ENVIRONMENT`` is ``production`` (the default), ``staging`` or ``sandbox``;
+        the last needs ``ORMCO_TRIOS_SANDBOX_URL``.  ``ORMCO_TRIOS_COMMUNICATE_URL``,
+        ``_METADATA_URL``, ``_AUTH_CLASSIC_URL``, ``_AUTH_ACCOUNT_URL`` and ``_ORMCODIGITAL_URL``
+        replace single addresses.
+
+        Raises:
+            ConfigurationError: An unknown name, a missing or an unsafe address.
+        """
+        source = os.environ if environ is None else environ
+        name = source.get("ORMCO_TRIOS_ENVIRONMENT", "production")
+        if name == "production":
+            environment = cls.production()
+        elif name == "staging":
+            environment = cls.staging()
+        elif name == "sandbox":
+            url = source.get("ORMCO_TRIOS_SANDBOX_URL")
+            if not url:
+                raise ConfigurationError(
+                    "ORMCO_TRIOS_ENVIRONMENT is sandbox, but ORMCO_TRIOS_SANDBOX_URL is not set.",
+                    advice="Set it to the address that `ormco-trios sandbox` prints.",
+                )
+            environment = cls.sandbox(url)
+        else:
+            raise ConfigurationError(
+                "ORMCO_TRIOS_ENVIRONMENT must be production, staging or sandbox."
+            )
+        urls = {
+            service.value: url
+            for service in Service
+            if (url := source.get(f"ORMCO_TRIOS_{service.name}_URL"))
+        }
+        if not urls:
+            return environment
+        hosts = tuple(urlsplit(url).hostname or "" for url in urls.values())
+        return replace(environment, trusted=environment.trusted + hosts, **urls)  # type: ignore[arg-type]
+
+    def base_url(self, service: Service) -> str:
+        """Where ``service`` is, without a trailing slash."""
+        url: str = getattr(self, service.value)
+        return url.rstrip("/")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether every service is on this machine, as the sandbox is."""
+        return all(urlsplit(self.base_url(s)).hostname in _LOOPBACK for s in Service) or (
+            self.gateway is not None
+        )
+
+    def check_trusted(self, url: str) -> None:
+        """Make sure that ``url`` may be given a token.
+
+        Raises:
+            UntrustedHost: It is not https (loopback excepted), names a user or a port of its own,
+                or lies outside the environment.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = (parts.hostname or "").lower(), parts.port
+        except ValueError:
+            raise UntrustedHost("The address is malformed.") from None
+        own = {
+            (p.scheme, (p.hostname or "").lower(), p.port)
+            for p in (urlsplit(self.base_url(s)) for s in Service)
+        }
+        if "@" in parts.netloc or "\\" in url or not host.isascii():
+            raise UntrustedHost("The address hides its host.")
+        if (parts.scheme, host, port) in own:
+            return
+        suffix = any(
+            host.endswith(rule) if rule.startswith(".") else host == rule for rule in self.trusted
+        )
+        if parts.scheme == "https" and port in (None, 443) and suffix:
+            return
+        raise UntrustedHost(
+            f"The address lies outside the environment {self.name!r}, so it gets no token."
+        )

@@ -1,0 +1,23 @@
+"""The one logger, and silence for the loggers below us, which would print whole URLs."""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+
+logger = logging.getLogger("ormco_trios")
+logger.addHandler(logging.NullHandler())
+
+in_our_call: ContextVar[bool] = ContextVar("ormco_trios_in_our_call", default=False)
+"""True while a request of ours is under way in this thread or task."""
+
+
+class _OnlyForeign(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not in_our_call.get()
+
+
+def silence(*names: str) -> None:
+    """Drop records of these loggers while a request of ours is under way; others' still pass."""
+    for name in names:
+        logging.getLogger(name).addFilter(_OnlyForeign())

@@ -1,0 +1,89 @@
+# Generated from async_runner.py by tools/mirror.py; edit that file.
+"""Drives flows: the only code that sends, sleeps or asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from typing import Any, Generic, TypeVar
+
+from ormco_trios.core._colour import Ask, call_local
+from ormco_trios.core.channel import Channel, route_calls
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.effects import AskHuman, Effect, Emit, Flow, Local, Pause, Send
+from ormco_trios.core.environment import Service
+from ormco_trios.core.transport import Transport
+
+T = TypeVar("T")
+
+
+class Outcome(Generic[T]):
+    """Where `Runner.iterate` leaves the flow's result."""
+
+    value: T
+
+
+class Runner:
+    """Runs flows over the channels of one or several clients."""
+
+    __slots__ = ("channels", "clock")
+
+    def __init__(self, channels: Mapping[Service, Channel[Transport]], clock: Clock) -> None:
+        self.channels = channels
+        self.clock = clock
+
+    def run(
+        self,
+        flow: Flow[T],
+        *,
+        ask: Ask | None = None,
+        on_update: Callable[[Any], None] | None = None,
+    ) -> T:
+        """Drive ``flow`` to its end and return its result."""
+        outcome: Outcome[T] = Outcome()
+        with closing(self.iterate(flow, outcome, ask=ask)) as items:
+            for item in items:
+                if on_update is not None:
+                    on_update(item)
+        return outcome.value
+
+    def iterate(
+        self, flow: Flow[T], outcome: Outcome[T] | None = None, *, ask: Ask | None = None
+    ) -> Generator[Any, None]:
+        """Drive ``flow`` and yield what it emits."""
+        steps = route_calls(flow, self.channels)
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            while True:
+                try:
+                    effect = steps.throw(error) if error is not None else steps.send(result)
+                except StopIteration as stop:
+                    if outcome is not None:
+                        outcome.value = stop.value
+                    return
+                result, error = None, None
+                if isinstance(effect, Emit):
+                    yield effect.item
+                    continue
+                try:
+                    result = self._perform(effect, ask)
+                except BaseException as caught:  # noqa: BLE001 - the flow cleans up, then it goes on
+                    error = caught
+        finally:
+            steps.close()
+
+    def _perform(self, effect: Effect[Any], ask: Ask | None) -> Any:
+        match effect:
+            case Send(channel, request):
+                return channel.transport.send(request)
+            case Pause(seconds):
+                return self.clock.sleep(seconds)
+            case AskHuman(prompt):
+                if ask is None:
+                    raise TypeError("this flow needs somebody to ask")
+                return ask(prompt)
+            case Local(function, arguments):
+                return call_local(function, arguments)
+            case _:
+                raise TypeError(f"not an effect: {type(effect).__name__}")

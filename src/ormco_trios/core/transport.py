@@ -1,0 +1,76 @@
+"""What goes over the wire, as plain values, and the two small protocols that carry it.
+
+The implementations are `ormco_trios.core._httpx` (real sockets) and `ormco_trios.sandbox`
+(no sockets at all).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """Limits of one attempt, in seconds.
+
+    Attributes:
+        connect: Until the connection stands; also the wait for a free one from the pool.
+        read: Between two pieces of the answer.
+        total: For the whole answer, however slowly it arrives.
+    """
+
+    connect: float = 10.0
+    read: float = 30.0
+    total: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One attempt.  ``repr`` leaves out everything that can hold a secret or a person."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+    timeout: Timeout
+    max_body: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: ``headers`` have lower-case names; ``body`` is decoded and complete."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class Transport(Protocol):
+    """Sends one request and waits for the answer.
+
+    Raises:
+        NotDelivered: The request did not reach the service.
+        OutcomeUnknown: It did, or may have, but no complete answer came back.
+    """
+
+    def send(self, request: Request) -> Answer: ...
+
+    def close(self) -> None: ...
+
+
+class AsyncTransport(Protocol):
+    """As `Transport`, for an event loop."""
+
+    async def send(self, request: Request) -> Answer: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Gateway(Protocol):
+    """Opens transports; an `Environment` holds one when its traffic must not take the network."""
+
+    def open(self) -> Transport: ...
+
+    def open_async(self) -> AsyncTransport: ...

@@ -1,0 +1,156 @@
+"""3Shape's sign-in: the authorization link, the code, the tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from ormco_trios.core._client import open_channel_async
+from ormco_trios.core.async_base_client import AsyncBaseClient
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.environment import Environment
+from ormco_trios.core.errors import AuthorizationNeeded
+from ormco_trios.core.retry import Retry
+from ormco_trios.core.transport import Timeout
+from ormco_trios.oauth._colour import AnyAsyncTokenStore
+from ormco_trios.oauth.application import Application, TokenAuth
+from ormco_trios.oauth.code import AuthorizationCode
+from ormco_trios.oauth.request import AuthorizationRequest
+from ormco_trios.oauth.server import AuthorizationServer
+from ormco_trios.oauth.stores import MemoryTokenStore
+from ormco_trios.oauth.token import Token
+
+if TYPE_CHECKING:
+    from ormco_trios.core._httpx import AsyncHttpClient
+
+
+class AsyncOAuthClient(AsyncBaseClient):
+    """An application's sign-in for one account.
+
+    Args:
+        environment: Which hosts; by default `Environment.from_env`.
+        client_id: The application's id, from 3Shape.
+        client_secret: Its secret; a public client (account dialect, PKCE) has none.
+        redirect_uri: Where people are sent after the consent, as registered with 3Shape.
+        server: The dialect; the guide's classic one unless you say otherwise.
+        store: Where tokens are kept; by default in memory.
+        account: The name the store keeps them under, such as your id of the practice.
+        timeout: Limits of one attempt, in seconds.
+        retry: How often and how patiently one call is repeated.
+        clock: For tests and the sandbox.
+        http_client: An httpx client of your own, for proxies or certificates; you close it.
+
+    Attributes:
+        auth: The sign-in for a `CommunicateClient` of either colour: refreshes by itself.
+        application: The registration, as the flows use it.
+    """
+
+    auth: TokenAuth
+    application: Application
+
+    def __init__(
+        self,
+        environment: Environment | None = None,
+        *,
+        client_id: str,
+        client_secret: str | SecretStr | None = None,
+        redirect_uri: str,
+        server: AuthorizationServer | None = None,
+        store: AnyAsyncTokenStore | None = None,
+        account: str = "default",
+        timeout: Timeout | None = None,
+        retry: Retry | None = None,
+        clock: Clock | None = None,
+        http_client: AsyncHttpClient | None = None,
+    ) -> None:
+        self._use(
+            open_channel_async(
+                environment,
+                auth={},
+                timeout=timeout,
+                retry=retry,
+                clock=clock,
+                http_client=http_client,
+            )
+        )
+        self.application = Application(
+            environment=self.channel.environment,
+            server=server or AuthorizationServer.classic(),
+            client_id=client_id,
+            client_secret=SecretStr(client_secret)
+            if isinstance(client_secret, str)
+            else client_secret,
+            redirect_uri=redirect_uri,
+            store=MemoryTokenStore() if store is None else store,
+            account=account,
+            clock=self.channel.clock,
+        )
+        self.auth = TokenAuth(self.application)
+
+    def authorization_request(
+        self, *, scopes: tuple[str, ...] | None = None
+    ) -> AuthorizationRequest:
+        """A new authorization link, with ``state`` and, where the dialect has it, PKCE.
+
+        No request is made.  Keep the result (`AuthorizationRequest.to_json`) until the person
+        comes back: it is what their answer is checked against.
+        """
+        return self.application.authorization_request(scopes)
+
+    async def exchange(self, code: AuthorizationCode, request: AuthorizationRequest) -> Token:
+        """Turn the code into tokens, and save them.
+
+        The code is spent by this, whatever comes of it; it is never sent a second time.
+
+        Raises:
+            CodeSpent: It was used before; nothing was sent.
+            CodeRefused: Expired, used, damaged or issued for another address.
+            CodeOutcomeUnknown: The answer was lost.
+            ClientRefused: The application's id or secret is wrong.
+            AuthorizationServerFailed: A page came instead of a token.
+        """
+        return await self._runner.run(self.application.exchange(code, request))
+
+    async def sign_in_with_password(self, username: str, password: str | SecretStr) -> Token:
+        """Get tokens for a user name and password [doc]; classic dialect only.
+
+        The password is used for this one request and not kept.
+
+        Raises:
+            AuthorizationRefused: The server refused them.
+            ConfigurationError: The dialect has no such grant.
+        """
+        secret = password if isinstance(password, SecretStr) else SecretStr(password)
+        return await self._runner.run(self.application.password(username, secret))
+
+    async def token(self) -> Token | None:
+        """The stored token, without any request."""
+        return await self._runner.run(self.application.load())
+
+    async def refresh(self, token: Token) -> Token:
+        """Renew a token, and save the new one.
+
+        Seldom needed: `auth` does it by itself, once for everybody who shares the store.
+
+        Raises:
+            AuthorizationNeeded: The token has no refresh token.
+            GrantRevoked: The refresh token is no longer accepted.
+            CodeOutcomeUnknown: The answer was lost; a rotated token may be gone with it.
+        """
+        return await self._runner.run(self.application.refresh(token))
+
+    async def revoke(self, token: Token | None = None) -> bool:
+        """Take the grant back and forget the stored token.
+
+        Returns:
+            False where the dialect has no endpoint for it: the token is forgotten here, and the
+            grant stays until it is removed under Applications.
+
+        Raises:
+            AuthorizationNeeded: There is no token.
+        """
+        token = token or await self.token()
+        if token is None:
+            raise AuthorizationNeeded("There is no token to take back.")
+        return await self._runner.run(self.application.revoke(token))

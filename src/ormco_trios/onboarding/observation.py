@@ -1,0 +1,288 @@
+"""Looking at both services, and what follows from it.
+
+The truth about a practice lives there and nowhere else: `observe` reads it, `checklist_of` says it
+in the guide's steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ormco_trios.communicate.flows import find_lab, involves
+from ormco_trios.communicate.models import Connection, ConnectionState, User
+from ormco_trios.communicate.operations import ME
+from ormco_trios.communicate.regions import Region, lab_account
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.effects import Call, Flow
+from ormco_trios.core.errors import (
+    AuthorizationNeeded,
+    GrantRevoked,
+    NotSignedIn,
+    OrmcoTriosError,
+    PortalSignInRefused,
+    RateLimited,
+    ServerError,
+    TransportError,
+)
+from ormco_trios.onboarding.checklist import Actor, Checklist, Step, StepName, StepState
+from ormco_trios.ormcodigital.models import Profile, TriosState, TriosStatus
+from ormco_trios.ormcodigital.operations import PROFILE, STATUS
+
+SIGNED_OUT = (AuthorizationNeeded, GrantRevoked, NotSignedIn)
+"""What a sign-in that a person has to repeat looks like."""
+
+_PASSING = (TransportError, ServerError, RateLimited)
+
+
+@dataclass(slots=True)
+class Observation:
+    """What both services said, or why one said nothing.
+
+    Attributes:
+        portal_seen: Whether the portal was looked at in this round.
+    """
+
+    looked_at: datetime
+    region: Region | None = None
+    me: User | None = None
+    connection: Connection | None = None
+    communicate_problem: OrmcoTriosError | None = None
+    portal_seen: bool = False
+    profile: Profile | None = None
+    trios: TriosStatus | None = None
+    portal_problem: OrmcoTriosError | None = None
+
+    @property
+    def approved(self) -> bool:
+        """Whether the connection is active."""
+        return self.connection is not None and self.connection.state is ConnectionState.ACTIVE
+
+
+@dataclass(slots=True)
+class Target:
+    """Whom the practice shall be connected to.
+
+    Attributes:
+        region: The region asked for; None leaves it to the account's country.
+        lab: Ormco's account, once it was looked up.
+    """
+
+    region: Region | None = None
+    lab: User | None = field(default=None, repr=False)
+
+
+def observe(target: Target, clock: Clock, *, everything: bool) -> Flow[Observation]:
+    """Read what both services say; the portal only once the connection is active.
+
+    Args:
+        target: Whom to look for.
+        clock: For the time of the observation.
+        everything: Look at the portal in any case, as a checklist for people needs it.
+
+    Raises:
+        RegionUnclear: No region was given and the account's country does not say.
+    """
+    seen = Observation(looked_at=clock.now(), region=target.region)
+    try:
+        seen.me = yield from Call(ME)
+    except (*SIGNED_OUT, *_PASSING) as error:
+        seen.communicate_problem = error
+    else:
+        if seen.region is None:
+            seen.region = Region.for_country(seen.me.country or "")
+        seen.connection = yield from _connection(seen.me, seen.region, target)
+    if everything or seen.approved:
+        seen.portal_seen = True
+        try:
+            seen.profile = yield from Call(PROFILE)
+            seen.trios = yield from Call(STATUS)
+        except (NotSignedIn, *_PASSING) as error:
+            seen.portal_problem = error
+    return seen
+
+
+def _connection(me: User, region: Region, target: Target) -> Flow[Connection | None]:
+    """The connection with Ormco's lab: by its e-mail, or by its id where e-mails are not shown."""
+    connections = me.connections or []
+    email = lab_account(region).email
+    known = [c for c in connections if c.involves(email)]
+    if not known and any(not (c.remote_user_email and c.inviter_user_email) for c in connections):
+        if target.lab is None:
+            target.lab = yield from find_lab(region)
+        known = [c for c in connections if involves(c, target.lab)]
+    active = (c for c in known if c.state is ConnectionState.ACTIVE)
+    return next(active, known[0] if known else None)
+
+
+def checklist_of(
+    seen: Observation, *, since: datetime | None = None, until: datetime | None = None
+) -> Checklist:
+    """The guide's steps, as far as ``seen`` can tell."""
+    return Checklist(
+        looked_at=seen.looked_at,
+        steps=(
+            _sign_in(seen),
+            _connection_step(seen),
+            _approval(seen, since, until),
+            _portal_sign_in(seen),
+            _submission_method(seen),
+            _authorization(seen),
+        ),
+    )
+
+
+def _unknown(name: StepName, evidence: str) -> Step:
+    return Step(
+        name=name,
+        state=StepState.UNKNOWN,
+        evidence=evidence,
+        actor=Actor.NOBODY,
+        next_action="Look again later.",
+    )
+
+
+def _sign_in(seen: Observation) -> Step:
+    name = StepName.SIGN_IN
+    problem = seen.communicate_problem
+    if problem is None:
+        return Step(name=name, state=StepState.DONE, evidence="Communicate accepts the sign-in.")
+    if isinstance(problem, SIGNED_OUT):
+        return Step(
+            name=name,
+            state=(
+                StepState.MISSING if isinstance(problem, AuthorizationNeeded) else StepState.BROKEN
+            ),
+            evidence=problem.happened,
+            actor=Actor.PRACTICE,
+            next_action="Open the sign-in link and allow access.",
+        )
+    return _unknown(name, problem.happened)
+
+
+def _connection_step(seen: Observation) -> Step:
+    name = StepName.CONNECTION
+    if seen.me is None or seen.region is None:
+        return _unknown(name, "Communicate could not be asked.")
+    lab = lab_account(seen.region)
+    if seen.connection is None:
+        return Step(
+            name=name,
+            state=StepState.MISSING,
+            evidence=f"The account has no connection with {lab.email} ({seen.region.label}).",
+            actor=Actor.LIBRARY,
+            next_action="Request the connection.",
+        )
+    return Step(
+        name=name,
+        state=StepState.DONE,
+        evidence=f"The account lists a connection with {lab.email} ({seen.region.label}).",
+    )
+
+
+def _approval(seen: Observation, since: datetime | None, until: datetime | None) -> Step:
+    name = StepName.APPROVAL
+    if seen.me is None:
+        return _unknown(name, "Communicate could not be asked.")
+    if seen.connection is None:
+        return Step(
+            name=name,
+            state=StepState.MISSING,
+            evidence="Nothing has been requested yet.",
+            actor=Actor.LIBRARY,
+            next_action="Request the connection first.",
+        )
+    match seen.connection.state:
+        case ConnectionState.ACTIVE:
+            return Step(name=name, state=StepState.DONE, evidence="The connection is active.")
+        case ConnectionState.PENDING:
+            evidence = "The request is sent and waits for approval."
+        case _:
+            evidence = "The connection is in a state that this version does not know."
+    return Step(
+        name=name,
+        state=StepState.WAITING,
+        evidence=evidence,
+        actor=Actor.ORMCO,
+        next_action="Wait: approval can take up to 24 hours.",
+        since=since,
+        until=until,
+    )
+
+
+_NOT_LOOKED = "The portal's turn comes once the connection is active."
+
+
+def _portal_sign_in(seen: Observation) -> Step:
+    name = StepName.PORTAL_SIGN_IN
+    if not seen.portal_seen:
+        return _unknown(name, _NOT_LOOKED)
+    if seen.portal_problem is None:
+        return Step(name=name, state=StepState.DONE, evidence="OrmcoDigital accepts the sign-in.")
+    if isinstance(seen.portal_problem, NotSignedIn):
+        return Step(
+            name=name,
+            state=StepState.BROKEN,
+            evidence=seen.portal_problem.happened,
+            actor=Actor.PRACTICE,
+            next_action=PortalSignInRefused.advice,
+        )
+    return _unknown(name, seen.portal_problem.happened)
+
+
+def _submission_method(seen: Observation) -> Step:
+    name = StepName.SUBMISSION_METHOD
+    if seen.profile is None:
+        return _unknown(
+            name, "OrmcoDigital could not be asked." if seen.portal_seen else _NOT_LOOKED
+        )
+    method = seen.profile.submission_method
+    if method is not None and method.is_trios:
+        return Step(name=name, state=StepState.DONE, evidence="The profile says 3Shape Trios.")
+    return Step(
+        name=name,
+        state=StepState.MISSING,
+        evidence="The profile says another method, so scans are not expected from TRIOS.",
+        actor=Actor.LIBRARY,
+        next_action="Set the submission method to 3Shape Trios.",
+    )
+
+
+def _authorization(seen: Observation) -> Step:
+    name = StepName.AUTHORIZATION
+    if seen.trios is None:
+        return _unknown(
+            name, "OrmcoDigital could not be asked." if seen.portal_seen else _NOT_LOOKED
+        )
+    link = "Open the authorization link and allow access."
+    match seen.trios.state:
+        case TriosState.CONNECTED:
+            return Step(
+                name=name, state=StepState.DONE, evidence="OrmcoDigital says it is connected."
+            )
+        case TriosState.DRAFT:
+            return Step(
+                name=name,
+                state=StepState.MISSING,
+                evidence="A code was entered, but the profile was not saved: nothing is connected.",
+                actor=Actor.LIBRARY,
+                next_action="Save the profile, or authorize again.",
+            )
+        case TriosState.NOT_CONNECTED:
+            return Step(
+                name=name,
+                state=StepState.MISSING,
+                evidence="OrmcoDigital has no access to the practice's cases.",
+                actor=Actor.PRACTICE,
+                next_action=link,
+            )
+        case TriosState.NEEDS_REPAIR:
+            return Step(
+                name=name,
+                state=StepState.BROKEN,
+                evidence="OrmcoDigital's access to the practice's cases no longer works.",
+                actor=Actor.PRACTICE,
+                next_action=link,
+            )
+        case _:
+            return _unknown(name, "OrmcoDigital is in a state that this version does not know.")

@@ -1,0 +1,135 @@
+# Generated from async_onboarding.py by tools/mirror.py; edit that file.
+"""The whole guide for one practice: `check`, `advance`, `run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from ormco_trios.communicate.approval import DAY, PollSchedule
+from ormco_trios.communicate.client import CommunicateClient
+from ormco_trios.communicate.regions import Region
+from ormco_trios.core.environment import Service
+from ormco_trios.core.runner import Runner
+from ormco_trios.oauth.client import OAuthClient
+from ormco_trios.onboarding import flow
+from ormco_trios.onboarding._colour import Authorize
+from ormco_trios.onboarding.checklist import Checklist
+from ormco_trios.onboarding.flow import Desk
+from ormco_trios.onboarding.observation import Target
+from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress
+from ormco_trios.ormcodigital.client import OrmcoDigitalClient
+
+
+class Onboarding:
+    """Connects one practice, from wherever it stands.
+
+    The truth is read from the two services each time, so every method can be called at any moment,
+    by any process, as often as you like: only what is missing is done.
+
+    Args:
+        communicate: The practice's account at 3Shape Communicate.
+        ormco: The practice's account at OrmcoDigital.
+        oauth: The application that ``communicate`` signs in with; without it, a sign-in that has
+            ended is an error instead of a link.
+        region: Which of Ormco's labs; by default what the account's country clearly says.
+        schedule: When to look for the approval.
+        progress: What an earlier process remembered, from ``onboarding.progress``.
+
+    Attributes:
+        progress: What to remember for another process; losing it does no harm.
+    """
+
+    def __init__(
+        self,
+        *,
+        communicate: CommunicateClient,
+        ormco: OrmcoDigitalClient,
+        oauth: OAuthClient | None = None,
+        region: Region | None = None,
+        schedule: PollSchedule | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.progress = progress or Progress()
+        clock = communicate.channel.clock
+        self._desk = Desk(
+            clock=clock,
+            application=None if oauth is None else oauth.application,
+            target=Target(region),
+            progress=self.progress,
+            schedule=schedule or PollSchedule(),
+        )
+        sign_in = communicate.channel if oauth is None else oauth.channel
+        self._runner = Runner(
+            {
+                Service.COMMUNICATE: communicate.channel,
+                Service.METADATA: communicate.channel,
+                Service.AUTH_CLASSIC: sign_in,
+                Service.AUTH_ACCOUNT: sign_in,
+                Service.ORMCODIGITAL: ormco.channel,
+            },
+            clock,
+        )
+
+    def check(self) -> Checklist:
+        """Look at both services and change nothing.
+
+        A service that cannot be reached makes its steps unknown, not an error.
+
+        Raises:
+            RegionUnclear: No region was given and the account's country does not say.
+        """
+        return self._runner.run(flow.check(self._desk))
+
+    def advance(self, *, on_update: Callable[[Checklist], None] | None = None) -> Outcome:
+        """Do what can be done now, and say what comes next; never waits.
+
+        Returns:
+            `Connected`; `Waiting`, with the time to call again; or `NeedsAuthorization`, with a
+            link for a person, whose answer goes to `finish_authorization`.
+
+        Raises:
+            RegionUnclear: No region was given and the account's country does not say.
+            LabRefused: What was found under the lab's e-mail is not Ormco's lab.
+            PortalSignInRefused: OrmcoDigital refused the user name or password.
+            TransportError: A service cannot be reached; call again later.
+        """
+        return self._runner.run(flow.advance(self._desk), on_update=on_update)
+
+    def finish_authorization(self, pasted: str) -> None:
+        """Take the address that the person was redirected to; then `advance` again.
+
+        Do it in the request that receives it: a code lives three minutes.
+
+        Raises:
+            PasteError: There is no usable code in it; the link stays good, paste again.
+            ConsentDenied: The person chose *Cancel*.
+            CodeRefused: The code was not taken; the next `advance` has a fresh link.
+            AuthorizationNeeded: No authorization is under way.
+        """
+        self._runner.run(flow.finish_authorization(self._desk, pasted))
+
+    def run(
+        self,
+        *,
+        authorize: Authorize | None = None,
+        timeout: timedelta = DAY,
+        on_update: Callable[[Checklist], None] | None = None,
+    ) -> Connected:
+        """Go on until connected.
+
+        Args:
+            authorize: Shows a `NeedsAuthorization` to a person and returns what they paste.
+            timeout: How long to wait for Ormco's approval; always finite.
+            on_update: Called with the checklist after every look.
+
+        Raises:
+            ApprovalTimeout: Ormco had not approved in time; run it again later.
+            AuthorizationNeeded: A person is needed, and no ``authorize`` was given.
+            AuthorizationError: The authorization did not come about.
+        """
+        return self._runner.run(
+            flow.run(self._desk, timeout=timeout, may_ask=authorize is not None),
+            ask=authorize,
+            on_update=on_update,
+        )

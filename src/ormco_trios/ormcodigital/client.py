@@ -1,0 +1,195 @@
+# Generated from async_client.py by tools/mirror.py; edit that file.
+"""The OrmcoDigital portal: profile, submission method, 3Shape connection [assumed]."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from ormco_trios.core._client import choose_auth, open_channel
+from ormco_trios.core.auth import Auth
+from ormco_trios.core.base_client import BaseClient
+from ormco_trios.core.channel import Channel
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.effects import Call
+from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.handover import HandedOver
+from ormco_trios.core.retry import Retry
+from ormco_trios.core.runner import Runner
+from ormco_trios.core.transport import Timeout, Transport
+from ormco_trios.ormcodigital import flows
+from ormco_trios.ormcodigital.models import (
+    PortalAuthorization,
+    Profile,
+    SubmissionMethod,
+    TriosStatus,
+)
+from ormco_trios.ormcodigital.operations import (
+    AUTHORIZATION,
+    DISCONNECT,
+    METHODS,
+    PROFILE,
+    STATUS,
+)
+from ormco_trios.ormcodigital.session import PortalLogin, SessionAuth
+
+if TYPE_CHECKING:
+    from ormco_trios.core._httpx import HttpClient
+
+
+class OrmcoDigitalClient(BaseClient):
+    """OrmcoDigital, as one user of it sees it.
+
+    Args:
+        environment: Which host; by default `Environment.from_env`.
+        username: The portal's user name, with ``password``; signs in when needed, and again.
+        password: The portal's password; kept in memory only.
+        token: A session token got elsewhere, instead of the two.
+        auth: A sign-in of your own, instead of either.
+        timeout: Limits of one attempt, in seconds.
+        retry: How often and how patiently one call is repeated.
+        clock: For tests and the sandbox.
+        http_client: An httpx client of your own, for proxies or certificates; you close it.
+
+    Raises:
+        ConfigurationError: A user name without a password, or several ways to sign in.
+    """
+
+    profile: Profiles
+    submission_method: SubmissionMethods
+    trios: Trios
+
+    def __init__(
+        self,
+        environment: Environment | None = None,
+        *,
+        username: str | None = None,
+        password: str | SecretStr | None = None,
+        token: str | SecretStr | None = None,
+        auth: Auth | None = None,
+        timeout: Timeout | None = None,
+        retry: Retry | None = None,
+        clock: Clock | None = None,
+        http_client: HttpClient | None = None,
+    ) -> None:
+        environment = environment or Environment.from_env()
+        clock = clock or environment.clock or Clock()
+        if (username is None) != (password is None):
+            raise ConfigurationError("OrmcoDigital needs both a user name and a password.")
+        if username is not None and password is not None:
+            if auth is not None:
+                raise ConfigurationError("Give the client a login or an authentication, not both.")
+            secret = password if isinstance(password, SecretStr) else SecretStr(password)
+            auth = SessionAuth(PortalLogin(username, secret), clock)
+        self._use(
+            open_channel(
+                environment,
+                auth={Service.ORMCODIGITAL: choose_auth(token, auth)},
+                timeout=timeout,
+                retry=retry,
+                clock=clock,
+                http_client=http_client,
+            )
+        )
+
+    def _use(self, channel: Channel[Transport]) -> None:
+        super()._use(channel)
+        self.profile = Profiles(self._runner)
+        self.submission_method = SubmissionMethods(self._runner)
+        self.trios = Trios(self._runner)
+
+
+class Profiles:
+    """``ormco.profile``: *My Account > My Profile*"""
+
+    __slots__ = ("_runner",)
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def get(self) -> Profile:
+        """The profile, with its version in ``etag``."""
+        return self._runner.run(iter(Call(PROFILE)))
+
+    def update(self, profile: Profile) -> Profile:
+        """*Update*: save a changed copy of what `get` returned.
+
+        A code that was entered and not saved yet is saved with it.
+
+        Raises:
+            ProfileChanged: Somebody else saved meanwhile; nothing was overwritten.
+            CodeRefused: A draft code was part of it and was not taken.
+        """
+        return self._runner.run(flows.save_profile(profile))
+
+
+class SubmissionMethods:
+    """``ormco.submission_method``"""
+
+    __slots__ = ("_runner",)
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def get(self) -> SubmissionMethod | None:
+        """What the account submits now; None if nothing was ever chosen."""
+        return (self._runner.run(iter(Call(PROFILE)))).submission_method
+
+    def choices(self) -> list[SubmissionMethod]:
+        """What the account may choose."""
+        return self._runner.run(iter(Call(METHODS)))
+
+    def set(self, method: SubmissionMethod) -> SubmissionMethod:
+        """Choose; saves nothing if it is chosen already, and changes no other field.
+
+        Raises:
+            ProfileChanged: Somebody else kept saving at the same time.
+            InvalidRequest: The account may not choose this.
+        """
+        profile = self._runner.run(flows.set_submission_method(method))
+        return profile.submission_method or method
+
+
+class Trios:
+    """``ormco.trios``: *Connect 3Shape to Insignia*"""
+
+    __slots__ = ("_runner",)
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def authorization_request(self) -> PortalAuthorization:
+        """The link behind *click here*, for the doctor to open."""
+        return self._runner.run(iter(Call(AUTHORIZATION)))
+
+    def submit_code(self, code: HandedOver) -> TriosStatus:
+        """Enter the code **and** press *Update*: the portal keeps a code only once it is saved.
+
+        The code is spent by this, whatever comes of it.
+
+        Raises:
+            CodeSpent: It was used before; nothing was sent.
+            CodeRefused: The portal did not take it; get a fresh one.
+            CodeOutcomeUnknown: The answer was lost; look at `status`.
+            DraftLost: The portal lost the code before it was saved.
+        """
+        return self._runner.run(flows.submit_code(code))
+
+    def save_draft(self) -> TriosStatus:
+        """Press *Update* for a code that was entered before and not saved.
+
+        Raises:
+            DraftLost: It is gone, and the portal is not connected.
+            CodeRefused: The portal did not take it.
+        """
+        return self._runner.run(flows.save_draft())
+
+    def status(self) -> TriosStatus:
+        """Where the portal's connection to 3Shape stands."""
+        return self._runner.run(iter(Call(STATUS)))
+
+    def disconnect(self) -> None:
+        """Take the connection back; nothing to do if there is none."""
+        self._runner.run(iter(Call(DISCONNECT)))

@@ -1,0 +1,114 @@
+"""What takes more than one call at the portal: saving, and the code with its *Update*."""
+
+from __future__ import annotations
+
+import json
+
+from ormco_trios.core.effects import Call, Flow
+from ormco_trios.core.errors import (
+    CodeOutcomeUnknown,
+    DraftLost,
+    OutcomeUnknown,
+    ProfileChanged,
+    ServerError,
+)
+from ormco_trios.core.handover import HandedOver
+from ormco_trios.ormcodigital.models import Profile, SubmissionMethod, TriosState, TriosStatus
+from ormco_trios.ormcodigital.operations import (
+    PROFILE,
+    SAVE_PROFILE,
+    STATUS,
+    SUBMIT_CODE,
+)
+
+SAVES = 3
+"""How often a change of our own single field is applied anew when the profile moved under it."""
+
+
+def save_profile(profile: Profile) -> Flow[Profile]:
+    """*Update*: saves the profile, and with it a draft code.
+
+    Raises:
+        ProfileChanged: It is no longer the version that was read.
+    """
+    return (
+        yield from Call(
+            SAVE_PROFILE,
+            body=profile.model_dump_json().encode(),
+            content_type="application/json",
+            headers={"If-Match": profile.etag},
+        )
+    )
+
+
+def set_submission_method(method: SubmissionMethod) -> Flow[Profile]:
+    """Change the submission method and nothing else; saves nothing when it is set already."""
+    profile = yield from Call(PROFILE)
+    if profile.submission_method == method:
+        return profile
+    return (yield from _save_with(method, profile))
+
+
+def submit_code(code: HandedOver) -> Flow[TriosStatus]:
+    """Hand the code over and press *Update*: without that the portal forgets it.
+
+    Raises:
+        CodeSpent: The code was used before; nothing was sent.
+        CodeRefused: The portal did not take it.
+        DraftLost: The portal lost it before it was saved.
+        CodeOutcomeUnknown: It is unclear whether it arrived; look at the status.
+    """
+    code.spend("the hand-over to OrmcoDigital")
+    body = json.dumps({"code": code.reveal("portal")}).encode()
+    call = Call(SUBMIT_CODE, body=body, content_type="application/json")
+    del body
+    doubt: CodeOutcomeUnknown | ServerError | None = None
+    try:
+        yield from call
+    except (CodeOutcomeUnknown, ServerError) as error:
+        doubt = error
+    if doubt is not None:
+        status = yield from Call(STATUS)
+        if status.state is not TriosState.DRAFT:
+            raise CodeOutcomeUnknown(doubt.happened)
+    return (yield from save_draft())
+
+
+def save_draft() -> Flow[TriosStatus]:
+    """Press *Update* for a code that was entered before.
+
+    Raises:
+        DraftLost: There is no draft any more, and the portal is not connected.
+        CodeRefused: The portal did not take the code.
+    """
+    for last in (False, True):
+        profile = yield from Call(PROFILE)
+        doubt: OutcomeUnknown | ServerError | None = None
+        try:
+            yield from _save_with(SubmissionMethod.trios(), profile)
+        except (OutcomeUnknown, ServerError) as error:
+            doubt = error
+        status = yield from Call(STATUS)
+        if status.state is TriosState.CONNECTED:
+            return status
+        # Looking has shown that it was not saved, so saving once more is safe.
+        if doubt is not None and (last or status.state is not TriosState.DRAFT):
+            raise doubt
+        if doubt is None:
+            break
+    raise DraftLost(
+        "OrmcoDigital saved the profile, but the authorization code that was entered before is "
+        "gone: the portal is not connected."
+    )
+
+
+def _save_with(method: SubmissionMethod, profile: Profile) -> Flow[Profile]:
+    """Save ``profile`` with another method, reading it anew when somebody else was faster."""
+    for _ in range(SAVES - 1):
+        try:
+            return (
+                yield from save_profile(profile.model_copy(update={"submission_method": method}))
+            )
+        except ProfileChanged:
+            profile = yield from Call(PROFILE)
+    return (yield from save_profile(profile.model_copy(update={"submission_method": method})))

@@ -1,0 +1,130 @@
+"""The portal's endpoints.
+
+OrmcoDigital publishes no API.  Every path here is [assumed]; the actions are the guide's screens.
+``openapi.json`` beside this module is the same list for machines.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from ormco_trios.core.answers import error_as, json_as, nothing, refusal
+from ormco_trios.core.environment import Service
+from ormco_trios.core.errors import CodeRefused, OrmcoTriosError, PortalSignInRefused
+from ormco_trios.core.operation import Operation, Safety
+from ormco_trios.core.transport import Answer
+from ormco_trios.ormcodigital.models import (
+    PortalAuthorization,
+    PortalErrorReply,
+    Profile,
+    Session,
+    SubmissionMethod,
+    TriosStatus,
+)
+
+_METHODS: TypeAdapter[list[SubmissionMethod]] = TypeAdapter(list[SubmissionMethod])
+
+
+def _profile(answer: Answer) -> Profile:
+    profile = Profile.model_validate_json(answer.body)
+    return profile.model_copy(update={"etag": answer.headers.get("etag", "")})
+
+
+def _refuse(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
+    """As `core.answers.refusal`; a 422 about the code is `CodeRefused`."""
+    if answer.status == 422:
+        try:
+            problem = PortalErrorReply.model_validate_json(answer.body).error
+        except ValueError:
+            problem = None
+        if problem is not None and problem.field == "code":
+            return CodeRefused(
+                "OrmcoDigital did not take the authorization code; nothing is connected. "
+                f"[{operation.method} {operation.route}: status 422]"
+            )
+    return refusal(operation, answer)
+
+
+def _refuse_sign_in(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
+    if answer.status == 401:
+        return error_as(
+            PortalSignInRefused,
+            operation,
+            answer,
+            "OrmcoDigital refused the user name or password.",
+        )
+    return refusal(operation, answer)
+
+
+SIGN_IN = Operation(
+    "session.create",
+    Service.ORMCODIGITAL,
+    "POST",
+    "/api/session",
+    parse=json_as(Session),
+    refuse=_refuse_sign_in,
+    safety=Safety.IDEMPOTENT,
+    authenticated=False,
+)
+PROFILE = Operation(
+    "profile.get",
+    Service.ORMCODIGITAL,
+    "GET",
+    "/api/profile",
+    parse=_profile,
+    refuse=_refuse,
+)
+SAVE_PROFILE = Operation(
+    "profile.update",
+    Service.ORMCODIGITAL,
+    "PUT",
+    "/api/profile",
+    parse=_profile,
+    refuse=_refuse,
+    safety=Safety.WRITE,  # commits the draft code as well, and If-Match makes a repetition fail
+)
+METHODS = Operation(
+    "submission_methods.list",
+    Service.ORMCODIGITAL,
+    "GET",
+    "/api/submission-methods",
+    parse=lambda answer: _METHODS.validate_json(answer.body),
+    refuse=_refuse,
+)
+AUTHORIZATION = Operation(
+    "trios.authorization",
+    Service.ORMCODIGITAL,
+    "POST",
+    "/api/integrations/3shape/authorization",
+    parse=json_as(PortalAuthorization),
+    refuse=_refuse,
+    safety=Safety.IDEMPOTENT,  # another link does no harm
+)
+SUBMIT_CODE = Operation(
+    "trios.submit_code",
+    Service.ORMCODIGITAL,
+    "POST",
+    "/api/integrations/3shape/code",
+    parse=nothing,
+    refuse=_refuse,
+    safety=Safety.ONCE,
+)
+STATUS = Operation(
+    "trios.status",
+    Service.ORMCODIGITAL,
+    "GET",
+    "/api/integrations/3shape",
+    parse=json_as(TriosStatus),
+    refuse=_refuse,
+)
+DISCONNECT = Operation(
+    "trios.disconnect",
+    Service.ORMCODIGITAL,
+    "DELETE",
+    "/api/integrations/3shape",
+    parse=nothing,
+    refuse=_refuse,
+    safety=Safety.IDEMPOTENT,
+)

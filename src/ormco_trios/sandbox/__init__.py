@@ -1,0 +1,240 @@
+"""A sandbox to develop against: 3Shape Communicate, both of its sign-ins, and OrmcoDigital.
+
+::
+
+    with Sandbox() as sandbox:
+        sandbox.environment  # for the clients; nothing they send leaves the process
+        address = sandbox.authorize(link)  # plays the doctor, returns what the address bar shows
+        sandbox.clock.advance(24 * 3600)
+        sandbox.fault("users.me", status=503)
+        assert sandbox.journal.count("connections.request", ok=True) == 1
+
+``Sandbox(server=True)`` serves the same World on a free port of 127.0.0.1.
+
+What is known about the real services, and how, stands with each route in `sandbox.routes`.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal
+
+from ormco_trios.core.clock import Clock, ManualClock
+from ormco_trios.core.environment import Environment
+from ormco_trios.sandbox import seeds
+from ormco_trios.sandbox.approval import Approval
+from ormco_trios.sandbox.faults import Fault, When
+from ormco_trios.sandbox.journal import Entry, Journal
+from ormco_trios.sandbox.pages import JourneyFailed
+from ormco_trios.sandbox.seeds import Practice
+from ormco_trios.sandbox.state import Server
+from ormco_trios.sandbox.transport import (
+    AsyncInProcessTransport,
+    InProcessGateway,
+    InProcessTransport,
+)
+from ormco_trios.sandbox.wire import Json, Network, WireReply, WireRequest
+from ormco_trios.sandbox.world import Settings, World
+
+if TYPE_CHECKING:
+    from ormco_trios.sandbox.server import SandboxServer
+
+__all__ = [
+    "Approval",
+    "AsyncInProcessTransport",
+    "Entry",
+    "Fault",
+    "InProcessGateway",
+    "InProcessTransport",
+    "Journal",
+    "JourneyFailed",
+    "Json",
+    "Practice",
+    "Sandbox",
+    "Settings",
+    "WireReply",
+    "WireRequest",
+    "World",
+]
+
+
+class Sandbox:
+    """A World, and everything needed to use it.
+
+    Args:
+        server: Serve it on a socket as well; needs the extra ``sandbox``.
+        clock: Its time; the default stands still until it is advanced.  Give the same clock to
+            the clients, so that their waiting and the World's time are one.
+        approval: What becomes of connection requests to Ormco's labs; by default the first two
+            polls see them waiting.
+        token_lifetime: Of access tokens, in seconds of World time.
+        code_layers: How often classic codes stand percent-encoded in the redirect, 0 to 3.
+        sentences: Communicate's refusals as a JSON string (``text``) or ``{"Message": …}``.
+        seed: The same seed gives the same ids, codes and tokens.
+        port: Of the server; 0 for any free one.
+    """
+
+    account_client_id = seeds.ACCOUNT_CLIENT_ID
+    account_confidential_client_id = seeds.ACCOUNT_CONFIDENTIAL_CLIENT_ID
+    account_client_secret = seeds.ACCOUNT_CLIENT_SECRET
+    client_id = seeds.CLIENT_ID
+    client_secret = seeds.CLIENT_SECRET
+
+    def __init__(
+        self,
+        *,
+        server: bool = False,
+        clock: Clock | None = None,
+        approval: Approval | None = None,
+        token_lifetime: float = 3600.0,
+        code_layers: int = 2,
+        sentences: Literal["text", "object"] = "text",
+        seed: int = 0,
+        port: int = 0,
+    ) -> None:
+        self._served = server
+        self._port = port
+        self._server: SandboxServer | None = None
+        settings = Settings(
+            approval=Approval.after_polls(2) if approval is None else approval,
+            token_lifetime=token_lifetime,
+            code_layers=code_layers,
+            sentences=sentences,
+            seed=seed,
+        )
+        self.world = World(clock=clock, settings=settings)
+
+    def __enter__(self) -> Sandbox:
+        if self._served and self._server is None:
+            # uvicorn is an extra, and slow to import: only who asks for a server pays for it.
+            from ormco_trios.sandbox.server import SandboxServer
+
+            self._server = SandboxServer(self.world, port=self._port).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the server, if there is one; safe to repeat."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    # --- where ------------------------------------------------------------------------------
+
+    @property
+    def base_url(self) -> str:
+        """Its address; a server has one only inside ``with``."""
+        if self._served and self._server is None:
+            raise RuntimeError("the sandbox server is not running; use 'with Sandbox(server=True)'")
+        return self.world.base_url
+
+    @property
+    def environment(self) -> Environment:
+        """For the clients.  Without a server, nothing they send can leave the process."""
+        gateway = None if self._served else InProcessGateway(self.world)
+        return Environment.sandbox(self.base_url, gateway=gateway, clock=self.world.clock)
+
+    @property
+    def redirect_uri(self) -> str:
+        """Registered for the two practice applications."""
+        return seeds.APP_REDIRECT.format(base=self.base_url)
+
+    # --- who and when -----------------------------------------------------------------------
+
+    @property
+    def clock(self) -> ManualClock:
+        """The clock, if it is one that can be advanced; ``world.clock`` is whichever it is.
+
+        Raises:
+            TypeError: The sandbox was given a clock that runs by itself.
+        """
+        if not isinstance(self.world.clock, ManualClock):
+            raise TypeError("this sandbox's clock runs by itself; it is sandbox.world.clock")
+        return self.world.clock
+
+    @property
+    def journal(self) -> Journal:
+        """What happened."""
+        return self.world.journal
+
+    @property
+    def practice(self) -> Practice:
+        """The sample practice in Europe; ``practice_in`` has the other regions'."""
+        return self.world.practice()
+
+    def practice_in(self, server: Server) -> Practice:
+        """The sample practice of a region: ``eu``, ``am`` (America) or ``as`` (Asia)."""
+        return self.world.practice(server)
+
+    def practices(self, n: int, *, server: Server = "eu") -> list[Practice]:
+        """Make ``n`` further practices, each with both accounts."""
+        return self.world.add_practices(n, server)
+
+    # --- what happens -----------------------------------------------------------------------
+
+    def fault(
+        self,
+        operation: str | None = None,
+        *,
+        status: int | None = None,
+        retry_after: float | str | None = None,
+        body: Json | bytes = None,
+        network: Network | None = None,
+        times: int | None = 1,
+        nth: int = 1,
+        when: When = "before",
+    ) -> Fault:
+        """Plan a failure; see `Fault` for the parameters."""
+        return self.world.fault(
+            operation,
+            status=status,
+            retry_after=retry_after,
+            body=body,
+            network=network,
+            times=times,
+            nth=nth,
+            when=when,
+        )
+
+    def approve(self, connection: str | None = None) -> int:
+        """Accept one connection request as the lab, or all that wait; how many were accepted."""
+        return self.world.approve(connection)
+
+    def authorize(
+        self,
+        url: str,
+        *,
+        allow: bool = True,
+        email: str | None = None,
+        password: str | None = None,
+    ) -> str:
+        """Play the doctor: open ``url`` in a fresh browser, sign in, allow or cancel.
+
+        Args:
+            url: The authorization link.
+            allow: Press *Allow access*, or else *Cancel*.
+            email: Whose account; the sample practice's by default.
+            password: The account's own by default.
+
+        Returns:
+            What the browser's address bar shows at the end, code included.
+
+        Raises:
+            JourneyFailed: The pages did not lead back to the application.
+        """
+        from ormco_trios.sandbox import browser
+
+        who = self.practice.email if email is None else email
+        known = self.world.state.user_by_email(who)
+        if password is None:
+            password = known.password if known else ""
+        return browser.authorize(
+            self.world, url, allow=allow, email=who, password=password, served=self._served
+        )

@@ -1,0 +1,66 @@
+"""The World behind httpx: transports for other people's clients, and for the browser's."""
+
+from __future__ import annotations
+
+import httpx
+
+from ormco_trios.sandbox.transport import split_url
+from ormco_trios.sandbox.wire import Network, WireRequest
+from ormco_trios.sandbox.world import World
+
+_FAILURES: dict[Network, tuple[type[httpx.TransportError], str]] = {
+    "connect": (httpx.ConnectError, "connection refused by a planned fault"),
+    "reset": (httpx.ReadError, "connection reset by a planned fault"),
+    "read_timeout": (httpx.ReadTimeout, "no answer because of a planned fault"),
+}
+
+
+class SandboxTransport(httpx.BaseTransport):
+    """For `httpx.Client`; any address but the World's raises `UntrustedHost`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Ask the World."""
+        return _respond(self._world, request, request.read())
+
+
+class AsyncSandboxTransport(httpx.AsyncBaseTransport):
+    """As `SandboxTransport`, for `httpx.AsyncClient`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Ask the World."""
+        return _respond(self._world, request, await request.aread())
+
+
+def _respond(world: World, request: httpx.Request, body: bytes) -> httpx.Response:
+    path, query = split_url(world, str(request.url))
+    headers = tuple(request.headers.multi_items())
+    reply = world.handle(WireRequest(request.method, path, query, headers, body))
+    if reply.broken is not None:
+        kind, text = _FAILURES[reply.broken]
+        raise kind(text, request=request)
+    return httpx.Response(
+        reply.status, headers=list(reply.headers), content=reply.body, request=request
+    )
+
+
+def browser_client(world: World, *, served: bool) -> httpx.Client:
+    """A client with an empty cookie jar that follows no redirect by itself.
+
+    Args:
+        world: Where it leads.
+        served: Go over the socket the World is served on, instead of into the World.
+    """
+    transport = None if served else SandboxTransport(world)
+    return httpx.Client(
+        transport=transport,
+        base_url=world.base_url,
+        follow_redirects=False,
+        trust_env=False,
+        timeout=10.0,
+    )

@@ -1,0 +1,217 @@
+"""The one list of what exists in the sandbox, and where the knowledge of each comes from."""
+
+from __future__ import annotations
+
+from ormco_trios.sandbox import authorization, cases, communicate, control, portal, tokens
+from ormco_trios.sandbox.routing import Handler, Provenance, Route
+
+_CLASSIC = ("client_id!", "redirect_uri!", "response_type!", "state")
+_ACCOUNT = (
+    "client_id!",
+    "redirect_uri!",
+    "response_type!",
+    "scope!",
+    "code_challenge!",
+    "code_challenge_method!",
+    "state",
+    "nonce",
+    "response_mode",
+)
+_SPAN = ("from", "to")
+
+
+def _users(
+    method: str, path: str, operation: str, provenance: Provenance, handler: Handler
+) -> Route:
+    return Route(
+        method,
+        f"/communicate/api/users{path}",
+        operation,
+        provenance,
+        "communicate",
+        handler,
+        access="bearer",
+    )
+
+
+def _cases(
+    method: str,
+    path: str,
+    operation: str,
+    handler: Handler,
+    *,
+    provenance: Provenance = "doc",
+    query: tuple[str, ...] = (),
+) -> Route:
+    return Route(
+        method,
+        f"/metadata-{{server}}{path}",
+        operation,
+        provenance,
+        "communicate",
+        handler,
+        access="bearer",
+        query=query,
+    )
+
+
+def _portal(method: str, path: str, operation: str, handler: Handler, *, json: bool) -> Route:
+    return Route(
+        method,
+        f"/ormcodigital/api{path}",
+        operation,
+        "assumed",
+        "portal",
+        handler,
+        access="open" if operation == "session.create" else "portal",
+        body="json" if json else "none",
+    )
+
+
+def _control(method: str, path: str, operation: str, handler: Handler) -> Route:
+    return Route(
+        method,
+        f"/sandbox/{path}",
+        f"sandbox.{operation}",
+        "sandbox",
+        "sandbox",
+        handler,
+        body="json" if method == "POST" else "none",
+    )
+
+
+TABLE: tuple[Route, ...] = (
+    # 3Shape Communicate: contract, section 2.  "me" stands before what would match it too.
+    _users("GET", "/me", "users.me", "doc", communicate.me),
+    _users("GET", "/{key}", "users.get", "doc", communicate.get),
+    _users(
+        "POST",
+        "/{user}/requestconnection/{remote}",
+        "connections.request",
+        "doc",
+        communicate.request_connection,
+    ),
+    _users(
+        "POST",
+        "/{user}/connection/{connection}/approve",
+        "connections.approve",
+        "doc",
+        communicate.approve_connection,
+    ),
+    _users(
+        "DELETE",
+        "/{user}/connection/{connection}",
+        "connections.remove",
+        "assumed",
+        communicate.remove_connection,
+    ),
+    _users(
+        "GET", "/{user}/applications", "applications.list", "assumed",
+        communicate.list_applications,
+    ),
+    _users(
+        "DELETE", "/{user}/applications/{application}", "applications.remove", "assumed",
+        communicate.remove_application,
+    ),
+    # Cases: section 3.
+    _cases("GET", "/api/servers", "servers.list", cases.servers, provenance="seen"),
+    _cases("GET", "/api/cases", "cases.list", cases.list_cases, query=("page!", *_SPAN)),
+    _cases(
+        "GET", "/api/cases/search", "cases.search", cases.search,
+        query=("searchString!", "page!", *_SPAN),
+    ),
+    _cases(
+        "GET", "/api/v3/cases/search", "cases.search", cases.search, provenance="seen",
+        query=("searchString!", "page!", *_SPAN),
+    ),
+    _cases("GET", "/api/updatedcases", "cases.updated", cases.updated, query=("from!", "to")),
+    _cases("GET", "/api/cases/{case}", "cases.get", cases.get),
+    _cases("GET", "/api/cases/{case}/version/{version}", "cases.version", cases.get_version),
+    _cases("GET", "/api/cases/increments/{increment}", "cases.increment", cases.get_increment),
+    _cases("GET", "/api/cases/{case}/attachments/{hash}", "cases.attachment", cases.attachment),
+    _cases("GET", "/api/cases/{case}/comments/{comment}/text", "cases.comment", cases.comment),
+    _cases("PUT", "/api/cases/{case}/state/{state}", "cases.set_state", cases.set_state),
+    # Sign-in, classic: section 1.
+    Route(
+        "GET", "/auth/oauth/authorise", "oauth.authorize", "doc", "page",
+        authorization.authorize, query=_CLASSIC,
+    ),
+    Route(
+        "POST", "/auth/oauth/sign-in", "oauth.sign_in", "assumed", "page",
+        authorization.sign_in, body="form", query=_CLASSIC,
+    ),
+    Route(
+        "POST", "/auth/oauth/consent", "oauth.consent", "assumed", "page",
+        authorization.consent, body="form", query=_CLASSIC,
+    ),
+    Route(
+        "POST", "/auth/oauth/token", "oauth.token", "doc", "oauth", tokens.classic_token,
+        body="form",
+    ),
+    Route(
+        "GET", "/auth/oauth/token", "oauth.token_info", "doc", "communicate", tokens.token_info,
+        query=("access_token!",),
+    ),
+    # Sign-in, account.
+    Route(
+        "GET", "/identity/connect/authorize", "oauth.authorize", "seen", "page",
+        authorization.authorize, query=_ACCOUNT,
+    ),
+    Route(
+        "POST", "/identity/sign-in", "oauth.sign_in", "assumed", "page",
+        authorization.sign_in, body="form", query=_ACCOUNT,
+    ),
+    Route(
+        "POST", "/identity/consent", "oauth.consent", "assumed", "page",
+        authorization.consent, body="form", query=_ACCOUNT,
+    ),
+    Route(
+        "POST", "/identity/connect/token", "oauth.token", "seen", "oauth",
+        tokens.account_token, body="form",
+    ),
+    Route(
+        "POST", "/identity/connect/revocation", "oauth.revoke", "assumed", "oauth",
+        tokens.revoke, body="form",
+    ),
+    Route(
+        "GET", "/identity/connect/userinfo", "oauth.userinfo", "assumed", "oauth",
+        tokens.userinfo, access="bearer",
+    ),
+    Route(
+        "GET", "/identity/.well-known/openid-configuration", "oauth.discovery", "assumed",
+        "oauth", tokens.discovery,
+    ),
+    # Where applications send the browser: the guide's https://ormco.com/, and the sandbox's own.
+    Route(
+        "GET", "/ormco/", "pages.landing", "guide", "page", authorization.landing,
+        query=("code", "state", "error", "error_description"),
+    ),
+    Route(
+        "GET", "/practice-app/", "pages.landing", "sandbox", "page", authorization.landing,
+        query=("code", "state", "iss", "error", "error_description"),
+    ),
+    # OrmcoDigital: section 5 and ormcodigital/openapi.json.
+    _portal("POST", "/session", "session.create", portal.create_session, json=True),
+    _portal("GET", "/profile", "profile.get", portal.get_profile, json=False),
+    _portal("PUT", "/profile", "profile.update", portal.update_profile, json=True),
+    _portal(
+        "GET", "/submission-methods", "submission_methods.list", portal.submission_methods,
+        json=False,
+    ),
+    _portal(
+        "POST", "/integrations/3shape/authorization", "trios.authorization",
+        portal.start_authorization, json=False,
+    ),
+    _portal(
+        "POST", "/integrations/3shape/code", "trios.submit_code", portal.submit_code, json=True
+    ),
+    _portal("GET", "/integrations/3shape", "trios.status", portal.status, json=False),
+    _portal("DELETE", "/integrations/3shape", "trios.disconnect", portal.disconnect, json=False),
+    # The sandbox's own controls.
+    _control("GET", "state", "state", control.state),
+    _control("GET", "journal", "journal", control.journal),
+    _control("POST", "clock", "clock", control.clock),
+    _control("POST", "faults", "fault", control.fault),
+    _control("DELETE", "faults", "clear_faults", control.clear_faults),
+    _control("POST", "reset", "reset", control.reset),
+)  # fmt: skip

@@ -1,0 +1,197 @@
+"""What a route is, and how a request finds its own."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import parse_qsl, unquote
+
+from ormco_trios.sandbox.state import PortalAccount, Token, User
+from ormco_trios.sandbox.wire import Area, Json, Refused, WireReply, WireRequest
+
+if TYPE_CHECKING:
+    from ormco_trios.sandbox.world import World
+
+Access: TypeAlias = Literal["open", "bearer", "portal"]
+"""Who may call: anybody (pages keep their own session), a Communicate token, a portal session."""
+
+Body: TypeAlias = Literal["none", "form", "json"]
+
+Provenance: TypeAlias = Literal["doc", "seen", "guide", "dnoa", "rfc", "assumed", "sandbox"]
+"""Where the knowledge comes from, as in the wire contract; ``sandbox`` is the sandbox's own."""
+
+_PATTERNS = {"server": "am|as|eu"}
+
+
+@dataclass
+class Call:
+    """A request that has passed the checks every request must pass.
+
+    Attributes:
+        path: What the template's braces matched, decoded.
+        query: The query's parameters, decoded once.
+        now: World time in seconds since 1970.
+        wrote: Set by handlers that changed something.
+    """
+
+    request: WireRequest = field(repr=False)
+    route: Route
+    path: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
+    now: float
+    signed_in: User | None = field(default=None, repr=False)
+    bearer: Token | None = field(default=None, repr=False)
+    portal: PortalAccount | None = field(default=None, repr=False)
+    wrote: bool = False
+
+    @property
+    def user(self) -> User:
+        """Whose Communicate token this is; only on routes with access ``bearer``."""
+        if self.signed_in is None:
+            raise LookupError("this route has no bearer token")
+        return self.signed_in
+
+    @property
+    def account(self) -> PortalAccount:
+        """Whose portal session this is; only on routes with access ``portal``."""
+        if self.portal is None:
+            raise LookupError("this route has no portal session")
+        return self.portal
+
+    @cached_property
+    def form(self) -> dict[str, str]:
+        """The form-encoded body."""
+        return parameters(self.request.body.decode("utf-8", "replace"), "form")
+
+    @cached_property
+    def json(self) -> Mapping[str, Json]:
+        """The JSON body, which must be an object."""
+        try:
+            value: Json = json.loads(self.request.body)
+        except ValueError:
+            value = None
+        if not isinstance(value, Mapping):
+            raise Refused(
+                400,
+                "The body is not a JSON object.",
+                "This operation takes a JSON object.",
+                code="bad_request",
+            )
+        return value
+
+
+Handler: TypeAlias = "Callable[[World, Call], WireReply]"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One thing that can be asked.
+
+    Attributes:
+        template: Below the sandbox's base address; braces match one path segment each.
+        operation: Its name in the journal and for faults; several routes may share one.
+        query: Parameters it knows; an exclamation mark after the name: it must be there.
+    """
+
+    method: str
+    template: str
+    operation: str
+    provenance: Provenance
+    area: Area
+    handler: Handler
+    access: Access = "open"
+    body: Body = "none"
+    query: tuple[str, ...] = ()
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The template as an expression over the encoded path."""
+        parts = re.split(r"\{(\w+)\}", self.template)
+        text = "".join(
+            f"(?P<{part}>{_PATTERNS.get(part, '[^/]+')})" if odd % 2 else re.escape(part)
+            for odd, part in enumerate(parts)
+        )
+        return re.compile(text)
+
+    def check(self, request: WireRequest) -> Mapping[str, str]:
+        """Refuse what the contract does not know, and return the query's parameters."""
+        query = parameters(request.query, "query")
+        known = {name.rstrip("!") for name in self.query}
+        for name in query.keys() - known:
+            raise _bad(f"{self.operation} knows no query parameter {_named(name)}.")
+        for name in self.query:
+            if name.endswith("!") and name[:-1] not in query:
+                raise _bad(f"{self.operation} needs the query parameter {name[:-1]!r}.")
+        self._check_body(request)
+        return query
+
+    def _check_body(self, request: WireRequest) -> None:
+        if self.body == "none":
+            if request.body:
+                raise _bad(f"{self.operation} takes no body.")
+            return
+        wanted = {"form": "application/x-www-form-urlencoded", "json": "application/json"}
+        kind = (request.header("content-type") or "").partition(";")[0].strip().lower()
+        if kind != wanted[self.body]:
+            raise Refused(
+                400 if self.area == "oauth" else 415,
+                "The content type is not supported.",
+                f"{self.operation} takes {wanted[self.body]}; the content type says otherwise.",
+                code="invalid_request" if self.area == "oauth" else "unsupported_media_type",
+            )
+
+
+def parameters(text: str, where: str) -> dict[str, str]:
+    """Decode a query or form once; no parameter may come twice [rfc 6749, 3.1]."""
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        if name in found:
+            raise _bad(f"The {where} parameter {_named(name)} comes twice.")
+        found[name] = value
+    return found
+
+
+def _bad(explain: str) -> Refused:
+    return Refused(400, "The request is invalid.", explain, code="bad_request")
+
+
+def _named(name: str) -> str:
+    """``name`` if it is one: explanations are kept, and a pasted code may stand in its place."""
+    return repr(name) if re.fullmatch(r"[A-Za-z_]{1,24}", name) else "(a name it cannot show)"
+
+
+def match(table: tuple[Route, ...], method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """The route for a request.
+
+    Raises:
+        Refused: 404 naming the nearest template, or 405 with ``Allow``.
+    """
+    allowed: list[Route] = []
+    for route in table:
+        found = route.pattern.fullmatch(path)
+        if found is None:
+            continue
+        if route.method == method:
+            return route, {name: unquote(part) for name, part in found.groupdict().items()}
+        allowed.append(route)
+    if allowed:
+        methods = ", ".join(sorted({route.method for route in allowed}))
+        raise Refused(
+            405,
+            "The requested resource does not support this method.",
+            f"{allowed[0].template} exists, but only for {methods}.",
+            code="method_not_allowed",
+            headers=(("allow", methods),),
+        )
+    near = difflib.get_close_matches(path, [route.template for route in table], n=1, cutoff=0.0)
+    raise Refused(
+        404,
+        "There is nothing at this address.",
+        f"The contract knows no such path; the nearest is {near[0]}.",
+        code="not_found",
+    )

@@ -1,0 +1,63 @@
+"""The browser's session at 3Shape's pages: a cookie, and a CSRF token tied to it."""
+
+from __future__ import annotations
+
+import hmac
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
+
+from ormco_trios.sandbox.routing import Call
+from ormco_trios.sandbox.state import WebSession
+from ormco_trios.sandbox.wire import Headers, Refused
+
+if TYPE_CHECKING:
+    from ormco_trios.sandbox.world import World
+
+_COOKIE = "sandbox_3shape"
+
+
+def current(world: World, call: Call) -> tuple[WebSession, Headers]:
+    """The browser's session, and the header that starts a new one if it had none."""
+    known = _lookup(world, call)
+    if known is not None:
+        return known, ()
+    return start(world)
+
+
+def start(world: World, *, user: str | None = None) -> tuple[WebSession, Headers]:
+    """A fresh session; signing in always makes one, so that nobody can plant theirs."""
+    key = world.state.new_secret()
+    session = WebSession(csrf=world.state.new_secret(), user=user)
+    world.state.web_sessions[key] = session
+    secure = "; Secure" if world.base_url.startswith("https:") else ""
+    return session, (("set-cookie", f"{_COOKIE}={key}; Path=/; HttpOnly; SameSite=Lax{secure}"),)
+
+
+def check_form(world: World, call: Call, *fields: str) -> tuple[WebSession, dict[str, str]]:
+    """The session and the form's fields, if the form is one this browser was given.
+
+    Raises:
+        Refused: No session, a foreign CSRF token, or other fields than the page has.
+    """
+    session = _lookup(world, call)
+    form = call.form
+    sent = form.get("csrf", "")
+    if session is None or not hmac.compare_digest(sent.encode(), session.csrf.encode()):
+        raise Refused(
+            403,
+            "This form has expired. Open the link again.",
+            "The form's CSRF token does not belong to the browser's session cookie.",
+        )
+    if form.keys() != {"csrf", *fields}:
+        raise Refused(
+            400, "The request is invalid.", f"The form has exactly: csrf, {', '.join(fields)}."
+        )
+    return session, form
+
+
+def _lookup(world: World, call: Call) -> WebSession | None:
+    try:
+        cookie = SimpleCookie(call.request.header("cookie") or "").get(_COOKIE)
+    except CookieError:
+        return None
+    return world.state.web_sessions.get(cookie.value) if cookie else None

@@ -1,0 +1,95 @@
+"""The World without a socket: the library's own transports, straight into `World.handle`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from ormco_trios.core.errors import NotDelivered, OutcomeUnknown, UntrustedHost
+from ormco_trios.core.transport import Answer, AsyncTransport, Request, Transport
+from ormco_trios.sandbox.wire import Network, WireReply, WireRequest
+from ormco_trios.sandbox.world import World
+
+_FAILURES: Mapping[Network, str] = {
+    "connect": "The connection was refused.",
+    "reset": "The connection was reset before the answer arrived.",
+    "read_timeout": "No answer arrived in time.",
+}
+
+
+def split_url(world: World, url: str) -> tuple[str, str]:
+    """Path and query of ``url`` below the World's base address.
+
+    Raises:
+        UntrustedHost: The address is not the World's: nothing leaves the sandbox.
+    """
+    base = world.base_url
+    parts, own = urlsplit(url), urlsplit(base)
+    path = parts.path
+    if (parts.scheme, parts.netloc.lower()) != (own.scheme, own.netloc.lower()) or (
+        own.path and not path.startswith(own.path + "/")
+    ):
+        raise UntrustedHost("A sandbox is configured, and this address is not the sandbox's.")
+    return path[len(own.path) :] or "/", parts.query
+
+
+def _ask(world: World, request: Request) -> Answer:
+    path, query = split_url(world, request.url)
+    reply = world.handle(
+        WireRequest(request.method, path, query, tuple(request.headers), request.body)
+    )
+    if reply.broken is not None:
+        failure = NotDelivered if reply.broken == "connect" else OutcomeUnknown
+        raise failure(_FAILURES[reply.broken])
+    return _answer(reply)
+
+
+def _answer(reply: WireReply) -> Answer:
+    headers: dict[str, str] = {}
+    for name, value in reply.headers:
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return Answer(reply.status, headers, reply.body)
+
+
+class InProcessTransport:
+    """The library's own kind of transport; the other end is a World in the same process."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def send(self, request: Request) -> Answer:
+        """Ask the World."""
+        return _ask(self._world, request)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class AsyncInProcessTransport:
+    """The library's own kind of transport; the other end is a World in the same process."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def send(self, request: Request) -> Answer:
+        """Ask the World."""
+        return _ask(self._world, request)
+
+    async def aclose(self) -> None:
+        """Nothing is held open."""
+
+
+class InProcessGateway:
+    """A `core.transport.Gateway`: an environment that holds it reaches nothing but the World."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def open(self) -> Transport:
+        """A synchronous transport."""
+        return InProcessTransport(self._world)
+
+    def open_async(self) -> AsyncTransport:
+        """An asynchronous transport."""
+        return AsyncInProcessTransport(self._world)

@@ -1,0 +1,332 @@
+"""The World: what the three services and the portal are, without a network.
+
+``World.handle`` takes a request and gives the reply.  It does no I/O and reads no time but its
+clock's; given the same seed, clock and requests it does the same, ids and tokens included.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from ormco_trios.core.clock import Clock, ManualClock
+from ormco_trios.sandbox import portal, seeds, tokens
+from ormco_trios.sandbox.approval import Approval
+from ormco_trios.sandbox.faults import Fault, Faults, When
+from ormco_trios.sandbox.journal import Entry, Journal
+from ormco_trios.sandbox.refusals import area_of, render
+from ormco_trios.sandbox.routes import TABLE
+from ormco_trios.sandbox.routing import Call, Route, match
+from ormco_trios.sandbox.seeds import Practice
+from ormco_trios.sandbox.state import Client, Connection, Grant, Server, User
+from ormco_trios.sandbox.wire import Area, Json, Network, Refused, WireReply, WireRequest
+
+_SHORTLY = Approval.after_polls(2)
+
+IN_PROCESS_BASE = "https://sandbox.example"
+"""The address of a World that nothing serves; the name cannot exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Choices where the contract leaves one.
+
+    Attributes:
+        approval: What becomes of connection requests to Ormco's labs.
+        token_lifetime: Of access tokens, in seconds of World time.
+        portal_session_lifetime: Of portal sessions, in seconds of World time [assumed].
+        code_layers: How often the classic code stands percent-encoded in the redirect: 0 to 3;
+            2 is what the guide's address bar shows [guide].
+        sentences: Communicate's refusals as a bare JSON string, or as ``{"Message": …}``.
+        seed: Of everything random.
+    """
+
+    approval: Approval = _SHORTLY
+    token_lifetime: float = 3600.0
+    portal_session_lifetime: float = 1800.0
+    code_layers: int = 2
+    sentences: Literal["text", "object"] = "text"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.code_layers <= 3:
+            raise ValueError("code_layers is 0 to 3")
+
+
+class World:
+    """All state and all behaviour; safe to use from several threads.
+
+    Attributes:
+        base_url: Where it is reachable, without a trailing slash; a server sets its own.
+        clock: Its time.
+        journal: What happened.
+        faults: What is planned to go wrong.
+        state: Everything it remembers; tests may look, and change it between requests.
+    """
+
+    portal_client = seeds.PORTAL_CLIENT_ID
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        settings: Settings | None = None,
+        base_url: str = IN_PROCESS_BASE,
+    ) -> None:
+        self.clock = ManualClock() if clock is None else clock
+        self.settings = Settings() if settings is None else settings
+        self.base_url = base_url.rstrip("/")
+        self.journal = Journal()
+        self.faults = Faults()
+        self._lock = threading.RLock()
+        self.state = seeds.new_state(self.settings.seed, self.clock.time())
+
+    # --- serving ----------------------------------------------------------------------------
+
+    def handle(self, request: WireRequest) -> WireReply:
+        """Answer one request, and write it into the journal."""
+        with self._lock:
+            now = self.clock.time()
+            self.state.requests += 1
+            request_id = f"sandbox-{self.state.requests:06d}"
+            route: Route | None = None
+            call: Call | None = None
+            fault: Fault | None = None
+            area: Area = area_of(request.path)
+            result: WireReply | Refused
+            try:
+                route, path = match(TABLE, request.method, request.path)
+                area = route.area
+                if area != "sandbox":
+                    fault = self.faults.take(route.operation)
+                if fault is not None and fault.when == "before":
+                    result = fault.reply()
+                else:
+                    call = self._admit(route, path, request, now)
+                    result = route.handler(self, call)
+            except Refused as refused:
+                result = refused
+            if fault is not None and fault.when == "after":
+                result = fault.reply()
+            explain = fault.explain if fault else ""
+            if isinstance(result, Refused):
+                explain = explain or result.explain
+                as_object = self.settings.sentences == "object"
+                result = render(result, area, sentences_as_object=as_object)
+            reply = _finished(result, explain, request_id)
+            if area != "sandbox":
+                self.journal.add(
+                    Entry(
+                        time=now,
+                        operation=route.operation if route else "unknown",
+                        method=request.method,
+                        route=route.template if route else "",
+                        status=reply.status,
+                        explain=reply.header("x-sandbox-explain") or "",
+                        wrote=call.wrote if call else False,
+                        request_id=request_id,
+                        broken=reply.broken,
+                    )
+                )
+            return reply
+
+    def _admit(self, route: Route, path: dict[str, str], request: WireRequest, now: float) -> Call:
+        """Check what every request must fulfil, in the order in which a real server would."""
+        self.state.settle(now)
+        header = request.header("authorization")
+        call = Call(request, route, path, {}, now)
+        if route.access == "bearer":
+            call.signed_in, call.bearer = tokens.signed_in(self, header, now)
+        elif route.access == "portal":
+            call.portal = portal.signed_in(self, header, now)
+        call.query = route.check(request)
+        return call
+
+    # --- what handlers need -----------------------------------------------------------------
+
+    @property
+    def issuer(self) -> str:
+        """Issuer of the account dialect."""
+        return f"{self.base_url}/identity"
+
+    @property
+    def landing_address(self) -> str:
+        """Redirect address of Ormco's application."""
+        return seeds.LANDING.format(base=self.base_url)
+
+    def page_address(self, path: str) -> str:
+        """``path`` below the base address, as a link without a host."""
+        return urlsplit(self.base_url).path + path
+
+    def grant(self, user: User, client: Client) -> Grant:
+        """The user's standing consent to this application; made if there is none."""
+        standing = self.state.active_grant(user.id, client.id)
+        if standing is not None:
+            return standing
+        new = Grant(self.state.new_id(), user.id, client.id, self.clock.time())
+        return self.state.add_grant(new)
+
+    def new_connection(self, inviter: User, remote: User) -> Connection:
+        """A request from ``inviter``.  Only Ormco's labs answer by policy; others wait."""
+        policy = Approval.held()
+        if remote.email.casefold() in seeds.LAB_EMAILS.values():
+            policy = self.state.approvals.get(inviter.id, self.settings.approval)
+        return self.state.add_connection(
+            Connection(
+                id=self.state.new_id(),
+                inviter=inviter.id,
+                remote=remote.id,
+                requested_at=self.clock.time(),
+                approval=policy,
+                pending_as_null=len(self.state.connections) % 2 == 1,
+            )
+        )
+
+    # --- what tests do to it ----------------------------------------------------------------
+
+    def fault(
+        self,
+        operation: str | None = None,
+        *,
+        status: int | None = None,
+        retry_after: float | str | None = None,
+        body: Json | bytes = None,
+        network: Network | None = None,
+        times: int | None = 1,
+        nth: int = 1,
+        when: When = "before",
+    ) -> Fault:
+        """Plan a failure; see `Fault` for the parameters.
+
+        Raises:
+            ValueError: No such operation, or parameters that contradict each other.
+        """
+        return self.plan(Fault(operation, status, retry_after, body, network, times, nth, when))
+
+    def plan(self, fault: Fault) -> Fault:
+        """As `fault`, for one made already."""
+        names = {route.operation for route in TABLE if route.area != "sandbox"}
+        if fault.operation is not None and fault.operation not in names:
+            raise ValueError(f"there is no operation {fault.operation!r}")
+        with self._lock:
+            return self.faults.add(fault)
+
+    def set_approval(
+        self,
+        approval: Approval,
+        *,
+        practice: str | None = None,
+        connection: str | None = None,
+    ) -> None:
+        """Override the policy for one practice, or for one request.
+
+        Args:
+            approval: The policy.
+            practice: E-mail of the practice whose later requests it is for.
+            connection: Id of the request, made already, that it is for.
+        """
+        if (practice is None) == (connection is None):
+            raise ValueError("name a practice or a connection")
+        with self._lock:
+            if practice is not None:
+                self.state.approvals[self.user(practice).id] = approval
+                return
+            self.state.set_policy(self._connection(connection or ""), approval)
+
+    def approve(self, connection: str | None = None) -> int:
+        """Accept one request, or all that wait; how many were accepted.
+
+        Raises:
+            LookupError: No connection has this id.
+        """
+        with self._lock:
+            self.state.settle(self.clock.time())
+            rows = self.connections() if connection is None else [self._connection(connection)]
+            waiting = [row for row in rows if not row.accepted]
+            for row in waiting:
+                row.accepted = True
+            return len(waiting)
+
+    def remove(self, connection: str) -> None:
+        """Let a request or connection disappear, as if the lab had removed it.
+
+        Raises:
+            LookupError: No connection has this id.
+        """
+        with self._lock:
+            self.state.settle(self.clock.time())
+            self.state.drop_connection(self._connection(connection))
+
+    def connections(self) -> list[Connection]:
+        """Every connection, oldest first."""
+        return list(self.state.connections.values())
+
+    def _connection(self, key: str) -> Connection:
+        found = self.state.connections.get(key.lower())
+        if found is None:
+            raise LookupError("no connection has this id")
+        return found
+
+    def user(self, email: str) -> User:
+        """The Communicate account with this e-mail.
+
+        Raises:
+            LookupError: There is none.
+        """
+        found = self.state.user_by_email(email)
+        if found is None:
+            raise LookupError("no account has this e-mail")
+        return found
+
+    def misdirect(self, asked: str, found: str) -> None:
+        """Let a lookup of one e-mail answer with another account, as no service should."""
+        with self._lock:
+            self.state.misdirected[asked.casefold()] = self.user(found).email
+
+    def revoke(self, email: str, client_id: str = seeds.PORTAL_CLIENT_ID) -> bool:
+        """Withdraw an application's access, as on the Applications page; whether it had any."""
+        with self._lock:
+            grant = self.state.active_grant(self.user(email).id, client_id)
+            if grant is not None:
+                grant.revoked = True
+            return grant is not None
+
+    def drop_draft(self, username: str) -> bool:
+        """Lose a portal account's unsaved code, as closing the dialog does; whether it had one."""
+        with self._lock:
+            account = self.state.portal_accounts[username.casefold()]
+            had = portal.live_draft(account, self.clock.time()) is not None
+            account.draft = None
+            return had
+
+    def practice(self, server: Server = "eu") -> Practice:
+        """The sample practice of a region."""
+        alias = {"eu": "eu", "am": "na", "as": "ap"}[server]
+        return seeds.practice_of(self.state, f"practice.{alias}@clinic.example")
+
+    def add_practices(self, n: int, server: Server = "eu") -> list[Practice]:
+        """``n`` further practices."""
+        with self._lock:
+            first = len(self.state.portal_accounts) + 1
+            return [
+                seeds.add_practice(self.state, f"practice.{number:05d}", server)
+                for number in range(first, first + n)
+            ]
+
+    def reset(self) -> None:
+        """Begin again: seeds, an empty journal, no faults.  The clock goes on."""
+        with self._lock:
+            self.state = seeds.new_state(self.settings.seed, self.clock.time())
+            self.journal.clear()
+            self.faults.clear()
+
+
+def _finished(reply: WireReply, explain: str, request_id: str) -> WireReply:
+    """The reply with the headers that every answer has."""
+    headers = (*reply.headers, ("x-request-id", request_id))
+    if explain:
+        plain = explain.encode("ascii", "replace").decode()
+        headers += (("x-sandbox-explain", "".join(c if c.isprintable() else "?" for c in plain)),)
+    return WireReply(reply.status, headers, reply.body, reply.broken)

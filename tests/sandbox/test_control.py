@@ -1,0 +1,69 @@
+"""The control API."""
+
+from __future__ import annotations
+
+import pytest
+
+from ormco_trios.core.clock import Clock
+
+
+def test_state_and_journal(call) -> None:
+    call.connect(call.token())
+    call.sandbox.fault("users.me", status=500, nth=99)
+    state = call.json(call.get("/sandbox/state"))
+    assert state["now"] == "2026-01-01T00:00:00Z"
+    assert [c["ConnectionAccepted"] for c in state["connections"]] == [False]
+    assert state["portal"]["practice.eu"] == "not_connected"
+    assert state["operations"] == {"oauth.token": 1, "users.me": 1, "connections.request": 1}
+    assert state["faults_never_fired"] == 1
+    journal = call.json(call.get("/sandbox/journal"))
+    assert [entry["operation"] for entry in journal] == call.sandbox.journal.operations()
+    assert journal[0]["ok"] is True
+
+
+def test_clock(call, make) -> None:
+    reply = call.post("/sandbox/clock", body={"advance": 90})
+    assert call.json(reply) == {"now": "2026-01-01T00:01:30Z"}
+    for wrong in ({}, {"advance": -1}, {"advance": "1"}, {"advance": True}):
+        assert call.post("/sandbox/clock", body=wrong).status == 400
+    assert make(clock=Clock()).post("/sandbox/clock", body={"advance": 1}).status == 409
+
+
+def test_faults(call) -> None:
+    body = {"operation": "users.me", "status": 503, "retry_after": 1}
+    assert call.post("/sandbox/faults", body=body).status == 201
+    assert call.get("/communicate/api/users/me").status == 503
+    call.post("/sandbox/faults", body=body)
+    assert call.send("DELETE", "/sandbox/faults").status == 204
+    assert call.get("/communicate/api/users/me").status == 401
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"status": "500"},
+        {"status": 500, "operation": 1},
+        {"status": 500, "operation": "users.mee"},
+        {"status": 500, "nth": None},
+        {"status": 500, "when": "never"},
+        {"status": 500, "retry_after": True},
+        {"network": "gone"},
+        {"status": 500, "colour": "red"},
+    ],
+)
+def test_faults_are_checked(call, wrong) -> None:
+    assert call.post("/sandbox/faults", body=wrong).status == 400
+
+
+def test_reset(call) -> None:
+    call.connect(call.token())
+    assert call.post("/sandbox/reset", body={}).status == 204
+    assert not call.world.connections()
+    assert len(call.sandbox.journal) == 0
+
+
+def test_a_foreign_page_cannot_use_it(call) -> None:
+    """What a form can send is refused: only JSON, which needs a preflight that nobody answers."""
+    assert call.post("/sandbox/reset", form={"x": "1"}).status == 415
+    assert call.post("/sandbox/reset").status == 415

@@ -1,0 +1,87 @@
+"""The names that users import, and what importing them costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+import ormco_trios
+
+FACE = """
+    ApprovalUpdate ApprovalWait AsyncCommunicateClient AsyncOAuthClient AsyncOnboarding
+    AsyncOrmcoDigitalClient AsyncTokenStore AuthorizationCode AuthorizationRequest
+    AuthorizationServer Checklist Clock CommunicateClient Connected Connection ConnectionState
+    Environment FileTokenStore MemoryTokenStore NeedsAuthorization OAuthClient Onboarding
+    OrmcoDigitalClient PollSchedule Progress Region Retry SubmissionMethod Timeout Token TokenStore
+    User Waiting __version__ errors
+""".split()
+
+# Extras, the sandbox, and what is only needed once a call fails or a token is kept in a file.
+NOT_YET = {
+    "click",
+    "filelock",
+    "keyring",
+    "ormco_trios.cli",
+    "ormco_trios.fleet",
+    "ormco_trios.sandbox",
+    "ormco_trios.testing",
+    "platformdirs",
+    "procrastinate",
+    "respx",
+    "rich",
+    "starlette",
+    "tenacity",
+    "uvicorn",
+}
+
+
+def test_the_names_are_these() -> None:
+    assert sorted(ormco_trios.__all__) == FACE
+
+
+@pytest.mark.parametrize("name", FACE)
+def test_every_name_is_there(name: str) -> None:
+    assert getattr(ormco_trios, name) is not None
+    assert name in dir(ormco_trios)
+
+
+def test_errors_are_one_tree() -> None:
+    root = ormco_trios.errors.OrmcoTriosError
+    named = vars(ormco_trios.errors).values()
+    classes = [c for c in named if isinstance(c, type) and issubclass(c, BaseException)]
+    assert len(classes) > 1
+    assert [c for c in classes if not issubclass(c, root)] == []
+
+
+def test_a_name_that_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="Nonsense"):
+        ormco_trios.Nonsense
+
+
+def test_the_version_is_a_version() -> None:
+    assert ormco_trios.__version__.split(".")[0].isdecimal()
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
+    )
+    return set(ast.literal_eval(done.stdout))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import ormco_trios",
+        "from ormco_trios import *",
+        "from ormco_trios import CommunicateClient, OAuthClient, OrmcoDigitalClient, Onboarding",
+    ],
+)
+def test_importing_the_face_imports_no_extra(statement: str) -> None:
+    loaded = modules_after(statement)
+    assert "ormco_trios" in loaded
+    assert loaded & NOT_YET == set()
