@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import zipfile
@@ -97,7 +98,7 @@ def build(session: nox.Session) -> None:
 
     with tempfile.TemporaryDirectory() as clean:
         session.run("python", "-m", "venv", clean)
-        python = next(Path(clean).glob("*/python*"))
+        python = Path(clean, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
         session.run(
             *(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
             str(wheel.resolve()),
@@ -106,6 +107,6 @@ def build(session: nox.Session) -> None:
         # Without extras, every name of the face has to be there.
         session.run(
             *(str(python), "-I", "-c"),
-            "import ormco_trios as o; print(*(getattr(o, n).__name__ for n in o.__all__))",
+            "import ormco_trios as o; [getattr(o, n) for n in o.__all__]; print(o.__version__)",
             external=True,
         )

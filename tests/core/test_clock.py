@@ -66,6 +66,17 @@ def test_two_processes_agree_on_a_scaled_clock() -> None:
     assert one.time() == pytest.approx(two.time(), abs=3600)
 
 
+@pytest.mark.parametrize("length", [0.1, 1 / 3, 86_400.1, 1e6 + 1e-7])
+def test_sleeping_for_what_is_left_ends(length: float) -> None:
+    clock = ManualClock(1_767_225_600.123456)
+    deadline = Deadline(clock, clock.time() + length)
+    for _ in range(5):
+        if (left := deadline.left()) <= 0:
+            return
+        clock.advance(left)
+    pytest.fail("the deadline never comes")
+
+
 def test_a_deadline_notices_a_sleeping_laptop_and_ignores_a_clock_set_back() -> None:
     clock = ManualClock()
     deadline = Deadline(clock, clock.time() + 100)

@@ -138,7 +138,8 @@ def test_a_day_without_approval_ends_with_what_to_do(both: Any) -> None:
             practice.run()
         assert isinstance(caught.value, TimeoutError)
         assert sandbox.clock.monotonic() == pytest.approx(24 * 3600)
-        assert sandbox.journal.count("users.me") <= 80
+        # 76 by the schedule, which has a test of its own; the rest is jitter and the first looks.
+        assert sandbox.journal.count("users.me") <= 90
 
         sandbox.approve()
         connection = caught.value.wait.resume(practice.communicate)

@@ -12,7 +12,14 @@ import click
 from rich.console import Console
 
 from ormco_trios._version import __version__
-from ormco_trios.cli.display import Display, Lines, LiveTable, Silent, print_result
+from ormco_trios.cli.display import (
+    Display,
+    Lines,
+    LiveTable,
+    Silent,
+    print_diagnosis,
+    print_result,
+)
 from ormco_trios.cli.settings import (
     APPROVAL_HOURS,
     SPEED,
@@ -24,6 +31,7 @@ from ormco_trios.communicate.regions import Region
 from ormco_trios.core.errors import OrmcoTriosError
 from ormco_trios.onboarding.checklist import Checklist, OverallState
 from ormco_trios.onboarding.outcomes import NeedsAuthorization
+from ormco_trios.onboarding.remedies import Remedy
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -105,6 +113,74 @@ def check(sandbox: bool, region: str | None, as_json: bool) -> None:
     """Show the checklist and change nothing."""
     with _reporting(as_json), _practice(sandbox, region) as practice:
         _finish(Console(), practice.onboarding.check(), as_json)
+
+
+@cli.command()
+@click.option(
+    "--remedy",
+    type=click.Choice([remedy.name.lower().replace("_", "-") for remedy in Remedy]),
+    default="what-is-broken",
+    show_default=True,
+    help="Begin with more, when everything looks well and scans do not arrive.",
+)
+@_common
+def repair(sandbox: bool, region: str | None, as_json: bool, remedy: str) -> None:
+    """Mend a connection that broke, with the least that helps."""
+    chosen = Remedy[remedy.upper().replace("-", "_")]
+    console = Console()
+    with _reporting(as_json), _practice(sandbox, region) as practice:
+        with _display(console, as_json) as display:
+            repaired = practice.onboarding.repair(
+                remedy=chosen, authorize=_authorize(practice, display), on_update=display.update
+            )
+        if not as_json and repaired.interruption is not None:
+            click.echo(str(repaired.interruption))
+        _finish(console, repaired.checklist, as_json)
+
+
+@cli.command()
+@click.option("--sign-out", is_flag=True, help="Forget this library's own sign-in as well.")
+@click.option("--yes", is_flag=True, help="Do not ask whether you are sure.")
+@_common
+def disconnect(sandbox: bool, region: str | None, as_json: bool, sign_out: bool, yes: bool) -> None:
+    """Take everything back: scans can no longer be sent."""
+    if not (yes or sandbox):
+        click.confirm("Scans can no longer be sent afterwards. Disconnect?", abort=True, err=True)
+    with _reporting(as_json), _practice(sandbox, region) as practice:
+        done = practice.onboarding.disconnect(sign_out=sign_out)
+        if as_json:
+            places = [
+                {"name": p.name, "state": p.state.name.lower(), "remark": p.remark}
+                for p in done.places
+            ]
+            print(json.dumps({"complete": done.complete, "places": places}))
+        else:
+            print(done)
+        sys.exit(0 if done.complete else 1)
+
+
+@cli.command()
+@click.option("--verbose", is_flag=True, help="With details for support.")
+@_common
+def doctor(sandbox: bool, region: str | None, as_json: bool, verbose: bool) -> None:
+    """Say what is wrong, from the network to the portal, and what to do."""
+    with _reporting(as_json), _practice(sandbox, region) as practice:
+        diagnosis = practice.onboarding.doctor()
+        if as_json:
+            findings = [
+                {
+                    "subject": f.subject,
+                    "verdict": f.verdict.value,
+                    "said": f.said,
+                    "advice": f.advice,
+                    "detail": f.detail,
+                }
+                for f in diagnosis.findings
+            ]
+            print(json.dumps({"healthy": diagnosis.healthy, "findings": findings}))
+        else:
+            print_diagnosis(Console(), diagnosis, verbose=verbose)
+        sys.exit(0 if diagnosis.healthy else 1)
 
 
 @cli.command(name="sandbox")

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ormco_trios.communicate.approval import describe
 from ormco_trios.onboarding.checklist import Checklist, Step, StepName, StepState
+from ormco_trios.onboarding.doctor import Diagnosis, Verdict
 
 _STYLES = {
     StepState.DONE: ("✔", "green"),
@@ -161,6 +162,32 @@ def print_result(console: Console, checklist: Checklist) -> None:
     console.print()
     style = "bold green" if checklist.state.value == "connected" else "bold yellow"
     console.print(Text(checklist.state.value.replace("_", " ").capitalize(), style=style))
+
+
+_VERDICTS = {
+    Verdict.WELL: ("✔", "green"),
+    Verdict.ILL: ("✘", "bold red"),
+    Verdict.UNKNOWN: ("?", "dim"),
+}
+
+
+def print_diagnosis(console: Console, diagnosis: Diagnosis, *, verbose: bool) -> None:
+    """What was found, and the first thing to mend at the end, where it is read."""
+    view = Table(box=None, show_header=False, pad_edge=False)
+    view.add_column(width=1)
+    view.add_column(no_wrap=True)
+    view.add_column()
+    for finding in diagnosis.findings:
+        mark, style = _VERDICTS[finding.verdict]
+        said = f"{finding.said} ({finding.detail})" if verbose and finding.detail else finding.said
+        view.add_row(Text(mark, style=style), Text(finding.subject), Text(said))
+    console.print(view)
+    console.print()
+    if (first := diagnosis.first) is not None:
+        console.print(Text(f"Mend this first: {first.subject}", style="bold"))
+        console.print(Text(first.advice or first.said))
+    else:
+        console.print(Text("Nothing is wrong, as far as can be seen."))
 
 
 def _waited(step: Step, checklist: Checklist) -> str:

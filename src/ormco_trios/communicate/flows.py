@@ -61,7 +61,7 @@ def get_connection(id: str) -> Flow[Connection]:
 
 def find_connection(me: User, lab: User) -> Connection | None:
     """The connection with ``lab``: an active one rather than a pending one."""
-    known = [c for c in me.connections or () if involves(c, lab)]
+    known = [c for c in me.connections or () if involves(c, lab) and c.owned_by(me.id)]
     return next((c for c in known if c.connection_accepted is True), known[0] if known else None)
 
 

@@ -69,6 +69,11 @@ class Connection(PascalModel):
             return ConnectionState.PENDING
         return ConnectionState.UNKNOWN
 
+    def owned_by(self, user_id: str) -> bool:
+        """Whether the account with this id is one of the two sides, or no ids are shown."""
+        sides = {side.casefold() for side in (self.inviter_user_id, self.remote_user_id) if side}
+        return not sides or user_id.casefold() in sides
+
     def involves(self, user: str) -> bool:
         """Whether ``user`` (an id or an e-mail, in any case) is one of the two sides."""
         wanted = user.strip().casefold()

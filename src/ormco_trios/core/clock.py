@@ -166,6 +166,10 @@ class ManualClock(Clock):
                 heapq.heapify(self._sleepers)
 
 
+_TICK = 0.001
+"""Seconds; a wall clock of today's size, as a float, still shows a step of this length."""
+
+
 class Deadline:
     """A moment to give up at.
 
@@ -184,5 +188,9 @@ class Deadline:
         return self._clock.monotonic() - self._zero
 
     def left(self) -> float:
-        """Seconds until the moment; not positive once it has come."""
-        return min(self._left_then - self.passed(), self._moment - self._clock.time())
+        """Seconds until the moment; not positive once it has come.
+
+        A rest too small for a wall clock to show counts as nothing: sleeping for it would not end.
+        """
+        left = min(self._left_then - self.passed(), self._moment - self._clock.time())
+        return left if left >= _TICK else min(left, 0.0)

@@ -1,4 +1,4 @@
-"""The whole guide for one practice: `check`, `advance`, `run`."""
+"""The whole guide for one practice: `check`, `advance`, `run`, `repair`, `disconnect`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from ormco_trios.communicate.regions import Region
 from ormco_trios.core.async_runner import AsyncRunner
 from ormco_trios.core.environment import Service
 from ormco_trios.oauth.async_client import AsyncOAuthClient
-from ormco_trios.onboarding import flow
+from ormco_trios.onboarding import doctor, flow, remedies
 from ormco_trios.onboarding._colour import AsyncAuthorize
 from ormco_trios.onboarding.checklist import Checklist
+from ormco_trios.onboarding.doctor import Diagnosis
 from ormco_trios.onboarding.flow import Desk
 from ormco_trios.onboarding.observation import Target
 from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress
+from ormco_trios.onboarding.remedies import Disconnected, Remedy, Repaired
 from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
 
 
@@ -57,6 +59,11 @@ class AsyncOnboarding:
             target=Target(region),
             progress=self.progress,
             schedule=schedule or PollSchedule(),
+        )
+        self._services = (
+            Service.COMMUNICATE,
+            *(() if oauth is None else (oauth.application.server.service,)),
+            Service.ORMCODIGITAL,
         )
         sign_in = communicate.channel if oauth is None else oauth.channel
         self._runner = AsyncRunner(
@@ -132,3 +139,49 @@ class AsyncOnboarding:
             ask=authorize,
             on_update=on_update,
         )
+
+    async def repair(
+        self,
+        *,
+        remedy: Remedy = Remedy.WHAT_IS_BROKEN,
+        authorize: AsyncAuthorize | None = None,
+        timeout: timedelta = DAY,
+        on_update: Callable[[Checklist], None] | None = None,
+    ) -> Repaired:
+        """Do the least that mends it, and say when scans may not have arrived.
+
+        What is broken is found by looking; a code that is not taken makes it revoke Ormco's access
+        and authorize again, as the guide does.
+
+        Args:
+            remedy: Begin with more than that, when everything looks well and scans do not arrive.
+            authorize: Shows a `NeedsAuthorization` to a person and returns what they paste.
+            timeout: How long to wait for Ormco's approval; always finite.
+            on_update: Called with the checklist after every look.
+
+        Raises:
+            ApprovalTimeout: Ormco had not approved in time; run it again later.
+            AuthorizationNeeded: A person is needed, and no ``authorize`` was given.
+            AuthorizationError: The authorization did not come about.
+        """
+        return await self._runner.run(
+            remedies.repair(
+                self._desk, remedy=remedy, timeout=timeout, may_ask=authorize is not None
+            ),
+            ask=authorize,
+            on_update=on_update,
+        )
+
+    async def disconnect(self, *, sign_out: bool = False) -> Disconnected:
+        """Take everything back: at the portal, under Applications, and the connection.
+
+        Each place is reported; one that fails does not keep the others from being cleaned.
+
+        Args:
+            sign_out: Revoke and forget this library's own sign-in as well.
+        """
+        return await self._runner.run(remedies.disconnect(self._desk, sign_out=sign_out))
+
+    async def doctor(self) -> Diagnosis:
+        """Look at everything from the network to the portal, and change nothing."""
+        return await self._runner.run(doctor.examine(self._desk, self._services))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
+from html import escape
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -68,7 +69,7 @@ class Step(BaseModel):
         until: When it will be looked at again.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: StepName
     state: StepState
@@ -111,7 +112,7 @@ class Checklist(BaseModel):
     It holds no secret and no patient data; ``str()`` is a plain text form of it.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     steps: tuple[Step, ...]
     looked_at: datetime
@@ -136,6 +137,20 @@ class Checklist(BaseModel):
                     return OverallState.INCOMPLETE
         return OverallState.CONNECTED
 
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><td style="color:{_COLOURS[step.state]};font-weight:bold;text-align:left">'
+            f"{_SYMBOLS[step.state]} {escape(step.state.value)}</td>"
+            f'<td style="text-align:left">{escape(step.title)}</td>'
+            f'<td style="text-align:left">{escape(_remark(step))}</td></tr>'
+            for step in self.steps
+        )
+        head = "".join(f'<th style="text-align:left">{h}</th>' for h in ("State", "Step", ""))
+        return (
+            f"<table><caption style='text-align:left'>{escape(self.state.value.replace('_', ' '))}"
+            f"</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
     def __getitem__(self, name: StepName) -> Step:
         return next(step for step in self.steps if step.name is name)
 
@@ -154,6 +169,30 @@ class Checklist(BaseModel):
                     lines.append(f"      Next ({step.actor.value}): {step.next_action}")
         lines.append(f"State: {self.state.value.replace('_', ' ')}")
         return "\n".join(lines)
+
+
+_SYMBOLS = {
+    StepState.DONE: "\u2714",
+    StepState.WAITING: "\u2026",
+    StepState.MISSING: "\u25cb",
+    StepState.BROKEN: "\u2718",
+    StepState.UNKNOWN: "?",
+}
+# Readable on white and on black alike.
+_COLOURS = {
+    StepState.DONE: "#2e9e44",
+    StepState.WAITING: "#b8860b",
+    StepState.MISSING: "#808080",
+    StepState.BROKEN: "#d03b3b",
+    StepState.UNKNOWN: "#808080",
+}
+
+
+def _remark(step: Step) -> str:
+    """What there is to say about a step that is not done."""
+    if step.state is StepState.DONE or step.next_action is None:
+        return step.evidence
+    return f"{step.evidence} Next ({step.actor.value}): {step.next_action}"
 
 
 _BY_PERSON = frozenset({StepName.SIGN_IN, StepName.AUTHORIZATION})

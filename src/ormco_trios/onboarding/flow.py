@@ -14,6 +14,7 @@ from ormco_trios.communicate.approval import (
     PollSchedule,
     describe,
     random_jitter,
+    removed,
 )
 from ormco_trios.communicate.flows import find_lab, request_connection
 from ormco_trios.core.clock import Clock, Deadline
@@ -53,7 +54,7 @@ from ormco_trios.ormcodigital.models import SubmissionMethod, TriosState
 from ormco_trios.ormcodigital.operations import AUTHORIZATION
 
 TRIES = 3
-"""How often a person is asked anew in one run: for a bad paste, and for a code not taken."""
+"""How often a person is asked anew for one purpose, when a paste is bad or a code not taken."""
 
 ACTIONS = 8
 """A round does a few things at the most; more means that one does not show in the next look."""
@@ -97,7 +98,10 @@ def _act(desk: Desk, seen: Observation) -> Flow[Outcome | None]:
     if seen.communicate_problem is not None:
         return _sign_in(desk, seen, seen.communicate_problem)
     if seen.connection is None:
-        desk.progress.waiting_since = None
+        if desk.progress.waiting_since is not None:
+            # It was there: whoever removed it had a reason, so a person decides about another.
+            desk.progress.waiting_since = None
+            raise removed()
         assert seen.region is not None
         if desk.target.lab is None:
             desk.target.lab = yield from find_lab(seen.region)
@@ -120,7 +124,7 @@ def _act(desk: Desk, seen: Observation) -> Flow[Outcome | None]:
     if method is None or not method.is_trios:
         yield from set_submission_method(SubmissionMethod.trios())
         return None
-    if seen.trios.state is TriosState.CONNECTED:
+    if seen.trios.state is TriosState.CONNECTED and seen.granted is not False:
         desk.progress.pending = None
         return Connected(_checklist(desk, seen))
     return (yield from _authorization(desk, seen))
@@ -216,7 +220,7 @@ def run(desk: Desk, *, timeout: timedelta, may_ask: bool) -> Flow[Connected]:
         AuthorizationNeeded: A person is needed and there is nobody to ask.
     """
     deadline = Deadline(desk.clock, (desk.clock.now() + timeout).timestamp())
-    refused = 0
+    asked = 0
     problem: str | None = None
     while True:
         outcome = yield from advance(desk)
@@ -239,12 +243,17 @@ def run(desk: Desk, *, timeout: timedelta, may_ask: bool) -> Flow[Connected]:
                 if problem is not None:
                     outcome = outcome.because(problem)
                     problem = None
+                asked += 1
+                if asked > 2 * TRIES:
+                    raise CodeRefused(
+                        f"After {asked - 1} authorizations it is still not connected.",
+                        advice="Use repair(): it revokes the old access before it asks again.",
+                    )
                 try:
                     yield from _ask(desk, outcome)
                 except (CodeRefused, DraftLost, CodeOutcomeUnknown, ServerError) as error:
                     # The next round looks first: the code may have been taken after all.
-                    refused += 1
-                    if refused >= TRIES:
+                    if asked >= 2 * TRIES:
                         raise
                     problem = str(error)
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ormco_trios.communicate.flows import find_lab, involves
-from ormco_trios.communicate.models import Connection, ConnectionState, User
-from ormco_trios.communicate.operations import ME
-from ormco_trios.communicate.regions import Region, lab_account
+from ormco_trios.communicate.models import Application, Connection, ConnectionState, User
+from ormco_trios.communicate.operations import APPLICATIONS, ME
+from ormco_trios.communicate.regions import Region, lab_account, region_of
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.errors import (
+    ApiError,
     AuthorizationNeeded,
     GrantRevoked,
     NotSignedIn,
@@ -40,17 +41,23 @@ class Observation:
     """What both services said, or why one said nothing.
 
     Attributes:
+        connection: The account's own connection with the target's lab.
+        elsewhere: Remarks about connections with Ormco that are not that one.
         portal_seen: Whether the portal was looked at in this round.
+        granted: Whether Communicate lists Ormco among the applications with access; None if it
+            was not asked or does not say [assumed].
     """
 
     looked_at: datetime
     region: Region | None = None
     me: User | None = None
     connection: Connection | None = None
+    elsewhere: tuple[str, ...] = ()
     communicate_problem: OrmcoTriosError | None = None
     portal_seen: bool = False
     profile: Profile | None = None
     trios: TriosStatus | None = None
+    granted: bool | None = None
     portal_problem: OrmcoTriosError | None = None
 
     @property
@@ -91,7 +98,7 @@ def observe(target: Target, clock: Clock, *, everything: bool) -> Flow[Observati
     else:
         if seen.region is None:
             seen.region = Region.for_country(seen.me.country or "")
-        seen.connection = yield from _connection(seen.me, seen.region, target)
+        yield from _look_at_connections(seen, seen.me, seen.region, target)
     if everything or seen.approved:
         seen.portal_seen = True
         try:
@@ -99,11 +106,13 @@ def observe(target: Target, clock: Clock, *, everything: bool) -> Flow[Observati
             seen.trios = yield from Call(STATUS)
         except (NotSignedIn, *_PASSING) as error:
             seen.portal_problem = error
+    if seen.me is not None and seen.trios is not None and seen.trios.state is TriosState.CONNECTED:
+        seen.granted = yield from _granted(seen.me)
     return seen
 
 
-def _connection(me: User, region: Region, target: Target) -> Flow[Connection | None]:
-    """The connection with Ormco's lab: by its e-mail, or by its id where e-mails are not shown."""
+def _look_at_connections(seen: Observation, me: User, region: Region, target: Target) -> Flow[None]:
+    """Find the connection with the lab: by its e-mail, or by its id where e-mails are not shown."""
     connections = me.connections or []
     email = lab_account(region).email
     known = [c for c in connections if c.involves(email)]
@@ -111,8 +120,34 @@ def _connection(me: User, region: Region, target: Target) -> Flow[Connection | N
         if target.lab is None:
             target.lab = yield from find_lab(region)
         known = [c for c in connections if involves(c, target.lab)]
-    active = (c for c in known if c.state is ConnectionState.ACTIVE)
-    return next(active, known[0] if known else None)
+    own = [c for c in known if c.owned_by(me.id)]
+    active = (c for c in own if c.state is ConnectionState.ACTIVE)
+    seen.connection = next(active, own[0] if own else None)
+    remarks: list[str] = []
+    if len(known) > len(own):
+        remarks.append("One with this lab belongs to another account, such as the company's.")
+    others = {
+        region_of(side) for c in connections for side in (c.inviter_user_email, c.remote_user_email)
+    }
+    remarks += (
+        f"There is one with Ormco's lab of another region ({other.label}) as well."
+        for other in Region
+        if other in others and other is not region
+    )
+    seen.elsewhere = tuple(remarks)
+
+
+def ormco_application(applications: list[Application]) -> Application | None:
+    """Ormco's row on the Applications page; its name there is what the guide shows [guide]."""
+    return next((a for a in applications if (a.name or "").strip().casefold() == "ormco"), None)
+
+
+def _granted(me: User) -> Flow[bool | None]:
+    try:
+        applications = yield from Call(APPLICATIONS, path={"user": me.id})
+    except (ApiError, TransportError):
+        return None
+    return ormco_application(applications) is not None
 
 
 def checklist_of(
@@ -169,14 +204,24 @@ def _connection_step(seen: Observation) -> Step:
         return Step(
             name=name,
             state=StepState.MISSING,
-            evidence=f"The account has no connection with {lab.email} ({seen.region.label}).",
+            evidence=" ".join(
+                (
+                    f"The account has no connection with {lab.email} ({seen.region.label}).",
+                    *seen.elsewhere,
+                )
+            ),
             actor=Actor.LIBRARY,
             next_action="Request the connection.",
         )
     return Step(
         name=name,
         state=StepState.DONE,
-        evidence=f"The account lists a connection with {lab.email} ({seen.region.label}).",
+        evidence=" ".join(
+            (
+                f"The account lists a connection with {lab.email} ({seen.region.label}).",
+                *seen.elsewhere,
+            )
+        ),
     )
 
 
@@ -256,6 +301,15 @@ def _authorization(seen: Observation) -> Step:
         )
     link = "Open the authorization link and allow access."
     match seen.trios.state:
+        case TriosState.CONNECTED if seen.granted is False:
+            return Step(
+                name=name,
+                state=StepState.BROKEN,
+                evidence="OrmcoDigital says it is connected, but Communicate no longer lists Ormco "
+                "under Applications: its access was revoked.",
+                actor=Actor.PRACTICE,
+                next_action=link,
+            )
         case TriosState.CONNECTED:
             return Step(
                 name=name, state=StepState.DONE, evidence="OrmcoDigital says it is connected."

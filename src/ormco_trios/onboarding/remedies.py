@@ -1,0 +1,223 @@
+"""Repair and disconnect: the guide's last pages, and what it does not say."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ormco_trios.communicate.flows import list_applications, remove_application
+from ormco_trios.communicate.operations import REMOVE
+from ormco_trios.core.effects import Call, Flow
+from ormco_trios.core.errors import (
+    CodeRefused,
+    DraftLost,
+    NotFound,
+    OrmcoTriosError,
+)
+from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
+from ormco_trios.onboarding.flow import Desk, run
+from ormco_trios.onboarding.observation import (
+    Observation,
+    checklist_of,
+    observe,
+    ormco_application,
+)
+from ormco_trios.ormcodigital.models import TriosState
+from ormco_trios.ormcodigital.operations import DISCONNECT, STATUS
+
+
+class Remedy(enum.Enum):
+    """How much is set up anew, from the least to the most."""
+
+    WHAT_IS_BROKEN = "what is broken"
+    AUTHORIZE_AGAIN = "authorize again"
+    """Ormco's access is revoked first, as under Applications; for when all looks well [guide]."""
+    CONNECT_AGAIN = "connect again"
+    """The connection is requested again as well: up to another 24 hours without scans."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """The time in which scans may not have arrived: send them again.
+
+    Attributes:
+        since: When it last worked for certain; None if nobody can tell.
+        until: When it worked again.
+    """
+
+    since: datetime | None
+    until: datetime
+
+    def __str__(self) -> str:
+        since = "an unknown moment" if self.since is None else f"{self.since:%Y-%m-%d %H:%M} UTC"
+        return (
+            f"Scans sent between {since} and {self.until:%Y-%m-%d %H:%M} UTC may not have arrived: "
+            "send them again."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a repair found and did.
+
+    Attributes:
+        broken: The steps that were not done when it began.
+        remedy: How far it had to go.
+        interruption: The time in which scans may not have arrived, if there was one.
+    """
+
+    checklist: Checklist
+    broken: tuple[StepName, ...]
+    remedy: Remedy
+    interruption: Interruption | None
+
+
+def repair(desk: Desk, *, remedy: Remedy, timeout: timedelta, may_ask: bool) -> Flow[Repaired]:
+    """Do the least that mends it, and more only if that was not enough."""
+    seen = yield from observe(desk.target, desk.clock, everything=True)
+    found = checklist_of(seen, since=desk.progress.waiting_since)
+    broken = tuple(s.name for s in found.steps if s.state is not StepState.DONE)
+    yield from _undo(seen, remedy)
+    desk.progress.waiting_since = None
+    try:
+        connected = yield from run(desk, timeout=timeout, may_ask=may_ask)
+    except (CodeRefused, DraftLost):
+        if remedy is not Remedy.WHAT_IS_BROKEN:
+            raise
+        remedy = Remedy.AUTHORIZE_AGAIN
+        yield from _undo(seen, remedy)
+        connected = yield from run(desk, timeout=timeout, may_ask=may_ask)
+    return Repaired(
+        checklist=connected.checklist,
+        broken=broken,
+        remedy=remedy,
+        interruption=_interruption(seen, broken, remedy, connected.checklist.looked_at),
+    )
+
+
+def _undo(seen: Observation, remedy: Remedy) -> Flow[None]:
+    if remedy is Remedy.WHAT_IS_BROKEN:
+        return
+    yield from _revoke()
+    yield from Call(DISCONNECT)
+    if remedy is Remedy.CONNECT_AGAIN and seen.me is not None and seen.connection is not None:
+        yield from _remove(seen.me.id, seen.connection.id)
+
+
+def _interruption(
+    seen: Observation, broken: tuple[StepName, ...], remedy: Remedy, until: datetime
+) -> Interruption | None:
+    """Only what worked once can have been interrupted."""
+    if seen.trios is None or seen.trios.connected_at is None:
+        return None
+    if not broken and remedy is Remedy.WHAT_IS_BROKEN:
+        return None
+    well = not broken
+    return Interruption(until if well else seen.trios.last_checked_at, until)
+
+
+# --- disconnect -----------------------------------------------------------------------------
+
+
+class PlaceState(enum.Enum):
+    """What became of one place."""
+
+    REMOVED = "removed"
+    ABSENT = "was not there"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One of the places where a practice is connected.
+
+    Attributes:
+        remark: What happened and what to do, when it failed.
+    """
+
+    name: str
+    state: PlaceState
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """What was taken back, place by place."""
+
+    places: tuple[Place, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left anywhere."""
+        return all(place.state is not PlaceState.FAILED for place in self.places)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{p.name}: {p.state.value}{f'. {p.remark}' if p.remark else ''}" for p in self.places
+        )
+
+
+def disconnect(desk: Desk, *, sign_out: bool) -> Flow[Disconnected]:
+    """Take everything back; a place that fails does not keep the others from being cleaned."""
+    seen = yield from observe(desk.target, desk.clock, everything=True)
+    places = [
+        # Before the portal, which may take its access back by itself: then nobody could tell.
+        (yield from _place("Ormco's access to the cases", _revoke)),
+        (yield from _place("OrmcoDigital's connection to 3Shape", _portal)),
+        (yield from _place("The connection with Ormco's lab", lambda: _connection(seen))),
+    ]
+    application = desk.application
+    if sign_out and application is not None:
+
+        def forget() -> Flow[bool]:
+            token = yield from application.load()
+            if token is None:
+                return False
+            yield from application.revoke(token)
+            return True
+
+        places.append((yield from _place("This library's own sign-in", forget)))
+    return Disconnected(tuple(places))
+
+
+def _place(name: str, remove: Callable[[], Flow[bool]]) -> Flow[Place]:
+    try:
+        removed = yield from remove()
+    except OrmcoTriosError as error:
+        return Place(name, PlaceState.FAILED, str(error))
+    return Place(name, PlaceState.REMOVED if removed else PlaceState.ABSENT)
+
+
+def _portal() -> Flow[bool]:
+    status = yield from Call(STATUS)
+    if status.state is TriosState.NOT_CONNECTED:
+        return False
+    yield from Call(DISCONNECT)
+    return True
+
+
+def _revoke() -> Flow[bool]:
+    """Delete Ormco on the Applications page, if it is there [guide]."""
+    application = ormco_application((yield from list_applications()))
+    if application is None:
+        return False
+    yield from remove_application(application.id)
+    return True
+
+
+def _connection(seen: Observation) -> Flow[bool]:
+    if seen.communicate_problem is not None:
+        raise seen.communicate_problem
+    if seen.me is None or seen.connection is None:
+        return False
+    return (yield from _remove(seen.me.id, seen.connection.id))
+
+
+def _remove(user: str, connection: str) -> Flow[bool]:
+    try:
+        yield from Call(REMOVE, path={"user": user, "connection": connection})
+    except NotFound:
+        return False
+    return True
