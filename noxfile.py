@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import nox
@@ -43,6 +45,55 @@ for version in VERSIONS:
     nox.session(name=f"tests-{version}", python=version)(run_tests)
 
 
+@nox.session(name="oauth-servers")
+def oauth_servers(session: nox.Session) -> None:
+    """The sign-in against two OAuth servers that others wrote; needs Node.js with npm."""
+    install(session, "oauth-servers", project=".[all]")
+    folder = session.create_tmp()
+    session.run(
+        *("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder),
+        "oidc-provider@9",
+        external=True,
+    )
+    session.run(
+        *("pytest", "tests/oauth/test_servers.py", *session.posargs),
+        env={"OAUTH_SERVERS_NODE_MODULES": str(Path(folder, "node_modules"))},
+    )
+
+
+@nox.session(name="paste-table")
+def paste_table(session: nox.Session) -> None:
+    """What five libraries make of each paste, to docs/paste-table.md."""
+    install(session, "paste-table", project=".")
+    session.run("python", "benchmarks/paste_table.py", "docs/paste-table.md")
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """500 onboardings while everything fails and workers are killed; `-- --seed 7` for others."""
+    install(session, "tests", project=".[all]")
+    session.run("python", "-m", "tests.trust.chaos", *session.posargs)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The tests with the lowest version of each dependency that pyproject.toml allows."""
+    install(session, "tests", project=".[all]")
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    direct = [*PYPROJECT["project"]["dependencies"], *(d for e in extras.values() for d in e)]
+    bounds = [re.match(r"([\w-]+)>=([\w.]+)", each) for each in direct]
+    session.install("--quiet", *(f"{bound[1]}=={bound[2]}" for bound in bounds if bound))
+    session.run("python", "-m", "pip", "check")
+    session.run("pytest", *(session.posargs or ["-n", "auto"]))
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Known holes in what users install with every extra."""
+    install(session, "audit", project=".[all]")
+    session.run("pip-audit", "--skip-editable", "--progress-spinner", "off", *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, banned imports, formatting, and whether the generated modules are up to date."""
@@ -76,11 +127,26 @@ def mirror(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """What calls, imports and clients cost, beside others' libraries; to docs/performance.md."""
+    install(session, "bench", project=".[aiohttp,sandbox]")
+    session.run("python", "benchmarks/report.py", "docs")
+    session.run("python", "benchmarks/approvals.py", "--plot", "docs/approvals.svg")
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Source distribution and wheel, to dist/; the wheel is complete and works on its own."""
     install(session, "build")
-    shutil.rmtree("dist", ignore_errors=True)
-    session.run("python", "-m", "build", silent=True)
+    digests = []
+    for _ in range(2):
+        shutil.rmtree("dist", ignore_errors=True)
+        # One moment for all files: the same source is the same archive, whenever it is built.
+        moment = {"SOURCE_DATE_EPOCH": "1767225600"}
+        session.run("python", "-m", "build", silent=True, env=moment)
+        digests.append({p.name: sha256(p.read_bytes()).digest() for p in Path("dist").iterdir()})
+    if digests[0] != digests[1]:
+        session.error("built twice, and not the same")
     (wheel,) = Path("dist").glob("*.whl")
 
     inside = set(zipfile.ZipFile(wheel).namelist())
@@ -109,4 +175,21 @@ def build(session: nox.Session) -> None:
             *(str(python), "-I", "-c"),
             "import ormco_trios as o; [getattr(o, n) for n in o.__all__]; print(o.__version__)",
             external=True,
+        )
+
+
+@nox.session(name="bench-approvals")
+def bench_approvals(session: nox.Session) -> None:
+    """What waiting costs, against its promises, and a day of 100,000 practices; takes an hour.
+
+    The benchmark's own arguments go after `--`, and then there is no day: `-- a --plot FILE`.
+    """
+    install(session, "tests", project=".[aiohttp]")
+    session.install("--quiet", "matplotlib>=3.9,<4")
+    arguments = session.posargs or ["--plot", "docs/approvals.svg"]
+    session.run("python", "benchmarks/approvals.py", *arguments)
+    if not session.posargs:
+        session.run(
+            *("pytest", "-q", "tests/communicate/test_virtual_day.py"),
+            env={"VIRTUAL_DAY_PRACTICES": "100000"},
         )

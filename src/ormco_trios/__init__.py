@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from ormco_trios.core import errors
     from ormco_trios.core.clock import Clock
     from ormco_trios.core.environment import Environment
+    from ormco_trios.core.events import AuditEvent, CallEvent
     from ormco_trios.core.retry import Retry
     from ormco_trios.core.transport import Timeout
     from ormco_trios.oauth.async_client import AsyncOAuthClient
+    from ormco_trios.oauth.async_receiver import AsyncRedirectReceiver
     from ormco_trios.oauth.client import OAuthClient
-    from ormco_trios.oauth.code import AuthorizationCode
+    from ormco_trios.oauth.code import AuthorizationCode, UnrecognisedCodeWarning
+    from ormco_trios.oauth.receiver import RedirectReceiver
     from ormco_trios.oauth.request import AuthorizationRequest
     from ormco_trios.oauth.server import AuthorizationServer
-    from ormco_trios.oauth.stores import FileTokenStore, MemoryTokenStore
+    from ormco_trios.oauth.shape import CodeShape
+    from ormco_trios.oauth.stores import FileTokenStore, KeyringTokenStore, MemoryTokenStore
     from ormco_trios.oauth.token import AsyncTokenStore, Token, TokenStore
     from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
     from ormco_trios.onboarding.checklist import Checklist
@@ -45,12 +49,16 @@ _HOME = {
     "AsyncOAuthClient": "oauth.async_client",
     "AsyncOnboarding": "onboarding.async_onboarding",
     "AsyncOrmcoDigitalClient": "ormcodigital.async_client",
+    "AsyncRedirectReceiver": "oauth.async_receiver",
     "AsyncTokenStore": "oauth.token",
+    "AuditEvent": "core.events",
     "AuthorizationCode": "oauth.code",
     "AuthorizationRequest": "oauth.request",
     "AuthorizationServer": "oauth.server",
+    "CallEvent": "core.events",
     "Checklist": "onboarding.checklist",
     "Clock": "core.clock",
+    "CodeShape": "oauth.shape",
     "CommunicateClient": "communicate.client",
     "Connected": "onboarding.outcomes",
     "Connection": "communicate.models",
@@ -61,6 +69,7 @@ _HOME = {
     "Repaired": "onboarding.remedies",
     "Environment": "core.environment",
     "FileTokenStore": "oauth.stores",
+    "KeyringTokenStore": "oauth.stores",
     "MemoryTokenStore": "oauth.stores",
     "NeedsAuthorization": "onboarding.outcomes",
     "OAuthClient": "oauth.client",
@@ -68,12 +77,14 @@ _HOME = {
     "OrmcoDigitalClient": "ormcodigital.client",
     "PollSchedule": "communicate.approval",
     "Progress": "onboarding.outcomes",
+    "RedirectReceiver": "oauth.receiver",
     "Region": "communicate.regions",
     "Retry": "core.retry",
     "SubmissionMethod": "ormcodigital.models",
     "Timeout": "core.transport",
     "Token": "oauth.token",
     "TokenStore": "oauth.token",
+    "UnrecognisedCodeWarning": "oauth.code",
     "User": "communicate.models",
     "Waiting": "onboarding.outcomes",
 }
@@ -85,12 +96,16 @@ __all__ = [
     "AsyncOAuthClient",
     "AsyncOnboarding",
     "AsyncOrmcoDigitalClient",
+    "AsyncRedirectReceiver",
     "AsyncTokenStore",
+    "AuditEvent",
     "AuthorizationCode",
     "AuthorizationRequest",
     "AuthorizationServer",
+    "CallEvent",
     "Checklist",
     "Clock",
+    "CodeShape",
     "CommunicateClient",
     "Connected",
     "Connection",
@@ -99,6 +114,7 @@ __all__ = [
     "Disconnected",
     "Environment",
     "FileTokenStore",
+    "KeyringTokenStore",
     "MemoryTokenStore",
     "NeedsAuthorization",
     "OAuthClient",
@@ -106,6 +122,7 @@ __all__ = [
     "OrmcoDigitalClient",
     "PollSchedule",
     "Progress",
+    "RedirectReceiver",
     "Region",
     "Remedy",
     "Repaired",
@@ -114,6 +131,7 @@ __all__ = [
     "Timeout",
     "Token",
     "TokenStore",
+    "UnrecognisedCodeWarning",
     "User",
     "Waiting",
     "__version__",

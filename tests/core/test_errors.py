@@ -21,6 +21,8 @@ def make(cls: type[errors.OrmcoTriosError]) -> errors.OrmcoTriosError:
         extra = API
     elif issubclass(cls, errors.ApprovalTimeout):
         extra = {"wait": {"some": "wait"}}
+    elif issubclass(cls, errors.TokenNotSaved):
+        extra = {"token": {"some": "token"}}
     elif issubclass(cls, errors.AuthorizationRefused):
         extra = {"error": "invalid_scope"}
     return cls("Something happened.", **extra)

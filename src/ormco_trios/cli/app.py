@@ -28,7 +28,8 @@ from ormco_trios.cli.settings import (
     sandbox_practice,
 )
 from ormco_trios.communicate.regions import Region
-from ormco_trios.core.errors import OrmcoTriosError
+from ormco_trios.core.errors import NobodyCameBack, OrmcoTriosError
+from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.onboarding.checklist import Checklist, OverallState
 from ormco_trios.onboarding.outcomes import NeedsAuthorization
 from ormco_trios.onboarding.remedies import Remedy
@@ -242,7 +243,7 @@ def _display(console: Console, as_json: bool) -> Display:
 def _authorize(practice: Practice, display: Display) -> Callable[[NeedsAuthorization], str]:
     plays = practice.authorize
     if plays is None:
-        return lambda needed: _ask(needed, display)
+        return lambda needed: _ask(needed, display, practice.receiver)
 
     def play(needed: NeedsAuthorization) -> str:
         display.say("The sandbox plays the doctor: signs in to 3Shape and allows access.")
@@ -251,14 +252,23 @@ def _authorize(practice: Practice, display: Display) -> Callable[[NeedsAuthoriza
     return play
 
 
-def _ask(needed: NeedsAuthorization, display: Display) -> str:
+def _ask(needed: NeedsAuthorization, display: Display, receiver: RedirectReceiver | None) -> str:
     """Show the link and take the answer, on standard error: --json keeps standard output."""
     display.pause()
     if needed.problem:
         click.secho(needed.problem, fg="red", err=True)
     click.echo(
         f"\n{needed.purpose.explanation}\n\n"
-        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {needed.url}\n\n"
+        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {needed.url}\n",
+        err=True,
+    )
+    if receiver is not None and needed.request.redirect_uri == receiver.redirect_uri:
+        click.echo("2. Your browser comes back here by itself. Waiting for it ...\n", err=True)
+        try:
+            return receiver.wait()
+        except NobodyCameBack as error:
+            click.secho(str(error), fg="red", err=True)
+    click.echo(
         "2. Copy the ENTIRE address of the page you are sent to, even if it shows an error,\n"
         "   and paste it here within three minutes. It is not shown while you paste.\n",
         err=True,

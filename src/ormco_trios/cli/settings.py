@@ -15,6 +15,7 @@ from ormco_trios.core.clock import HurriedClock
 from ormco_trios.core.environment import Environment
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.oauth.client import OAuthClient
+from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.oauth.server import AuthorizationServer
 from ormco_trios.oauth.stores import FileTokenStore
 from ormco_trios.onboarding.onboarding import Onboarding
@@ -39,11 +40,13 @@ class Practice:
 
     Attributes:
         authorize: Plays the doctor, in the sandbox; None where a person has to be asked.
+        receiver: Where the browser comes back to, if the application's redirect address allows.
         sandbox: The simulator, if that is what it is connected to.
     """
 
     onboarding: Onboarding
     authorize: Authorize | None = None
+    receiver: RedirectReceiver | None = None
     sandbox: Sandbox | None = None
 
 
@@ -78,7 +81,7 @@ def sandbox_practice(region: Region | None) -> Generator[Practice]:
             yield Practice(
                 Onboarding(communicate=communicate, ormco=ormco, oauth=oauth, region=region),
                 lambda needed: sandbox.authorize(needed.url),
-                sandbox,
+                sandbox=sandbox,
             )
 
 
@@ -99,12 +102,14 @@ def configured_practice(
     except ValueError:
         raise ConfigurationError("ORMCO_TRIOS_DIALECT must be classic or account.") from None
     username = _needed(source, "PORTAL_USERNAME", "your OrmcoDigital user name")
+    redirect_uri = _needed(source, "REDIRECT_URI", "its registered redirect address")
     with (
+        _receiver(redirect_uri, source) as receiver,
         OAuthClient(
             environment,
             client_id=_needed(source, "CLIENT_ID", "the id of your application at 3Shape"),
             client_secret=source.get("ORMCO_TRIOS_CLIENT_SECRET"),
-            redirect_uri=_needed(source, "REDIRECT_URI", "its registered redirect address"),
+            redirect_uri=redirect_uri if receiver is None else receiver.redirect_uri,
             server=server,
             store=FileTokenStore(source.get("ORMCO_TRIOS_TOKEN_FOLDER")),
             account=f"{environment.name}:{source.get('ORMCO_TRIOS_ACCOUNT', username)}",
@@ -116,7 +121,26 @@ def configured_practice(
             password=_needed(source, "PORTAL_PASSWORD", "its password"),
         ) as ormco,
     ):
-        yield Practice(Onboarding(communicate=communicate, ormco=ormco, oauth=oauth, region=region))
+        yield Practice(
+            Onboarding(communicate=communicate, ormco=ormco, oauth=oauth, region=region),
+            receiver=receiver,
+        )
+
+
+@contextmanager
+def _receiver(redirect_uri: str, source: Mapping[str, str]) -> Generator[RedirectReceiver | None]:
+    """Where a browser on this machine can come back to; None if the address has to be pasted."""
+    elsewhere = "SSH_CONNECTION" in source
+    del source  # a suspended frame is no place for a password
+    try:
+        if elsewhere:
+            raise ConfigurationError("The browser is on another machine.")
+        receiver = RedirectReceiver(redirect_uri)
+    except ConfigurationError:
+        yield None
+    else:
+        with receiver:
+            yield receiver
 
 
 def _needed(source: Mapping[str, str], name: str, meaning: str) -> str:

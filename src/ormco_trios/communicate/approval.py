@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Literal, Protocol, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ormco_trios.communicate.models import Connection, ConnectionState, User
 from ormco_trios.communicate.operations import ME
@@ -22,13 +22,16 @@ from ormco_trios.core.effects import Call, Emit, Flow, Pause
 from ormco_trios.core.errors import (
     ApiError,
     ApprovalTimeout,
+    CodeOutcomeUnknown,
     ConnectionRemoved,
     OrmcoTriosError,
     RateLimited,
     ServerError,
     TransportError,
+    UnexpectedAnswer,
 )
 from ormco_trios.core.log import logger
+from ormco_trios.core.retry import Retry
 
 R = TypeVar("R", covariant=True)
 
@@ -46,7 +49,7 @@ Jitter: TypeAlias = Callable[[], float]
 
 def random_jitter() -> float:
     """A number between -1 and 1."""
-    return random.uniform(-1.0, 1.0)  # noqa: S311 - spreads load, guards nothing
+    return 2.0 * random.random() - 1.0  # noqa: S311 - spreads load, guards nothing
 
 
 class PollSchedule(BaseModel):
@@ -57,7 +60,7 @@ class PollSchedule(BaseModel):
     most 76 times in 24 hours and notices an approval after 2 to 6 % of the wait.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     kind: Literal["sqrt", "fixed", "exponential"] = "sqrt"
     scale: Annotated[float, Field(gt=0)] = 8.0
@@ -89,19 +92,25 @@ class PollSchedule(BaseModel):
             hint: Seconds the service asked to wait in its last answer; never undercut.
             jitter: Between -1 and 1; moves the interval by at most 10 %.
         """
-        age = max(0.0, age)
-        match self.kind:
-            case "fixed":
-                planned = self.floor
-            case "sqrt":
-                planned = self.scale * math.sqrt(age)
-            case "exponential":
-                # After n polls the age is initial * (factor^n - 1) / (factor - 1), so the next
-                # interval, initial * factor^n, follows from the age alone.
-                planned = self.floor + self.scale * age
-        planned = min(max(planned, self.floor), max(self.ceiling, self.floor))
-        planned *= 1.0 + JITTER * max(-1.0, min(1.0, jitter))
-        return max(planned, hint or 0.0)
+        # This runs once for each poll of a fleet: comparisons cost less than min() and max().
+        if self.kind == "sqrt":
+            planned = self.scale * math.sqrt(age) if age > 0.0 else 0.0
+        elif self.kind == "fixed":
+            planned = self.floor
+        else:
+            # After n polls the age is initial * (factor^n - 1) / (factor - 1), so the next
+            # interval, initial * factor^n, follows from the age alone.
+            planned = self.floor + self.scale * age
+        if planned > self.ceiling:
+            planned = self.ceiling
+        if planned < self.floor:
+            planned = self.floor
+        jitter = JITTER * max(-1.0, min(1.0, jitter))
+        planned *= 1.0 + jitter
+        if hint is None:
+            return planned
+        # A hint is not undercut: many clients that were told the same spread out after it.
+        return max(planned, hint * (1.0 + abs(jitter)))
 
 
 class ResumesWaits(Protocol[R]):
@@ -118,6 +127,9 @@ class _Resumer(Protocol[R]):
 class ApprovalWait(BaseModel):
     """A wait for one approval, as far as it has come: serialises with ``model_dump_json()``.
 
+    Get one from ``connections.begin_wait(...)`` or from `ApprovalTimeout`.  It is kept up to date
+    while it is waited for, so after Ctrl-C or a cancelled task it says how to go on.
+
     Attributes:
         connection_id: The connection that is waited for.
         began: When waiting began; the schedule goes on from this age after a restart.
@@ -126,14 +138,26 @@ class ApprovalWait(BaseModel):
         last_state: What the last round saw.
     """
 
-    model_config = ConfigDict(validate_assignment=True)
+    model_config = ConfigDict(validate_assignment=True, defer_build=True)
 
     connection_id: str
-    began: datetime
-    deadline: datetime
-    schedule: PollSchedule = PollSchedule()
+    began: AwareDatetime
+    deadline: AwareDatetime
+    schedule: PollSchedule = Field(default_factory=PollSchedule)
     polls: int = 0
     last_state: ConnectionState = ConnectionState.PENDING
+
+    def standing(self, clock: Clock) -> tuple[float, float]:
+        """Seconds waited so far, and seconds left; the latter is not positive once it is over.
+
+        A wall clock that was set back since makes a wait younger, but not longer than it was.
+        """
+        now = clock.time()
+        whole = (self.deadline - self.began).total_seconds()
+        return (
+            max(0.0, now - self.began.timestamp()),
+            min(whole, self.deadline.timestamp() - now),
+        )
 
     def resume(self, client: ResumesWaits[R]) -> R:
         """Go on waiting with ``client``, with the same schedule and deadline.
@@ -150,7 +174,7 @@ class ApprovalWait(BaseModel):
 class ApprovalUpdate(BaseModel):
     """What one round of a wait saw."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     connection: Connection | None = None
     state: ConnectionState
@@ -182,32 +206,33 @@ def await_approval(
 ) -> Flow[Connection]:
     """Look until the connection is active; emits an `ApprovalUpdate` each round.
 
+    ``wait`` is kept up to date, so whoever holds it can go on after an interruption.
+
     Raises:
         ApprovalTimeout: The deadline passed; ``error.wait`` is ``wait``.
         ConnectionRemoved: The request is no longer listed.
     """
-    age_then = max(0.0, clock.time() - wait.began.timestamp())
-    deadline = Deadline(clock, wait.deadline.timestamp())
+    age_then, left_then = wait.standing(clock)
+    deadline = Deadline(clock, clock.time() + left_then)
     failures = 0
     warned = False
     while True:
         connection: Connection | None = None
         hint: float | None = None
         try:
-            me = yield from Call(ME)
-        except (TransportError, ServerError, RateLimited) as error:
+            me = yield from Call(ME, retry=NO_RETRY)
+        except TRANSIENT as error:
             failures += 1
-            if failures > FAILURE_BUDGET:
+            if failures > FAILURE_BUDGET or isinstance(error, CodeOutcomeUnknown):
                 raise
-            hint = error.retry_after if isinstance(error, ApiError) else None
+            hint = hint_in(error)
         else:
             failures = 0
-            connection = listed(me, wait.connection_id)
-            wait.last_state = ConnectionState.REMOVED if connection is None else connection.state
+            wait.last_state, connection = look_up(me, wait.connection_id)
         wait.polls += 1
         age = age_then + deadline.passed()
         left = deadline.left()
-        ended = wait.last_state in (ConnectionState.ACTIVE, ConnectionState.REMOVED) or left <= 0
+        ended = wait.last_state in ENDED or left <= 0
         pause = None if ended else min(wait.schedule.next(age, hint, jitter()), left)
         yield from Emit(
             ApprovalUpdate(
@@ -223,27 +248,62 @@ def await_approval(
         if wait.last_state is ConnectionState.REMOVED:
             raise removed()
         if pause is None:
-            raise ApprovalTimeout(
-                f"The lab had not approved the connection after {describe(age)} and "
-                f"{wait.polls} looks.",
-                wait=wait,
-            )
+            raise timed_out(wait, age)
         if wait.last_state is ConnectionState.UNKNOWN and not warned:
             warned = True
-            logger.warning("a connection is in a state this version does not know; waiting on")
+            warn_unknown()
         yield from Pause(pause)
 
 
-def listed(me: User, connection_id: str) -> Connection | None:
-    """The connection with this id among those of ``me``."""
-    return next(
-        (c for c in me.connections or () if c.id.casefold() == connection_id.casefold()), None
+NO_RETRY = Retry.never()
+"""For a round's request: the next round is its retry."""
+
+TRANSIENT = (TransportError, ServerError, RateLimited, UnexpectedAnswer)
+"""Failures that may pass: outages, limits, and the page a proxy shows during maintenance.
+
+`CodeOutcomeUnknown` is among them by its class, but no round may repeat it: a refresh token that
+may be spent would be sent again.
+"""
+
+ENDED = frozenset({ConnectionState.ACTIVE, ConnectionState.REMOVED})
+
+
+def look_up(me: User, connection_id: str) -> tuple[ConnectionState, Connection | None]:
+    """Where the connection stands in an answer of ``users/me``.
+
+    An answer without the list at all says nothing about it; one without the connection, that it is
+    gone.
+    """
+    wanted = connection_id.casefold()
+    for connection in me.connections or ():
+        if connection.id.casefold() == wanted:
+            return connection.state, connection
+    if "connections" not in me.model_fields_set:
+        return ConnectionState.UNKNOWN, None
+    return ConnectionState.REMOVED, None
+
+
+def hint_in(error: OrmcoTriosError) -> float | None:
+    """Seconds the service asked to wait, if it did."""
+    return error.retry_after if isinstance(error, ApiError) else None
+
+
+def removed() -> ConnectionRemoved:
+    """The error for a request that is no longer listed."""
+    return ConnectionRemoved("The connection request is no longer listed; nobody accepted it.")
+
+
+def timed_out(wait: ApprovalWait, age: float) -> ApprovalTimeout:
+    """The error for a wait whose deadline has passed, ``age`` seconds after it began."""
+    return ApprovalTimeout(
+        f"The lab had not approved the connection after {describe(age)} and {wait.polls} looks.",
+        wait=wait,
     )
 
 
-def removed() -> OrmcoTriosError:
-    """The error for a request that is no longer listed."""
-    return ConnectionRemoved("The connection request is no longer listed; nobody accepted it.")
+def warn_unknown() -> None:
+    """Say that an answer was not understood; once a wait is enough."""
+    logger.warning("a connection is in a state this version does not know; waiting on")
 
 
 def describe(seconds: float) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import SecretStr
 
-from ormco_trios.communicate import flows
+from ormco_trios.communicate import flows, incoming
 from ormco_trios.communicate.approval import (
     DAY,
     ApprovalUpdate,
@@ -18,9 +18,11 @@ from ormco_trios.communicate.approval import (
     await_approval,
     begin_wait,
 )
+from ormco_trios.communicate.async_many import AsyncApprovals
 from ormco_trios.communicate.models import Application, Connection, User
 from ormco_trios.communicate.operations import ME, USER
 from ormco_trios.communicate.regions import DIRECTORY, LabAccount, Region
+from ormco_trios.communicate.rounds import WaitProgress
 from ormco_trios.core._client import choose_auth, open_channel_async
 from ormco_trios.core.async_base_client import AsyncBaseClient
 from ormco_trios.core.async_runner import AsyncRunner
@@ -29,11 +31,15 @@ from ormco_trios.core.channel import Channel
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.events import OnAudit, OnEvent
 from ormco_trios.core.retry import Retry
-from ormco_trios.core.transport import AsyncTransport, Timeout
+from ormco_trios.core.shield import Shielded
+from ormco_trios.core.transport import AsyncTransport, HttpLibrary, Timeout
 
 if TYPE_CHECKING:
     from ormco_trios.core._httpx import AsyncHttpClient
+
+K = TypeVar("K")
 
 
 class AsyncCommunicateClient(AsyncBaseClient):
@@ -46,6 +52,8 @@ class AsyncCommunicateClient(AsyncBaseClient):
         timeout: Limits of one attempt, in seconds.
         retry: How often and how patiently one call is repeated.
         clock: For tests and the sandbox.
+        on_event: Called after each request with a `CallEvent`, which is safe to log.
+        on_audit: Called as well with an `AuditEvent`, which says whose data it was.
         http_client: An httpx client of your own, for proxies or certificates; you close it.
     """
 
@@ -63,6 +71,8 @@ class AsyncCommunicateClient(AsyncBaseClient):
         timeout: Timeout | None = None,
         retry: Retry | None = None,
         clock: Clock | None = None,
+        on_event: OnEvent | None = None,
+        on_audit: OnAudit | None = None,
         http_client: AsyncHttpClient | None = None,
     ) -> None:
         way = choose_auth(token, auth)
@@ -73,8 +83,43 @@ class AsyncCommunicateClient(AsyncBaseClient):
                 timeout=timeout,
                 retry=retry,
                 clock=clock,
+                on_event=on_event,
+                on_audit=on_audit,
                 http_client=http_client,
             )
+        )
+
+    @staticmethod
+    def wait_for_many(
+        waits: Iterable[tuple[K, AsyncCommunicateClient, ApprovalWait]],
+        *,
+        in_flight: int = 32,
+        per_host: int = 32,
+        transport: HttpLibrary = "httpx",
+        on_progress: Callable[[WaitProgress], None] | None = None,
+    ) -> AsyncApprovals[K]:
+        """Wait for any number of approvals at once; gives each outcome as it comes.
+
+        A failure of one ends that one only.  An account, which is a client object, is asked once a
+        round however many connections it waits for.  The asynchronous client has up to
+        ``in_flight`` requests under way, the synchronous one asks one account after another.
+
+        Args:
+            waits: What you call it, whose account it is, and what ``connections.begin_wait`` gave.
+                The time is that of the first client's clock.
+            in_flight: Most requests under way in all.
+            per_host: Most requests under way to one host.
+            transport: What carries the requests of clients that were given no ``http_client``;
+                ``aiohttp`` takes half the CPU time, is asynchronous only, and needs the extra of
+                that name.
+            on_progress: Called after each outcome.
+        """
+        return AsyncApprovals(
+            waits,
+            in_flight=in_flight,
+            per_host=per_host,
+            transport=transport,
+            on_progress=on_progress,
         )
 
     def _use(self, channel: Channel[AsyncTransport]) -> None:
@@ -85,7 +130,7 @@ class AsyncCommunicateClient(AsyncBaseClient):
         self.applications = AsyncApplications(self._runner)
 
 
-class AsyncUsers:
+class AsyncUsers(Shielded):
     """``communicate.users``"""
 
     __slots__ = ("_runner",)
@@ -110,7 +155,7 @@ class AsyncUsers:
         return await self._runner.run(iter(Call(USER, path={"user": id_or_email})))
 
 
-class AsyncLabs:
+class AsyncLabs(Shielded):
     """``communicate.labs``"""
 
     __slots__ = ("_runner",)
@@ -133,7 +178,7 @@ class AsyncLabs:
         return DIRECTORY
 
 
-class AsyncConnections:
+class AsyncConnections(Shielded):
     """``communicate.connections``"""
 
     __slots__ = ("_runner",)
@@ -178,6 +223,21 @@ class AsyncConnections:
         """Remove a connection or withdraw a request [assumed]; one that is gone already is fine."""
         await self._runner.run(flows.remove_connection(id))
 
+    def begin_wait(
+        self,
+        connection: Connection | str,
+        *,
+        timeout: timedelta = DAY,
+        schedule: PollSchedule | None = None,
+    ) -> ApprovalWait:
+        """A wait that begins now; ``resume`` waits, and goes on after an interruption.
+
+        As `wait_until_active` in two steps, so that you hold what serialises to JSON before
+        anything can be interrupted.  No request is made.
+        """
+        id = connection if isinstance(connection, str) else connection.id
+        return begin_wait(id, clock=self._runner.clock, timeout=timeout, schedule=schedule)
+
     async def wait_until_active(
         self,
         connection: Connection | str,
@@ -198,7 +258,7 @@ class AsyncConnections:
             ApprovalTimeout: Still waiting; ``error.wait.resume(client)`` goes on later.
             ConnectionRemoved: The request disappeared before it was accepted.
         """
-        wait = self._begin(connection, timeout, schedule)
+        wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
         return await self._runner.run(
             await_approval(wait, clock=self._runner.clock), on_update=on_update
         )
@@ -216,7 +276,7 @@ class AsyncConnections:
             ApprovalTimeout: Still waiting.
             ConnectionRemoved: The request disappeared before it was accepted.
         """
-        wait = self._begin(connection, timeout, schedule)
+        wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
         return self._runner.iterate(await_approval(wait, clock=self._runner.clock))
 
     async def resume(
@@ -232,14 +292,30 @@ class AsyncConnections:
             await_approval(wait, clock=self._runner.clock), on_update=on_update
         )
 
-    def _begin(
-        self, connection: Connection | str, timeout: timedelta, schedule: PollSchedule | None
-    ) -> ApprovalWait:
-        id = connection if isinstance(connection, str) else connection.id
-        return begin_wait(id, clock=self._runner.clock, timeout=timeout, schedule=schedule)
+    async def incoming(self) -> builtins.list[Connection]:
+        """The requests that wait for this account (a lab's) to `approve` them; one request."""
+        return await self._runner.run(incoming.list_incoming())
+
+    def watch_incoming(
+        self, *, timeout: timedelta = DAY, schedule: PollSchedule | None = None
+    ) -> AsyncGenerator[Connection, None]:
+        """Every request made to this account, as it appears; one request a round in all.
+
+        Those that wait already come first; ends when the time is up.
+
+        Args:
+            timeout: How long to watch; always finite.
+            schedule: When to look, by the time since the last new request: the default looks every
+                half minute while they come, and every 40 minutes after a day without one.
+        """
+        return self._runner.iterate(
+            incoming.watch_incoming(
+                clock=self._runner.clock, timeout=timeout, schedule=schedule or PollSchedule()
+            )
+        )
 
 
-class AsyncApplications:
+class AsyncApplications(Shielded):
     """``communicate.applications``: who has been given access [assumed]."""
 
     __slots__ = ("_runner",)

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import SecretStr
 
-from ormco_trios.communicate import flows
+from ormco_trios.communicate import flows, incoming
 from ormco_trios.communicate.approval import (
     DAY,
     ApprovalUpdate,
@@ -19,9 +19,11 @@ from ormco_trios.communicate.approval import (
     await_approval,
     begin_wait,
 )
+from ormco_trios.communicate.many import Approvals
 from ormco_trios.communicate.models import Application, Connection, User
 from ormco_trios.communicate.operations import ME, USER
 from ormco_trios.communicate.regions import DIRECTORY, LabAccount, Region
+from ormco_trios.communicate.rounds import WaitProgress
 from ormco_trios.core._client import choose_auth, open_channel
 from ormco_trios.core.auth import Auth
 from ormco_trios.core.base_client import BaseClient
@@ -29,12 +31,16 @@ from ormco_trios.core.channel import Channel
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.events import OnAudit, OnEvent
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.runner import Runner
-from ormco_trios.core.transport import Timeout, Transport
+from ormco_trios.core.shield import Shielded
+from ormco_trios.core.transport import HttpLibrary, Timeout, Transport
 
 if TYPE_CHECKING:
     from ormco_trios.core._httpx import HttpClient
+
+K = TypeVar("K")
 
 
 class CommunicateClient(BaseClient):
@@ -47,6 +53,8 @@ class CommunicateClient(BaseClient):
         timeout: Limits of one attempt, in seconds.
         retry: How often and how patiently one call is repeated.
         clock: For tests and the sandbox.
+        on_event: Called after each request with a `CallEvent`, which is safe to log.
+        on_audit: Called as well with an `AuditEvent`, which says whose data it was.
         http_client: An httpx client of your own, for proxies or certificates; you close it.
     """
 
@@ -64,6 +72,8 @@ class CommunicateClient(BaseClient):
         timeout: Timeout | None = None,
         retry: Retry | None = None,
         clock: Clock | None = None,
+        on_event: OnEvent | None = None,
+        on_audit: OnAudit | None = None,
         http_client: HttpClient | None = None,
     ) -> None:
         way = choose_auth(token, auth)
@@ -74,8 +84,43 @@ class CommunicateClient(BaseClient):
                 timeout=timeout,
                 retry=retry,
                 clock=clock,
+                on_event=on_event,
+                on_audit=on_audit,
                 http_client=http_client,
             )
+        )
+
+    @staticmethod
+    def wait_for_many(
+        waits: Iterable[tuple[K, CommunicateClient, ApprovalWait]],
+        *,
+        in_flight: int = 32,
+        per_host: int = 32,
+        transport: HttpLibrary = "httpx",
+        on_progress: Callable[[WaitProgress], None] | None = None,
+    ) -> Approvals[K]:
+        """Wait for any number of approvals at once; gives each outcome as it comes.
+
+        A failure of one ends that one only.  An account, which is a client object, is asked once a
+        round however many connections it waits for.  The asynchronous client has up to
+        ``in_flight`` requests under way, the synchronous one asks one account after another.
+
+        Args:
+            waits: What you call it, whose account it is, and what ``connections.begin_wait`` gave.
+                The time is that of the first client's clock.
+            in_flight: Most requests under way in all.
+            per_host: Most requests under way to one host.
+            transport: What carries the requests of clients that were given no ``http_client``;
+                ``aiohttp`` takes half the CPU time, is asynchronous only, and needs the extra of
+                that name.
+            on_progress: Called after each outcome.
+        """
+        return Approvals(
+            waits,
+            in_flight=in_flight,
+            per_host=per_host,
+            transport=transport,
+            on_progress=on_progress,
         )
 
     def _use(self, channel: Channel[Transport]) -> None:
@@ -86,7 +131,7 @@ class CommunicateClient(BaseClient):
         self.applications = Applications(self._runner)
 
 
-class Users:
+class Users(Shielded):
     """``communicate.users``"""
 
     __slots__ = ("_runner",)
@@ -111,7 +156,7 @@ class Users:
         return self._runner.run(iter(Call(USER, path={"user": id_or_email})))
 
 
-class Labs:
+class Labs(Shielded):
     """``communicate.labs``"""
 
     __slots__ = ("_runner",)
@@ -134,7 +179,7 @@ class Labs:
         return DIRECTORY
 
 
-class Connections:
+class Connections(Shielded):
     """``communicate.connections``"""
 
     __slots__ = ("_runner",)
@@ -179,6 +224,21 @@ class Connections:
         """Remove a connection or withdraw a request [assumed]; one that is gone already is fine."""
         self._runner.run(flows.remove_connection(id))
 
+    def begin_wait(
+        self,
+        connection: Connection | str,
+        *,
+        timeout: timedelta = DAY,
+        schedule: PollSchedule | None = None,
+    ) -> ApprovalWait:
+        """A wait that begins now; ``resume`` waits, and goes on after an interruption.
+
+        As `wait_until_active` in two steps, so that you hold what serialises to JSON before
+        anything can be interrupted.  No request is made.
+        """
+        id = connection if isinstance(connection, str) else connection.id
+        return begin_wait(id, clock=self._runner.clock, timeout=timeout, schedule=schedule)
+
     def wait_until_active(
         self,
         connection: Connection | str,
@@ -199,7 +259,7 @@ class Connections:
             ApprovalTimeout: Still waiting; ``error.wait.resume(client)`` goes on later.
             ConnectionRemoved: The request disappeared before it was accepted.
         """
-        wait = self._begin(connection, timeout, schedule)
+        wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
         return self._runner.run(await_approval(wait, clock=self._runner.clock), on_update=on_update)
 
     def watch(
@@ -215,7 +275,7 @@ class Connections:
             ApprovalTimeout: Still waiting.
             ConnectionRemoved: The request disappeared before it was accepted.
         """
-        wait = self._begin(connection, timeout, schedule)
+        wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
         return self._runner.iterate(await_approval(wait, clock=self._runner.clock))
 
     def resume(
@@ -229,14 +289,30 @@ class Connections:
         """
         return self._runner.run(await_approval(wait, clock=self._runner.clock), on_update=on_update)
 
-    def _begin(
-        self, connection: Connection | str, timeout: timedelta, schedule: PollSchedule | None
-    ) -> ApprovalWait:
-        id = connection if isinstance(connection, str) else connection.id
-        return begin_wait(id, clock=self._runner.clock, timeout=timeout, schedule=schedule)
+    def incoming(self) -> builtins.list[Connection]:
+        """The requests that wait for this account (a lab's) to `approve` them; one request."""
+        return self._runner.run(incoming.list_incoming())
+
+    def watch_incoming(
+        self, *, timeout: timedelta = DAY, schedule: PollSchedule | None = None
+    ) -> Generator[Connection, None]:
+        """Every request made to this account, as it appears; one request a round in all.
+
+        Those that wait already come first; ends when the time is up.
+
+        Args:
+            timeout: How long to watch; always finite.
+            schedule: When to look, by the time since the last new request: the default looks every
+                half minute while they come, and every 40 minutes after a day without one.
+        """
+        return self._runner.iterate(
+            incoming.watch_incoming(
+                clock=self._runner.clock, timeout=timeout, schedule=schedule or PollSchedule()
+            )
+        )
 
 
-class Applications:
+class Applications(Shielded):
     """``communicate.applications``: who has been given access [assumed]."""
 
     __slots__ = ("_runner",)

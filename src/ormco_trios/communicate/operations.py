@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from ormco_trios.communicate.models import Application, User
-from ormco_trios.core.answers import error_as, json_as, nothing, refusal
+from ormco_trios.core.answers import error_as, json_as, json_list_as, nothing, refusal
 from ormco_trios.core.environment import Service
 from ormco_trios.core.errors import ApiError, NotFound, PermissionDenied
 from ormco_trios.core.operation import Operation, Safety
@@ -37,8 +37,9 @@ def _sentence(body: bytes) -> str:
     return value if isinstance(value, str) else " ".join(map(str, value.values()))
 
 
-_SENTENCE: TypeAdapter[str | dict[str, object]] = TypeAdapter(str | dict[str, object])
-_APPLICATIONS: TypeAdapter[list[Application]] = TypeAdapter(list[Application])
+_SENTENCE: TypeAdapter[str | dict[str, object]] = TypeAdapter(
+    str | dict[str, object], config=ConfigDict(defer_build=True)
+)
 
 ME = Operation(
     "users.me", Service.COMMUNICATE, "GET", "/api/users/me", parse=json_as(User), refuse=refuse
@@ -78,7 +79,7 @@ APPLICATIONS = Operation(  # [assumed]: what the Applications page shows
     Service.COMMUNICATE,
     "GET",
     "/api/users/{user}/applications",
-    parse=lambda answer: _APPLICATIONS.validate_json(answer.body),
+    parse=json_list_as(list[Application]),
     refuse=refuse,
 )
 REMOVE_APPLICATION = Operation(  # [assumed]: its square icon

@@ -13,6 +13,7 @@ from ormco_trios.core.channel import Channel
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.events import Listeners, OnAudit, OnEvent
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.transport import AsyncTransport, Timeout, Transport
 
@@ -38,6 +39,8 @@ def open_channel(
     timeout: Timeout | None,
     retry: Retry | None,
     clock: Clock | None,
+    on_event: OnEvent | None,
+    on_audit: OnAudit | None,
     http_client: HttpClient | None,
 ) -> Channel[Transport]:
     """A channel for threads."""
@@ -48,7 +51,8 @@ def open_channel(
         from ormco_trios.core._httpx import HttpxTransport
 
         transport = HttpxTransport(http_client)
-    return _channel(environment, transport, auth, timeout, retry, clock)
+    listeners = Listeners(on_event, on_audit)
+    return _channel(environment, transport, auth, timeout, retry, clock, listeners)
 
 
 def open_channel_async(
@@ -58,6 +62,8 @@ def open_channel_async(
     timeout: Timeout | None,
     retry: Retry | None,
     clock: Clock | None,
+    on_event: OnEvent | None,
+    on_audit: OnAudit | None,
     http_client: AsyncHttpClient | None,
 ) -> Channel[AsyncTransport]:
     """A channel for an event loop."""
@@ -65,10 +71,11 @@ def open_channel_async(
     if environment.gateway is not None and http_client is None:
         transport = environment.gateway.open_async()
     else:
-        from ormco_trios.core._httpx import AsyncHttpxTransport
+        from ormco_trios.core._httpx import AsyncHttpxLanes, AsyncHttpxTransport
 
-        transport = AsyncHttpxTransport(http_client)
-    return _channel(environment, transport, auth, timeout, retry, clock)
+        transport = AsyncHttpxTransport(http_client) if http_client else AsyncHttpxLanes()
+    listeners = Listeners(on_event, on_audit)
+    return _channel(environment, transport, auth, timeout, retry, clock, listeners)
 
 
 def _channel(
@@ -78,6 +85,7 @@ def _channel(
     timeout: Timeout | None,
     retry: Retry | None,
     clock: Clock | None,
+    listeners: Listeners,
 ) -> Channel[Any]:
     return Channel(
         environment,
@@ -85,4 +93,5 @@ def _channel(
         auth={service: way for service, way in auth.items() if way is not None},
         clock=clock or environment.clock or Clock(),
         options=Options().but(timeout=timeout, retry=retry),
+        listeners=listeners,
     )

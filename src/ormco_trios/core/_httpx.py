@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import functools
 import ssl
-from collections.abc import Iterable
+import zlib
+from collections import deque
+from collections.abc import AsyncIterable, Callable, Iterable
 from time import monotonic as _now
-from typing import TypeAlias
+from typing import TypeAlias, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from ormco_trios.core.errors import NotDelivered, OutcomeUnknown, TransportError
+from ormco_trios.core.errors import AnswerTooLarge, NotDelivered, OutcomeUnknown, TransportError
 from ormco_trios.core.log import in_our_call, silence
-from ormco_trios.core.transport import Answer, Request
+from ormco_trios.core.transport import Answer, AsyncTransport, HttpLibrary, Request, Transport
 
 silence(
     "httpx",
@@ -33,7 +35,14 @@ silence(
 HttpClient: TypeAlias = httpx.Client
 AsyncHttpClient: TypeAlias = httpx.AsyncClient
 
-_LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=30)
+_AT_ONCE = 32
+_KEEP = 30.0
+
+_LIMITS = httpx.Limits(
+    max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE, keepalive_expiry=_KEEP
+)
+_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP)
+"""For a lane, and there for each origin: a pool with more would have to be searched."""
 
 # What these prove: the request was not carried out, since it was not even sent.
 _NOT_SENT = (
@@ -44,6 +53,10 @@ _NOT_SENT = (
     httpx.UnsupportedProtocol,
     httpx.LocalProtocolError,
 )
+
+
+_ANY_ZLIB = 47
+"""``wbits`` for gzip and deflate alike."""
 
 
 @functools.cache
@@ -60,16 +73,28 @@ def _url(url: str) -> httpx.URL:
 class HttpxTransport:
     """Sends over real sockets, from threads."""
 
-    def __init__(self, client: HttpClient | None = None) -> None:
+    def __init__(
+        self, client: HttpClient | None = None, *, lane: HttpLibrary | None = None
+    ) -> None:
         self._client = client
-        self._transports: dict[str | None, httpx.HTTPTransport] = {}
+        self._lane: HttpLibrary | None = lane
+        self._transports: dict[tuple[str, str | None], httpx.BaseTransport] = {}
+
+    @property
+    def open_lane(self) -> Callable[[HttpLibrary], Transport] | None:
+        """Opens a transport for one request at a time; None if the caller chose the client."""
+        return HttpxTransport._open_lane if self._client is None else None
+
+    @staticmethod
+    def _open_lane(library: HttpLibrary) -> Transport:
+        return HttpxTransport(lane=library)
 
     def send(self, request: Request) -> Answer:
         failure = None
         quiet = in_our_call.set(True)
         try:
             return self._exchange(request)
-        except httpx.TransportError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             failure = _failure(error)
         finally:
             in_our_call.reset(quiet)
@@ -87,36 +112,58 @@ class HttpxTransport:
             response = self._client.send(outgoing, stream=True, auth=None, follow_redirects=False)
         else:
             response = self._transport(request.url).handle_request(outgoing)
+        pieces: Iterable[bytes]
         try:
-            body = _Body(request)
-            for piece in response.iter_bytes():
+            body = _Body(request, response)
+            if self._client is None:
+                # As it comes: httpx's decoders would have nothing to do.
+                pieces = cast(httpx.SyncByteStream, response.stream)
+            else:
+                pieces = response.iter_bytes()
+            for piece in pieces:
                 body.add(piece)
         finally:
             response.close()
         return Answer(response.status_code, _headers(response), body.whole())
 
-    def _transport(self, url: str) -> httpx.HTTPTransport:
-        proxy = _proxy(url)
-        transport = self._transports.get(proxy)
+    def _transport(self, url: str) -> httpx.BaseTransport:
+        key = _origin(url) if self._lane else "", _proxy(url)
+        transport = self._transports.get(key)
         if transport is None:
-            transport = httpx.HTTPTransport(verify=tls_context(), limits=_LIMITS, proxy=proxy)
-            self._transports[proxy] = transport
+            transport = self._open(_ONE if self._lane else _LIMITS, key[1])
+            self._transports[key] = transport
         return transport
+
+    def _open(self, limits: httpx.Limits, proxy: str | None) -> httpx.BaseTransport:
+        return httpx.HTTPTransport(verify=tls_context(), limits=limits, proxy=proxy)
 
 
 class AsyncHttpxTransport:
-    """Sends over real sockets, from an event loop."""
+    """Sends over real sockets, from an event loop: one request at a time, unless with a client."""
 
-    def __init__(self, client: AsyncHttpClient | None = None) -> None:
+    def __init__(
+        self, client: AsyncHttpClient | None = None, *, lane: HttpLibrary = "httpx"
+    ) -> None:
         self._client = client
-        self._transports: dict[str | None, httpx.AsyncHTTPTransport] = {}
+        self._lane: HttpLibrary = lane
+        self._transports: dict[tuple[str, str | None], httpx.AsyncBaseTransport] = {}
+
+    @property
+    def open_lane(self) -> Callable[[HttpLibrary], AsyncTransport] | None:
+        """Opens a transport for one request at a time; None if the caller chose the client."""
+        return AsyncHttpxTransport.open_lane_of if self._client is None else None
+
+    @staticmethod
+    def open_lane_of(library: HttpLibrary) -> AsyncTransport:
+        """Opens a transport for one request at a time."""
+        return AsyncHttpxTransport(lane=library)
 
     async def send(self, request: Request) -> Answer:
         failure = None
         quiet = in_our_call.set(True)
         try:
             return await self._exchange(request)
-        except httpx.TransportError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             failure = _failure(error)
         finally:
             in_our_call.reset(quiet)
@@ -135,41 +182,142 @@ class AsyncHttpxTransport:
             )
         else:
             response = await self._transport(request.url).handle_async_request(outgoing)
+        pieces: AsyncIterable[bytes]
         try:
-            body = _Body(request)
-            async for piece in response.aiter_bytes():
+            body = _Body(request, response)
+            if self._client is None:
+                pieces = cast(httpx.AsyncByteStream, response.stream)
+            else:
+                pieces = response.aiter_bytes()
+            async for piece in pieces:
                 body.add(piece)
         finally:
             await response.aclose()
         return Answer(response.status_code, _headers(response), body.whole())
 
-    def _transport(self, url: str) -> httpx.AsyncHTTPTransport:
-        proxy = _proxy(url)
-        transport = self._transports.get(proxy)
+    def _transport(self, url: str) -> httpx.AsyncBaseTransport:
+        key = _origin(url), _proxy(url)
+        transport = self._transports.get(key)
         if transport is None:
-            transport = httpx.AsyncHTTPTransport(verify=tls_context(), limits=_LIMITS, proxy=proxy)
-            self._transports[proxy] = transport
+            transport = self._open(key[1])
+            self._transports[key] = transport
         return transport
+
+    def _open(self, proxy: str | None) -> httpx.AsyncBaseTransport:
+        if self._lane != "aiohttp":
+            return httpx.AsyncHTTPTransport(verify=tls_context(), limits=_ONE, proxy=proxy)
+        import aiohttp
+        from httpx_aiohttp import AiohttpTransport
+
+        def session() -> aiohttp.ClientSession:
+            # Many accounts share a lane; none may be sent another's cookies.
+            connector = aiohttp.TCPConnector(ssl=tls_context(), limit=1)
+            return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+        return AiohttpTransport(
+            verify=tls_context(),
+            proxy=None if proxy is None else httpx.Proxy(proxy),
+            client=session,
+        )
+
+
+class AsyncHttpxLanes:
+    """Sends over whichever of up to 32 connections is free, from an event loop.
+
+    Each is a lane with a pool of its own: a common pool looks at all of them on each request.
+    """
+
+    def __init__(self) -> None:
+        # Here, since threads do without it.
+        from asyncio import Semaphore
+
+        self._free = Semaphore(_AT_ONCE)
+        self._lanes: set[AsyncTransport] = set()
+        self._idle: deque[tuple[float, AsyncTransport]] = deque()
+
+    @property
+    def open_lane(self) -> Callable[[HttpLibrary], AsyncTransport]:
+        """Opens a transport for one request at a time."""
+        return AsyncHttpxTransport.open_lane_of
+
+    async def send(self, request: Request) -> Answer:
+        await self._turn(request.timeout.connect)
+        try:
+            lane = self._idle.pop()[1] if self._idle else self._new()
+            try:
+                return await lane.send(request)
+            finally:
+                now = _now()
+                self._idle.append((now, lane))
+                while self._idle and self._idle[0][0] < now - _KEEP:
+                    await self._drop(self._idle.popleft()[1])
+        finally:
+            self._free.release()
+
+    async def aclose(self) -> None:
+        self._idle.clear()
+        for lane in list(self._lanes):
+            await self._drop(lane)
+
+    async def _turn(self, seconds: float) -> None:
+        if self._free.locked():
+            from asyncio import timeout
+
+            try:
+                async with timeout(seconds):
+                    await self._free.acquire()
+            except TimeoutError:
+                pass
+            else:
+                return
+            raise NotDelivered("No connection became free in time; nothing was sent.")
+        await self._free.acquire()
+
+    def _new(self) -> AsyncTransport:
+        lane = AsyncHttpxTransport()
+        self._lanes.add(lane)
+        return lane
+
+    async def _drop(self, lane: AsyncTransport) -> None:
+        self._lanes.discard(lane)
+        await lane.aclose()
 
 
 class _Body:
-    """Collects an answer's body within the request's limits of size and time."""
+    """Collects an answer's body within the request's limits of size and time.
 
-    def __init__(self, request: Request) -> None:
+    We ask for no compression.  A body that is compressed all the same is unpacked here, and never
+    beyond the limit: httpx's decoders would unpack a whole piece first.
+    """
+
+    def __init__(self, request: Request, response: httpx.Response) -> None:
         self._limit = request.max_body
         self._deadline = _now() + request.timeout.total
         self._pieces: list[bytes] = []
         self._size = 0
+        packed = None
+        if not response.is_stream_consumed and "content-encoding" in response.headers:
+            packed = response.headers.pop("content-encoding").strip().lower()
+        self._unpack = zlib.decompressobj(_ANY_ZLIB) if packed not in (None, "identity") else None
 
     def add(self, piece: bytes) -> None:
+        if self._unpack is not None:
+            try:
+                piece = self._unpack.decompress(piece, self._limit - self._size + 1)
+            except zlib.error:
+                raise httpx.DecodingError("packed in a way that was not asked for") from None
         self._size += len(piece)
         if self._size > self._limit:
-            raise httpx.ReadError("body too large")
+            raise AnswerTooLarge(
+                f"The answer is longer than {self._limit} bytes; the rest was not read."
+            )
         if _now() > self._deadline:
             raise httpx.ReadTimeout("body too slow")
         self._pieces.append(piece)
 
     def whole(self) -> bytes:
+        if self._unpack is not None and self._pieces and not self._unpack.eof:
+            raise httpx.DecodingError("cut short")
         return b"".join(self._pieces)
 
 
@@ -182,7 +330,7 @@ def _outgoing(request: Request) -> httpx.Request:
     if request.body or request.method in {"POST", "PUT"}:
         headers = [*headers, (b"Content-Length", b"%d" % len(request.body))]
     limits = request.timeout
-    return httpx.Request(
+    outgoing = httpx.Request(
         request.method,
         url,
         headers=list(headers),
@@ -196,10 +344,24 @@ def _outgoing(request: Request) -> httpx.Request:
             }
         },
     )
+    # So that `content` is there: httpx-aiohttp would send even an empty stream in chunks.
+    outgoing.read()
+    return outgoing
 
 
 def _headers(response: httpx.Response) -> dict[str, str]:
-    return {name.lower(): value for name, value in response.headers.items()}
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in response.headers.raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+@functools.lru_cache(maxsize=256)
+def _origin(url: str) -> str:
+    """Scheme, host and port."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 @functools.lru_cache(maxsize=256)
@@ -213,9 +375,22 @@ def _proxy(url: str) -> str | None:
     return proxies.get(parts.scheme) or proxies.get("all")
 
 
-def _failure(error: httpx.TransportError) -> TransportError:
+# httpx-aiohttp calls these, too, time-outs while connecting, but they come at any time.
+_AT_ANY_TIME = frozenset(
+    {
+        "ClientConnectionError",
+        "ClientConnectionResetError",
+        "ClientOSError",
+        "ServerConnectionError",
+        "ServerDisconnectedError",
+    }
+)
+
+
+def _failure(error: httpx.RequestError | httpx.InvalidURL) -> TransportError:
     kind = type(error).__name__
-    if isinstance(error, _NOT_SENT):
+    origin = type(error.__cause__).__name__
+    if isinstance(error, _NOT_SENT) and origin not in _AT_ANY_TIME:
         if "CERTIFICATE" in str(error).upper():
             return NotDelivered(
                 "The service's certificate could not be verified; nothing was sent.",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from ormco_trios.core.errors import (
     ApiError,
@@ -52,6 +52,16 @@ def json_as(model: type[M]) -> Callable[[Answer], M]:
     return parse
 
 
+def json_list_as(kind: type[list[M]]) -> Callable[[Answer], list[M]]:
+    """A parser for an answer that holds a list of models, such as ``list[User]``."""
+    listed = TypeAdapter(kind, config=ConfigDict(defer_build=True))
+
+    def parse(answer: Answer) -> list[M]:
+        return listed.validate_json(answer.body)
+
+    return parse
+
+
 def nothing(_: Answer) -> None:
     """A parser for an answer whose body does not matter."""
 
@@ -63,6 +73,8 @@ def retry_after(answer: Answer, *, now: datetime | None = None) -> float | None:
         return None
     if value.strip().isdecimal():
         return float(value)
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(value)
         if moment.tzinfo is None:
@@ -71,6 +83,15 @@ def retry_after(answer: Answer, *, now: datetime | None = None) -> float | None:
         return max(0.0, (moment - reference).total_seconds())
     except (KeyError, ValueError, TypeError):
         return None
+
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+def request_id_of(answer: Answer) -> str | None:
+    """The service's id for this request, unless it is something else than an id."""
+    value = answer.headers.get("x-request-id", "")
+    return value if _REQUEST_ID.fullmatch(value) else None
 
 
 def error_as(
@@ -86,7 +107,7 @@ def error_as(
         f"{happened} [{operation.method} {operation.route}: status {answer.status}]",
         operation=operation.name,
         status=answer.status,
-        request_id=answer.headers.get("x-request-id"),
+        request_id=request_id_of(answer),
         retry_after=retry_after(answer),
         advice=advice,
     )

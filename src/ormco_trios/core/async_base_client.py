@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from types import TracebackType
 from typing import Self
 
@@ -10,10 +9,11 @@ from ormco_trios.core.async_runner import AsyncRunner
 from ormco_trios.core.channel import Channel
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.retry import Retry
+from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import AsyncTransport, Timeout
 
 
-class AsyncBaseClient:
+class AsyncBaseClient(Shielded):
     """Owns a channel; closing it closes the connections.  Safe to share between users.
 
     Attributes:
@@ -33,7 +33,8 @@ class AsyncBaseClient:
 
     def with_options(self, *, timeout: Timeout | None = None, retry: Retry | None = None) -> Self:
         """A view of this client with other limits; it shares the connections and the sign-in."""
-        view = copy.copy(self)
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
         options = self.channel.options.but(timeout=timeout, retry=retry)
         view._use(self.channel.with_options(options))
         return view

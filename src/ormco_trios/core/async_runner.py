@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ormco_trios.core._colour import AsyncAsk, call_local_async
 from ormco_trios.core.channel import Channel, route_calls
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import AskHuman, Effect, Emit, Flow, Local, Pause, Send
 from ormco_trios.core.environment import Service
+from ormco_trios.core.shield import empty_frames
 from ormco_trios.core.transport import AsyncTransport
+
+if TYPE_CHECKING:
+    from ormco_trios.core._lanes import AsyncLane
 
 T = TypeVar("T")
 
@@ -23,13 +27,19 @@ class AsyncOutcome(Generic[T]):
 
 
 class AsyncRunner:
-    """Runs flows over the channels of one or several clients."""
+    """Runs flows over the channels of one or several clients, on demand in a lane."""
 
-    __slots__ = ("channels", "clock")
+    __slots__ = ("channels", "clock", "lane")
 
-    def __init__(self, channels: Mapping[Service, Channel[AsyncTransport]], clock: Clock) -> None:
+    def __init__(
+        self,
+        channels: Mapping[Service, Channel[AsyncTransport]],
+        clock: Clock,
+        lane: AsyncLane | None = None,
+    ) -> None:
         self.channels = channels
         self.clock = clock
+        self.lane = lane
 
     async def run(
         self,
@@ -69,13 +79,19 @@ class AsyncRunner:
                     result = await self._perform(effect, ask)
                 except BaseException as caught:  # noqa: BLE001 - the flow cleans up, then it goes on
                     error = caught
+        except BaseException as leaving:
+            empty_frames(leaving)
+            raise
         finally:
             steps.close()
 
     async def _perform(self, effect: Effect[Any], ask: AsyncAsk | None) -> Any:
         match effect:
             case Send(channel, request):
-                return await channel.transport.send(request)
+                transport = channel.transport
+                if self.lane is not None:
+                    transport = self.lane.instead_of(transport)
+                return await transport.send(request)
             case Pause(seconds):
                 return await self.clock.sleep_async(seconds)
             case AskHuman(prompt):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import copy
 from types import TracebackType
 from typing import Self
 
@@ -11,10 +10,11 @@ from ormco_trios.core.channel import Channel
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.runner import Runner
+from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import Timeout, Transport
 
 
-class BaseClient:
+class BaseClient(Shielded):
     """Owns a channel; closing it closes the connections.  Safe to share between users.
 
     Attributes:
@@ -34,7 +34,8 @@ class BaseClient:
 
     def with_options(self, *, timeout: Timeout | None = None, retry: Retry | None = None) -> Self:
         """A view of this client with other limits; it shares the connections and the sign-in."""
-        view = copy.copy(self)
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
         options = self.channel.options.but(timeout=timeout, retry=retry)
         view._use(self.channel.with_options(options))
         return view

@@ -6,6 +6,7 @@ This is the one loop in the library that sends and pauses, and being a flow it d
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -13,7 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from ormco_trios._version import __version__
 from ormco_trios.core._options import Options
-from ormco_trios.core.answers import error_as
+from ormco_trios.core.answers import error_as, request_id_of
 from ormco_trios.core.auth import Auth, check_token_fits
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call, Flow, Pause, Send
@@ -27,8 +28,9 @@ from ormco_trios.core.errors import (
     TransportError,
     UnexpectedAnswer,
 )
+from ormco_trios.core.events import CallEvent, Listeners
 from ormco_trios.core.log import logger
-from ormco_trios.core.operation import Operation, Safety
+from ormco_trios.core.operation import Safety
 from ormco_trios.core.transport import Answer, Request
 
 T = TypeVar("T")
@@ -47,7 +49,7 @@ class Channel(Generic[C]):
     ``C`` is the kind of transport: only a runner of the same colour touches it.
     """
 
-    __slots__ = ("_bases", "auth", "clock", "environment", "options", "transport")
+    __slots__ = ("_bases", "auth", "clock", "environment", "listeners", "options", "transport")
 
     def __init__(
         self,
@@ -57,24 +59,31 @@ class Channel(Generic[C]):
         auth: Mapping[Service, Auth],
         clock: Clock,
         options: Options,
+        listeners: Listeners | None = None,
     ) -> None:
         self.environment = environment
         self.transport = transport
         self.auth = auth
         self.clock = clock
         self.options = options
+        self.listeners = listeners or Listeners()
         self._bases = {service: environment.base_url(service) for service in Service}
 
     def with_options(self, options: Options) -> Channel[C]:
         """The same channel with other limits; the connections are shared."""
         return Channel(
-            self.environment, self.transport, auth=self.auth, clock=self.clock, options=options
+            self.environment,
+            self.transport,
+            auth=self.auth,
+            clock=self.clock,
+            options=options,
+            listeners=self.listeners,
         )
 
     def call(self, call: Call[T]) -> Flow[T]:
         """Carry out ``call`` as the retry table of `core.retry` allows."""
         operation = call.operation
-        policy = self.options.retry
+        policy = call.retry or self.options.retry
         auth = self.auth.get(operation.service) if operation.authenticated else None
         token: SecretStr | None = None
         if auth is not None:
@@ -97,13 +106,14 @@ class Channel(Generic[C]):
                 failure = error
                 if isinstance(failure, OutcomeUnknown) and operation.safety is Safety.ONCE:
                     failure = CodeOutcomeUnknown(failure.happened)
-                self._log(operation, type(failure).__name__, began, attempt, "-")
+                if self.listeners.wanted:
+                    self._tell(call, began, attempt, failure)
             else:
-                request_id = answer.headers.get("x-request-id", "-")
-                self._log(operation, str(answer.status), began, attempt, request_id)
+                if self.listeners.wanted:
+                    self._tell(call, began, attempt, answer)
                 if 200 <= answer.status < 300:
                     return self._read(call, answer)
-                failure = operation.refuse(operation, answer)
+                failure = operation.refuse(operation, self._dated(answer))
                 if isinstance(failure, NotSignedIn) and auth is not None and not renewed:
                     renewed = True
                     token = yield from auth.renew(token)
@@ -112,7 +122,7 @@ class Channel(Generic[C]):
                     request = self._prepare(call, token)
                     continue
             pause = None
-            if policy.allows(operation.safety, failure):
+            if attempt < policy.attempts and policy.allows(operation.safety, failure):
                 if schedule is None:
                     from ormco_trios.core._retry import Schedule
 
@@ -131,18 +141,31 @@ class Channel(Generic[C]):
             yield from Pause(pause)
             attempt += 1
 
-    def _log(
-        self, operation: Operation[Any], result: str, began: float, attempt: int, request_id: str
+    def _dated(self, answer: Answer) -> Answer:
+        """The answer with a ``Date``, from which a delay given as a moment counts [rfc 9110]."""
+        if "retry-after" not in answer.headers or "date" in answer.headers:
+            return answer
+        from email.utils import format_datetime
+
+        date = format_datetime(self.clock.now(), usegmt=True)
+        return replace(answer, headers={**answer.headers, "date": date})
+
+    def _tell(
+        self, call: Call[Any], began: float, attempt: int, outcome: Answer | OrmcoTriosError
     ) -> None:
-        logger.debug(
-            "%s %s: %s in %.3f s (attempt %d, request %s)",
-            operation.method,
-            operation.route,
-            result,
-            self.clock.monotonic() - began,
-            attempt,
-            request_id,
+        answer = outcome if isinstance(outcome, Answer) else None
+        event = CallEvent(
+            operation=call.operation.name,
+            service=call.operation.service.value,
+            method=call.operation.method,
+            route=call.operation.route,
+            status=None if answer is None else answer.status,
+            error=type(outcome).__name__ if answer is None else None,
+            duration=self.clock.monotonic() - began,
+            attempt=attempt,
+            request_id=None if answer is None else request_id_of(answer),
         )
+        self.listeners.tell(event, call.path)
 
     def _prepare(self, call: Call[Any], token: SecretStr | None) -> Request:
         operation = call.operation
@@ -164,6 +187,10 @@ class Channel(Generic[C]):
             headers.append(("Content-Type", call.content_type))
         if token is not None:
             headers.append(("Authorization", f"Bearer {token.get_secret_value()}"))
+        if not all(value.isascii() and value.isprintable() for _, value in headers):
+            raise ConfigurationError(
+                "A token, or another value of a header, holds characters that a header cannot."
+            )
         return Request(operation.method, url, tuple(headers), call.body, self.options.timeout)
 
     def _read(self, call: Call[T], answer: Answer) -> T:

@@ -7,11 +7,17 @@ the library reads the time or sleeps in any other way.
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import threading
 import time as _time
 from datetime import UTC, datetime
+
+
+async def _sleep(seconds: float) -> None:
+    # Here, since asyncio takes longer to import than the rest of this package.
+    import asyncio
+
+    await asyncio.sleep(seconds)
 
 
 class Clock:
@@ -31,7 +37,7 @@ class Clock:
 
     async def sleep_async(self, seconds: float) -> None:
         """Suspend the calling task for ``seconds`` (at least 0)."""
-        await asyncio.sleep(max(0.0, seconds))
+        await _sleep(max(0.0, seconds))
 
     def now(self) -> datetime:
         """Wall-clock time as an aware UTC `datetime`."""
@@ -65,7 +71,7 @@ class HurriedClock(Clock):
 
     async def sleep_async(self, seconds: float) -> None:
         real = max(0.0, seconds) / self.speed
-        await asyncio.sleep(real)
+        await _sleep(real)
         self._skip(seconds - real)
 
     def _skip(self, seconds: float) -> None:
@@ -100,7 +106,7 @@ class ScaledClock(Clock):
         _time.sleep(max(0.0, seconds) / self.scale)
 
     async def sleep_async(self, seconds: float) -> None:
-        await asyncio.sleep(max(0.0, seconds) / self.scale)
+        await _sleep(max(0.0, seconds) / self.scale)
 
 
 class ManualClock(Clock):
@@ -154,7 +160,7 @@ class ManualClock(Clock):
             while True:
                 # Several turns of the loop: whoever was just woken may start a shorter sleep.
                 for _ in range(4):
-                    await asyncio.sleep(0)
+                    await _sleep(0)
                 if self._elapsed >= due:
                     return
                 if self._sleepers[0] == me:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from ormco_trios.core.operation import Operation
+from ormco_trios.core.retry import Retry
 from ormco_trios.core.transport import Answer, Request
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Call(Effect[T]):
         query: Query parameters, not yet encoded.
         body: Encoded body, with ``content_type`` saying what it is.
         base_url: Replaces the environment's address, after the host has been checked.
+        retry: Replaces the client's; a flow that repeats by itself turns it off.
     """
 
     operation: Operation[T]
@@ -64,6 +66,7 @@ class Call(Effect[T]):
     content_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     base_url: str | None = field(default=None, repr=False)
+    retry: Retry | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ This is the only place that knows a base URL.  Paths are in the service modules.
 from __future__ import annotations
 
 import enum
+import functools
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
@@ -17,6 +19,13 @@ from ormco_trios.core.transport import Gateway
 
 SANDBOX_TOKEN_PREFIX = "sandbox-"
 """Every token and secret the sandbox hands out begins with this; no live host is ever sent one."""
+
+_LABEL = r"(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_PLAIN = re.compile(
+    rf"https?://(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:]+\])(?::[0-9]{{1,5}})?(?:[/?#][!-\[\]-~]*)?",
+    re.ASCII | re.IGNORECASE,
+)
+"""Scheme, host, perhaps a port, and a path of visible ASCII without a backslash: nothing else."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -158,7 +167,7 @@ class Environment:
         url: str = getattr(self, service.value)
         return url.rstrip("/")
 
-    @property
+    @functools.cached_property
     def is_local(self) -> bool:
         """Whether every service is on this machine, as the sandbox is."""
         return all(urlsplit(self.base_url(s)).hostname in _LOOPBACK for s in Service) or (
@@ -172,8 +181,11 @@ class Environment:
             UntrustedHost: It is not https (loopback excepted), names a user or a port of its own,
                 or lies outside the environment.
         """
+        # Two programs may read an odd address differently, so only plain ones are read at all.
+        if _PLAIN.fullmatch(url) is None:
+            raise UntrustedHost("The address is malformed or hides its host.")
+        parts = urlsplit(url)
         try:
-            parts = urlsplit(url)
             host, port = (parts.hostname or "").lower(), parts.port
         except ValueError:
             raise UntrustedHost("The address is malformed.") from None
@@ -181,8 +193,6 @@ class Environment:
             (p.scheme, (p.hostname or "").lower(), p.port)
             for p in (urlsplit(self.base_url(s)) for s in Service)
         }
-        if "@" in parts.netloc or "\\" in url or not host.isascii():
-            raise UntrustedHost("The address hides its host.")
         if (parts.scheme, host, port) in own:
             return
         suffix = any(

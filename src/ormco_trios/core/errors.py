@@ -9,7 +9,8 @@ A class of its own exists only where a caller would act differently::
     ├── TransportError                no complete answer arrived
     │   ├── NotDelivered              the request never reached the service: safe to send again
     │   └── OutcomeUnknown            it may or may not have been carried out: look before repeating
-    │       └── CodeOutcomeUnknown    … and it held a single-use code or token: get a fresh one
+    │       ├── CodeOutcomeUnknown    … and it held a single-use code or token: get a fresh one
+    │       └── AnswerTooLarge        … since more came than is ever read; not repeated
     ├── ApiError                      the service answered, and said no
     │   ├── NotSignedIn               401
     │   │   └── PortalSignInRefused   OrmcoDigital refused the user name or password
@@ -38,12 +39,14 @@ A class of its own exists only where a caller would act differently::
         ├── ConsentDenied             the doctor chose Cancel
         ├── AuthorizationRefused      the authorization server sent an error instead of a code
         ├── AuthorizationNeeded       nobody has signed in yet, or the sign-in is used up
+        ├── NobodyCameBack            (also TimeoutError) no redirect arrived: paste, or wait on
         ├── CodeSpent                 the code was used before, here; nothing was sent
         ├── CodeRefused               the service did not take the code: get a fresh one
         ├── GrantRevoked              the refresh token is no longer valid: authorize again
         ├── ClientRefused             the application's own id or secret is wrong
         ├── IssuerMismatch            the answer comes from another authorization server
         ├── AuthorizationServerFailed a page where a token answer belongs
+        ├── TokenNotSaved             the store failed; carries the token that it should keep
         └── DraftLost                 the code reached OrmcoDigital but was never saved
 
 ``str(error)`` leads with what to do next, then says what happened.  No message contains a code,
@@ -132,6 +135,12 @@ class CodeOutcomeUnknown(OutcomeUnknown):
         "Check the state first; if it is not connected, authorize again for a fresh code. "
         "The old one must not be sent twice."
     )
+
+
+class AnswerTooLarge(OutcomeUnknown):
+    """More came than is ever read; it would not help to ask again."""
+
+    advice = "Check that the host is the right one; no answer of these services is so large."
 
 
 # --- the service said no --------------------------------------------------------------------
@@ -361,6 +370,12 @@ class AuthorizationNeeded(AuthorizationError):
     advice = "Sign in to 3Shape Communicate with the authorization link."
 
 
+class NobodyCameBack(AuthorizationError, TimeoutError):
+    """No browser was sent back to this machine in time."""
+
+    advice = "Finish the sign-in in the browser and wait again, or paste the address instead."
+
+
 class CodeSpent(AuthorizationError):
     """This code object was used before; nothing was sent."""
 
@@ -398,6 +413,20 @@ class AuthorizationServerFailed(AuthorizationError):
     """A page where a token answer belongs, mostly because the code was damaged."""
 
     advice = "Get a fresh code; if this repeats with a fresh one, tell 3Shape support."
+
+
+class TokenNotSaved(AuthorizationError):
+    """A new token was issued, and the token store failed to keep it.
+
+    Attributes:
+        token: The new token: with a server that rotates, the only one that still works.
+    """
+
+    advice = "Save error.token yourself, or repair the store and try again from this process."
+
+    def __init__(self, happened: str, *, token: Any, advice: str | None = None) -> None:
+        super().__init__(happened, advice=advice)
+        self.token = token
 
 
 class DraftLost(AuthorizationError):

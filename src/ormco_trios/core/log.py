@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 logger = logging.getLogger("ormco_trios")
@@ -15,6 +17,16 @@ in_our_call: ContextVar[bool] = ContextVar("ormco_trios_in_our_call", default=Fa
 class _OnlyForeign(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         return not in_our_call.get()
+
+
+@contextmanager
+def quietly() -> Generator[None]:
+    """Keep the silenced loggers silent for a request that is ours but takes another way."""
+    before = in_our_call.set(True)
+    try:
+        yield
+    finally:
+        in_our_call.reset(before)
 
 
 def silence(*names: str) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
+
+Seconds: TypeAlias = Annotated[int, Field(ge=0, le=10**9)]
+"""How long something lasts: up to 31 years, since a calendar cannot hold every number."""
 
 
 class WireModel(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ormco_trios.core.errors import (
+    AnswerTooLarge,
     NotDelivered,
     OrmcoTriosError,
     OutcomeUnknown,
@@ -52,7 +53,7 @@ class Retry:
         if isinstance(failure, RateLimited):
             return (failure.retry_after or 0.0) <= self.retry_after_cap
         if isinstance(failure, OutcomeUnknown):
-            return safety in _REPEATABLE
+            return safety in _REPEATABLE and not isinstance(failure, AnswerTooLarge)
         if isinstance(failure, ServerError):
             return (
                 safety in _REPEATABLE

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ormco_trios.core._colour import Ask, call_local
 from ormco_trios.core.channel import Channel, route_calls
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import AskHuman, Effect, Emit, Flow, Local, Pause, Send
 from ormco_trios.core.environment import Service
+from ormco_trios.core.shield import empty_frames
 from ormco_trios.core.transport import Transport
+
+if TYPE_CHECKING:
+    from ormco_trios.core._lanes import Lane
 
 T = TypeVar("T")
 
@@ -24,13 +28,19 @@ class Outcome(Generic[T]):
 
 
 class Runner:
-    """Runs flows over the channels of one or several clients."""
+    """Runs flows over the channels of one or several clients, on demand in a lane."""
 
-    __slots__ = ("channels", "clock")
+    __slots__ = ("channels", "clock", "lane")
 
-    def __init__(self, channels: Mapping[Service, Channel[Transport]], clock: Clock) -> None:
+    def __init__(
+        self,
+        channels: Mapping[Service, Channel[Transport]],
+        clock: Clock,
+        lane: Lane | None = None,
+    ) -> None:
         self.channels = channels
         self.clock = clock
+        self.lane = lane
 
     def run(
         self,
@@ -70,13 +80,19 @@ class Runner:
                     result = self._perform(effect, ask)
                 except BaseException as caught:  # noqa: BLE001 - the flow cleans up, then it goes on
                     error = caught
+        except BaseException as leaving:
+            empty_frames(leaving)
+            raise
         finally:
             steps.close()
 
     def _perform(self, effect: Effect[Any], ask: Ask | None) -> Any:
         match effect:
             case Send(channel, request):
-                return channel.transport.send(request)
+                transport = channel.transport
+                if self.lane is not None:
+                    transport = self.lane.instead_of(transport)
+                return transport.send(request)
             case Pause(seconds):
                 return self.clock.sleep(seconds)
             case AskHuman(prompt):

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
+
+HttpLibrary: TypeAlias = Literal["httpx", "aiohttp"]
+"""What carries the requests of many waits; the latter is asynchronous, fast, and an extra."""
 
 
 @dataclass(frozen=True, slots=True)

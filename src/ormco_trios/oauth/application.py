@@ -11,9 +11,22 @@ from ormco_trios.core.auth import check_token_fits
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call, Flow, Local, Pause
 from ormco_trios.core.environment import Environment
-from ormco_trios.core.errors import AuthorizationNeeded, ConfigurationError, TransportError
+from ormco_trios.core.errors import (
+    AuthorizationNeeded,
+    ConfigurationError,
+    IssuerMismatch,
+    NotFound,
+    TokenNotSaved,
+    TransportError,
+)
 from ormco_trios.oauth.code import AuthorizationCode
-from ormco_trios.oauth.operations import Grant, TokenReply, ask_for_token, revoke_token
+from ormco_trios.oauth.operations import (
+    Grant,
+    TokenReply,
+    ask_for_token,
+    read_metadata,
+    revoke_token,
+)
 from ormco_trios.oauth.request import AuthorizationRequest
 from ormco_trios.oauth.server import AuthorizationServer
 from ormco_trios.oauth.token import AsyncTokenStore, Token, TokenStore
@@ -24,16 +37,18 @@ LEEWAY = timedelta(seconds=60)
 LOCK_INTERVAL = 0.05
 """Seconds between looks while somebody else refreshes."""
 
-LOCK_PATIENCE = 60.0
-"""Seconds until a lock that nobody gives back is an error."""
+LOCK_LOOKS = 1200
+"""How often it is looked (a minute in all) until a lock that nobody gives back is an error."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Application:
     """A registered application, in one environment, for one account.
 
     Attributes:
+        server: The dialect; `discover` replaces it by what the server says about itself.
         account: Under which name the store keeps the tokens, such as your id of the practice.
+        latest: The stored token, as it was last seen or saved here.
     """
 
     environment: Environment
@@ -44,25 +59,55 @@ class Application:
     store: TokenStore | AsyncTokenStore = field(repr=False)
     account: str = field(repr=False)
     clock: Clock = field(repr=False)
+    latest: Token | None = field(default=None, init=False, repr=False)
+    _unsaved: tuple[Token, Token] | None = field(default=None, init=False, repr=False)
 
-    def authorization_request(self, scopes: tuple[str, ...] | None) -> AuthorizationRequest:
+    def discover(self) -> Flow[AuthorizationServer]:
+        """Use the endpoints that the server names, where it does; the contract's otherwise."""
+        call = read_metadata(self.server)
+        if call is None:
+            return self.server
+        try:
+            metadata = yield from call
+        except NotFound:
+            return self.server
+        if metadata.issuer != self.environment.base_url(self.server.service):
+            raise IssuerMismatch(
+                "The sign-in server describes itself as another one.",
+                advice="Check the environment's address of the sign-in server.",
+            )
+        server = self.server.described_by(metadata)
+        for endpoint in (server.authorize, server.token, server.revocation):
+            if endpoint is not None:
+                self.environment.check_trusted(endpoint)
+        self.server = server
+        return server
+
+    def authorization_request(
+        self, scopes: tuple[str, ...] | None, redirect_uri: str | None = None
+    ) -> AuthorizationRequest:
         return AuthorizationRequest.create(
             self.server,
             base_url=self.environment.base_url(self.server.service),
             client_id=self.client_id,
-            redirect_uri=self.redirect_uri,
+            redirect_uri=self.redirect_uri if redirect_uri is None else redirect_uri,
             scopes=scopes,
         )
 
     def exchange(self, code: AuthorizationCode, request: AuthorizationRequest) -> Flow[Token]:
+        if request.client_id != self.client_id:
+            raise ConfigurationError(
+                "The code was issued to another application, so only that one can use it; "
+                "nothing was sent."
+            )
         code.spend("the exchange for a token")
         form = {"code": code.reveal("canonical"), "redirect_uri": request.redirect_uri}
         if request.code_verifier is not None:
             form["code_verifier"] = request.code_verifier.get_secret_value()
         call = self._ask("authorization_code", form)
-        del form
+        del form  # a traceback must not find it here
         reply = yield from call
-        return (yield from self.keep(reply.token(self.clock)))
+        return (yield from self._keep(reply.token(self.clock)))
 
     def password(self, username: str, password: SecretStr) -> Flow[Token]:
         if not self.server.password_grant:
@@ -70,15 +115,41 @@ class Application:
         reply = yield from self._ask(
             "password", {"username": username, "password": password.get_secret_value()}
         )
-        return (yield from self.keep(reply.token(self.clock)))
+        return (yield from self._keep(reply.token(self.clock)))
 
-    def refresh(self, token: Token) -> Flow[Token]:
-        if token.refresh_token is None:
-            raise AuthorizationNeeded("The access token has ended and cannot be refreshed.")
-        reply = yield from self._ask(
-            "refresh_token", {"refresh_token": token.refresh_token.get_secret_value()}
-        )
-        return (yield from self.keep(reply.token(self.clock).keeping(token)))
+    def renew(self, rejected: SecretStr | None, *, held: Token | None = None) -> Flow[Token]:
+        """The stored token if it lasts and is not the rejected one, otherwise a refreshed one.
+
+        However many ask at a time, over one store: one refreshes, the others get what it saved.
+
+        Args:
+            rejected: An access token that is of no use any more.
+            held: What to refresh if the store has nothing.
+        """
+        for _ in range(LOCK_LOOKS):
+            stored = yield from self.load()
+            if stored is not None and self._serves(stored, rejected):
+                return stored
+            if (yield from Local(self.store.try_lock, (self.account,))):
+                break
+            yield from Pause(LOCK_INTERVAL)
+        else:
+            raise TransportError(
+                "Somebody else has been refreshing this account's token for a minute.",
+                advice="Try again; if it lasts, end the process that holds the lock.",
+            )
+        try:
+            old = (yield from self.load()) or held
+            if old is None:
+                raise AuthorizationNeeded("Nobody has authorized this account yet.")
+            if self._unsaved is not None and self._unsaved[0] == old:
+                old = yield from self._keep(self._unsaved[1], instead_of=old)
+            if self._serves(old, rejected):
+                # Whoever had the lock before has done it already.
+                return old
+            return (yield from self._refresh(old))
+        finally:
+            yield from Local(self.store.unlock, (self.account,))
 
     def revoke(self, token: Token) -> Flow[bool]:
         """Take the grant back; False where only the Applications page can."""
@@ -91,15 +162,45 @@ class Application:
         if call is not None:
             yield from call
         yield from Local(self.store.delete, (self.account,))
+        self.latest = None
         return call is not None
 
     def load(self) -> Flow[Token | None]:
-        token: Token | None = yield from Local(self.store.load, (self.account,))
-        return token
+        self.latest = yield from Local(self.store.load, (self.account,))
+        return self.latest
 
-    def keep(self, token: Token) -> Flow[Token]:
-        """Save ``token`` before anybody sees it."""
-        yield from Local(self.store.save, (self.account, token))
+    def lasts(self, token: Token) -> bool:
+        """Whether to use it as it is; one that cannot be refreshed is used to its end."""
+        leeway = LEEWAY if token.refresh_token is not None else timedelta(0)
+        return token.usable(self.clock.now(), leeway)
+
+    def _serves(self, token: Token, rejected: SecretStr | None) -> bool:
+        return token.access_token != rejected and self.lasts(token)
+
+    def _refresh(self, old: Token) -> Flow[Token]:
+        if old.refresh_token is None:
+            raise AuthorizationNeeded("The access token has ended and cannot be refreshed.")
+        reply = yield from self._ask(
+            "refresh_token", {"refresh_token": old.refresh_token.get_secret_value()}
+        )
+        return (yield from self._keep(reply.token(self.clock).keeping(old), instead_of=old))
+
+    def _keep(self, token: Token, *, instead_of: Token | None = None) -> Flow[Token]:
+        """Save ``token`` before anybody uses it.
+
+        If the store fails, or is interrupted, the old refresh token may be worth nothing already:
+        the new one is remembered here, and the next `renew` saves it before anything else.
+        """
+        self._unsaved = None if instead_of is None else (instead_of, token)
+        try:
+            yield from Local(self.store.save, (self.account, token))
+        except Exception as error:
+            raise TokenNotSaved(
+                f"The token store failed to save a new token ({type(error).__name__}).",
+                token=token,
+            ) from error
+        self._unsaved = None
+        self.latest = token
         return token
 
     def _ask(self, grant: Grant, form: dict[str, str]) -> Call[TokenReply]:
@@ -119,11 +220,12 @@ class TokenAuth:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._token: Token | None = None
 
     def current(self) -> SecretStr | None:
-        token = self._token
-        return token.access_token if token is not None and self._lasts(token) else None
+        token = self._application.latest
+        if token is None or not self._application.lasts(token):
+            return None
+        return token.access_token
 
     def renew(self, rejected: SecretStr | None) -> Flow[SecretStr | None]:
         """The stored token if it will do, otherwise a refreshed one.
@@ -131,46 +233,7 @@ class TokenAuth:
         Raises:
             AuthorizationNeeded: Nobody has authorized this account, or nothing is left to refresh.
             GrantRevoked: The refresh token is no longer accepted.
+            TokenNotSaved: The store failed; the next call saves the new token first.
         """
-        app = self._application
-        patience = LOCK_PATIENCE
-        while (token := (yield from self._stored(rejected))) is None:
-            if (yield from Local(app.store.try_lock, (app.account,))):
-                break
-            if patience <= 0:
-                raise TransportError(
-                    "Somebody else has been refreshing this account's token for a minute.",
-                    advice="Try again; if it lasts, end the process that holds the lock.",
-                )
-            patience -= LOCK_INTERVAL
-            yield from Pause(LOCK_INTERVAL)
-        if token is not None:
-            return token
-        try:
-            # Whoever had the lock before may have done it already.
-            token = yield from self._stored(rejected)
-            if token is None:
-                old = yield from app.load()
-                if old is None:
-                    raise AuthorizationNeeded("Nobody has authorized this account yet.")
-                self._token = yield from app.refresh(old)
-                token = self._token.access_token
-            return token
-        finally:
-            yield from Local(app.store.unlock, (app.account,))
-
-    def _stored(self, rejected: SecretStr | None) -> Flow[SecretStr | None]:
-        """The stored access token, if it has not ended and is not the rejected one."""
-        app = self._application
-        stored = yield from app.load()
-        if stored is None or stored.access_token == rejected:
-            return None
-        if not self._lasts(stored):
-            return None
-        self._token = stored
-        return stored.access_token
-
-    def _lasts(self, token: Token) -> bool:
-        """Whether to use it as it is; one that cannot be refreshed is used to its end."""
-        leeway = LEEWAY if token.refresh_token is not None else timedelta(0)
-        return token.usable(self._application.clock.now(), leeway)
+        token = yield from self._application.renew(rejected)
+        return token.access_token

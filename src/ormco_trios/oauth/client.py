@@ -12,11 +12,13 @@ from ormco_trios.core.base_client import BaseClient
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
 from ormco_trios.core.errors import AuthorizationNeeded
+from ormco_trios.core.events import OnAudit, OnEvent
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.transport import Timeout
 from ormco_trios.oauth._colour import AnyTokenStore
 from ormco_trios.oauth.application import Application, TokenAuth
 from ormco_trios.oauth.code import AuthorizationCode
+from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.oauth.request import AuthorizationRequest
 from ormco_trios.oauth.server import AuthorizationServer
 from ormco_trios.oauth.stores import MemoryTokenStore
@@ -40,6 +42,8 @@ class OAuthClient(BaseClient):
         timeout: Limits of one attempt, in seconds.
         retry: How often and how patiently one call is repeated.
         clock: For tests and the sandbox.
+        on_event: Called after each request with a `CallEvent`, which is safe to log.
+        on_audit: Called as well with an `AuditEvent`, which says whose data it was.
         http_client: An httpx client of your own, for proxies or certificates; you close it.
 
     Attributes:
@@ -63,6 +67,8 @@ class OAuthClient(BaseClient):
         timeout: Timeout | None = None,
         retry: Retry | None = None,
         clock: Clock | None = None,
+        on_event: OnEvent | None = None,
+        on_audit: OnAudit | None = None,
         http_client: HttpClient | None = None,
     ) -> None:
         self._use(
@@ -72,6 +78,8 @@ class OAuthClient(BaseClient):
                 timeout=timeout,
                 retry=retry,
                 clock=clock,
+                on_event=on_event,
+                on_audit=on_audit,
                 http_client=http_client,
             )
         )
@@ -89,15 +97,49 @@ class OAuthClient(BaseClient):
         )
         self.auth = TokenAuth(self.application)
 
+    def discover(self) -> AuthorizationServer:
+        """Ask the server where its endpoints are, and use those from now on.
+
+        Where the dialect or the server has no such description, the contract's paths stay.
+
+        Raises:
+            IssuerMismatch: The server describes itself as another one; nothing has changed.
+            UntrustedHost: An endpoint lies outside the environment; nothing has changed.
+        """
+        return self._runner.run(self.application.discover())
+
     def authorization_request(
-        self, *, scopes: tuple[str, ...] | None = None
+        self, *, scopes: tuple[str, ...] | None = None, redirect_uri: str | None = None
     ) -> AuthorizationRequest:
         """A new authorization link, with ``state`` and, where the dialect has it, PKCE.
 
         No request is made.  Keep the result (`AuthorizationRequest.to_json`) until the person
         comes back: it is what their answer is checked against.
+
+        Args:
+            scopes: What to ask for; by default what the dialect's programs ask for.
+            redirect_uri: Another registered address than the client's own, such as the one of
+                `receive_redirect`.
         """
-        return self.application.authorization_request(scopes)
+        return self.application.authorization_request(scopes, redirect_uri)
+
+    def receive_redirect(self, *, redirect_uri: str | None = None) -> RedirectReceiver:
+        """Wait for the browser on this machine, instead of asking for a paste.
+
+        ::
+
+            with oauth.receive_redirect() as receiver:
+                request = oauth.authorization_request(redirect_uri=receiver.redirect_uri)
+                webbrowser.open(request.url)
+                code = request.finish(receiver.wait())
+
+        Args:
+            redirect_uri: A registered loopback address; by default the client's own.
+
+        Raises:
+            ConfigurationError: It is not a loopback address, or its port is taken.
+        """
+        return RedirectReceiver(redirect_uri or self.application.redirect_uri)
 
     def exchange(self, code: AuthorizationCode, request: AuthorizationRequest) -> Token:
         """Turn the code into tokens, and save them.
@@ -110,6 +152,9 @@ class OAuthClient(BaseClient):
             CodeOutcomeUnknown: The answer was lost.
             ClientRefused: The application's id or secret is wrong.
             AuthorizationServerFailed: A page came instead of a token.
+            ConfigurationError: The code is for another application, such as Ormco's; it is not
+                spent.
+            TokenNotSaved: The store failed; the error carries the token.
         """
         return self._runner.run(self.application.exchange(code, request))
 
@@ -130,16 +175,18 @@ class OAuthClient(BaseClient):
         return self._runner.run(self.application.load())
 
     def refresh(self, token: Token) -> Token:
-        """Renew a token, and save the new one.
+        """A newer token than this one, saved.
 
-        Seldom needed: `auth` does it by itself, once for everybody who shares the store.
+        Seldom needed: `auth` does it by itself.  Either way one refresh serves everybody who shares
+        the store: if somebody else has renewed this token meanwhile, theirs is the answer.
 
         Raises:
             AuthorizationNeeded: The token has no refresh token.
             GrantRevoked: The refresh token is no longer accepted.
             CodeOutcomeUnknown: The answer was lost; a rotated token may be gone with it.
+            TokenNotSaved: The store failed; the error carries the token.
         """
-        return self._runner.run(self.application.refresh(token))
+        return self._runner.run(self.application.renew(token.access_token, held=token))
 
     def revoke(self, token: Token | None = None) -> bool:
         """Take the grant back and forget the stored token.

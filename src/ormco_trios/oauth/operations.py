@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import functools
 from datetime import timedelta
-from typing import Any, Literal
-from urllib.parse import quote, urlencode
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from ormco_trios.core.answers import nothing, refusal
+from ormco_trios.core.answers import json_as, nothing, refusal
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
 from ormco_trios.core.errors import (
@@ -21,21 +20,24 @@ from ormco_trios.core.errors import (
     GrantRevoked,
     OrmcoTriosError,
 )
+from ormco_trios.core.model import Seconds
 from ormco_trios.core.operation import Operation, Safety
 from ormco_trios.core.transport import Answer
-from ormco_trios.oauth.server import AuthorizationServer
+from ormco_trios.oauth.server import AuthorizationServer, Metadata
 from ormco_trios.oauth.token import Token
+
+T = TypeVar("T")
 
 Grant = Literal["authorization_code", "refresh_token", "password"]
 
 _FORM = "application/x-www-form-urlencoded"
 
 
-class TokenReply(BaseModel):
+class TokenReply(BaseModel, defer_build=True):
     """The token endpoint's answer [doc]."""
 
     access_token: SecretStr
-    expires_in: int | None = None
+    expires_in: Seconds | None = None
     refresh_token: SecretStr | None = None
     scope: str | None = None
 
@@ -53,22 +55,15 @@ class TokenReply(BaseModel):
         )
 
 
-class _ErrorReply(BaseModel):
+class _ErrorReply(BaseModel, defer_build=True):
     error: str = ""
 
 
-@functools.cache
-def _token_operation(server: AuthorizationServer, grant: Grant) -> Operation[TokenReply]:
-    return Operation(
-        f"oauth.{grant}",
-        server.service,
-        "POST",
-        server.token_path,
-        parse=lambda answer: TokenReply.model_validate_json(answer.body),
-        refuse=_refuse,
-        safety=Safety.WRITE if grant == "password" else Safety.ONCE,
-        authenticated=False,
-    )
+_SAFETY = {
+    "authorization_code": Safety.ONCE,
+    "refresh_token": Safety.ONCE,
+    "password": Safety.WRITE,
+}
 
 
 def ask_for_token(
@@ -80,18 +75,19 @@ def ask_for_token(
     client_secret: SecretStr | None,
 ) -> Call[TokenReply]:
     """The call for a grant; a confidential client signs it with HTTP Basic."""
-    fields = {"grant_type": grant, **form}
-    headers: dict[str, str] = {}
-    if client_secret is None or server.name == "account":
-        fields["client_id"] = client_id
-    if client_secret is not None:
-        headers["Authorization"] = _basic(server, client_id, client_secret)
-    return Call(
-        _token_operation(server, grant),
-        body=urlencode(fields).encode("ascii"),
-        content_type=_FORM,
-        headers=headers,
+    base, route = _split(server.token)
+    operation = Operation(
+        f"oauth.{grant}",
+        server.service,
+        "POST",
+        route,
+        parse=json_as(TokenReply),
+        refuse=_refuse,
+        safety=_SAFETY[grant],
+        authenticated=False,
     )
+    fields = {"grant_type": grant, **form}
+    return _post(operation, base, server, fields, client_id, client_secret)
 
 
 def revoke_token(
@@ -102,19 +98,50 @@ def revoke_token(
     client_secret: SecretStr | None,
 ) -> Call[None] | None:
     """The call that takes a token back (RFC 7009), or None where the dialect has none."""
-    if server.revocation_path is None:
+    if server.revocation is None:
         return None
-    operation: Operation[None] = Operation(
+    base, route = _split(server.revocation)
+    operation = Operation(
         "oauth.revoke",
         server.service,
         "POST",
-        server.revocation_path,
+        route,
         parse=nothing,
         refuse=_refuse,
         safety=Safety.IDEMPOTENT,
         authenticated=False,
     )
-    fields = {"token": token.get_secret_value(), "client_id": client_id}
+    fields = {"token": token.get_secret_value()}
+    return _post(operation, base, server, fields, client_id, client_secret)
+
+
+def read_metadata(server: AuthorizationServer) -> Call[Metadata] | None:
+    """The call that asks the server about itself, or None where the dialect has none."""
+    if server.discovery is None:
+        return None
+    return Call(
+        Operation(
+            "oauth.discovery",
+            server.service,
+            "GET",
+            server.discovery,
+            parse=json_as(Metadata),
+            refuse=refusal,
+            authenticated=False,
+        )
+    )
+
+
+def _post(
+    operation: Operation[T],
+    base: str | None,
+    server: AuthorizationServer,
+    fields: dict[str, str],
+    client_id: str,
+    client_secret: SecretStr | None,
+) -> Call[T]:
+    if client_secret is None or server.name == "account":
+        fields["client_id"] = client_id
     return Call(
         operation,
         body=urlencode(fields).encode("ascii"),
@@ -124,7 +151,17 @@ def revoke_token(
             if client_secret is None
             else {"Authorization": _basic(server, client_id, client_secret)}
         ),
+        base_url=base,
     )
+
+
+def _split(endpoint: str) -> tuple[str | None, str]:
+    """An endpoint's host, unless it is the environment's own, and the rest of its address."""
+    if "://" not in endpoint:
+        return None, endpoint
+    parts = urlsplit(endpoint)
+    base = f"{parts.scheme}://{parts.netloc}"
+    return base, endpoint[len(base) :]
 
 
 def _basic(server: AuthorizationServer, client_id: str, client_secret: SecretStr) -> str:

@@ -6,14 +6,14 @@ import base64
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from pydantic import SecretStr
 
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.errors import ConfigurationError, IssuerMismatch
 from ormco_trios.oauth.code import AuthorizationCode
 from ormco_trios.oauth.server import AuthorizationServer
 
@@ -27,14 +27,18 @@ class AuthorizationRequest:
 
     Attributes:
         url: The link: the person signs in there and chooses *Allow access*.
+        client_id: The application that asks; the code is for it alone.
         redirect_uri: Where they are sent afterwards; they paste that address.
         server: The dialect.
+        issuer: Whom the person is asked to trust; an answer that names another is refused.
         expires_at: When the link stops working, if that is known.
     """
 
     url: str = field(repr=False)
+    client_id: str
     redirect_uri: str
     server: AuthorizationServer = field(repr=False)
+    issuer: str | None = None
     state: SecretStr | None = None
     code_verifier: SecretStr | None = None
     expires_at: datetime | None = None
@@ -66,10 +70,13 @@ class AuthorizationRequest:
             query["code_challenge"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
             query["code_challenge_method"] = "S256"
             query["nonce"] = secrets.token_urlsafe(16)
+        link = server.authorize if "://" in server.authorize else base_url + server.authorize
         return cls(
-            url=f"{base_url}{server.authorize_path}?{urlencode(query)}",
+            url=f"{link}{'&' if '?' in link else '?'}{urlencode(query)}",
+            client_id=client_id,
             redirect_uri=redirect_uri,
             server=server,
+            issuer=base_url,
             state=SecretStr(state),
             code_verifier=SecretStr(verifier) if verifier else None,
         )
@@ -90,10 +97,13 @@ class AuthorizationRequest:
             else AuthorizationServer.classic()
         )
         state = query.get("state")
+        issuer, known, _ = url.partition(f"{server.authorize}?")
         return cls(
             url=url,
+            client_id=query["client_id"][0],
             redirect_uri=query["redirect_uri"][0],
             server=server,
+            issuer=issuer if known else None,
             state=SecretStr(state[0]) if state else None,
             expires_at=expires_at,
         )
@@ -105,21 +115,34 @@ class AuthorizationRequest:
             PasteError: There is no usable code in it; nothing is lost, paste again.
             ConsentDenied: The person chose *Cancel*.
             AuthorizationRefused: The server sent another error instead of a code.
+            IssuerMismatch: The answer comes from another server, or hides from which.
         """
-        return AuthorizationCode.from_pasted(
-            pasted,
-            expected_state=None if self.state is None else self.state.get_secret_value(),
-            shape=self.server.shape,
-            clock=clock,
-        )
+        try:
+            code = AuthorizationCode.from_pasted(
+                pasted,
+                expected_state=None if self.state is None else self.state.get_secret_value(),
+                expected_issuer=self.issuer,
+                shape=self.server.shape,
+                clock=clock,
+            )
+        finally:
+            del pasted  # a traceback must not find it here
+        if self.server.names_issuer and code.issuer is None:
+            raise IssuerMismatch(
+                "The address does not name the authorization server, although it always does."
+            )
+        return code
 
     def to_json(self) -> str:
         """Everything `from_json` needs; holds secrets."""
         return json.dumps(
             {
                 "url": self.url,
+                "client_id": self.client_id,
                 "redirect_uri": self.redirect_uri,
                 "server": self.server.name,
+                "names_issuer": self.server.names_issuer,
+                "issuer": self.issuer,
                 "state": self.state and self.state.get_secret_value(),
                 "code_verifier": self.code_verifier and self.code_verifier.get_secret_value(),
                 "expires_at": self.expires_at and self.expires_at.isoformat(),
@@ -133,19 +156,27 @@ class AuthorizationRequest:
         Raises:
             ConfigurationError: It is not such a text.
         """
-        try:
-            data = json.loads(text)
-            return cls(
-                url=str(data["url"]),
-                redirect_uri=str(data["redirect_uri"]),
-                server=AuthorizationServer.named(data["server"]),
-                state=SecretStr(data["state"]) if data["state"] else None,
-                code_verifier=SecretStr(data["code_verifier"]) if data["code_verifier"] else None,
-                expires_at=(
-                    datetime.fromisoformat(data["expires_at"]) if data["expires_at"] else None
-                ),
-            )
-        except (ValueError, KeyError, TypeError):
-            pass
-        del text
-        raise ConfigurationError("This is not a saved authorization request.")
+        request = _read(text)
+        del text  # a traceback must not find it here
+        if request is None:
+            raise ConfigurationError("This is not a saved authorization request.")
+        return request
+
+
+def _read(text: str) -> AuthorizationRequest | None:
+    try:
+        data = json.loads(text)
+        return AuthorizationRequest(
+            url=str(data["url"]),
+            client_id=str(data["client_id"]),
+            redirect_uri=str(data["redirect_uri"]),
+            server=replace(
+                AuthorizationServer.named(data["server"]), names_issuer=bool(data["names_issuer"])
+            ),
+            issuer=data["issuer"] and str(data["issuer"]),
+            state=SecretStr(data["state"]) if data["state"] else None,
+            code_verifier=SecretStr(data["code_verifier"]) if data["code_verifier"] else None,
+            expires_at=datetime.fromisoformat(data["expires_at"]) if data["expires_at"] else None,
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

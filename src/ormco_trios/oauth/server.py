@@ -5,8 +5,10 @@ The environment selects the host; this selects the dialect.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from pydantic import BaseModel
 
 from ormco_trios.core.environment import Service
 from ormco_trios.oauth.shape import CodeShape
@@ -23,12 +25,28 @@ ACCOUNT_SCOPES = (
 """What today's programs ask for [seen]."""
 
 
+class Metadata(BaseModel, defer_build=True):
+    """What a server says about itself (OpenID Connect Discovery, RFC 8414, RFC 9207)."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    revocation_endpoint: str | None = None
+    authorization_response_iss_parameter_supported: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class AuthorizationServer:
     """A dialect of OAuth.
 
     Attributes:
         service: Which host of the environment.
+        authorize: The authorization endpoint: a path on that host, or a whole address.
+        token: The token endpoint, likewise.
+        revocation: The revocation endpoint, likewise; None where there is none.
+        discovery: Path of the document in which the server describes itself, if it has one.
+        names_issuer: Whether it says that it sends ``iss`` with every code (RFC 9207): then a
+            code without it is refused.
         pkce: Whether the authorization carries a PKCE challenge (S256).
         scopes: What is asked for unless the caller says otherwise.
         shape: What its codes look like.
@@ -37,13 +55,15 @@ class AuthorizationServer:
 
     name: Literal["classic", "account"]
     service: Service
-    authorize_path: str
-    token_path: str
-    revocation_path: str | None
+    authorize: str
+    token: str
+    revocation: str | None
+    discovery: str | None
     pkce: bool
     scopes: tuple[str, ...]
     shape: CodeShape
     password_grant: bool
+    names_issuer: bool = False
 
     @classmethod
     def classic(cls) -> AuthorizationServer:
@@ -51,9 +71,10 @@ class AuthorizationServer:
         return cls(
             name="classic",
             service=Service.AUTH_CLASSIC,
-            authorize_path="/oauth/authorise",
-            token_path="/oauth/token",
-            revocation_path=None,
+            authorize="/oauth/authorise",
+            token="/oauth/token",
+            revocation=None,
+            discovery=None,
             pkce=False,
             scopes=(),
             shape=CodeShape.classic(),
@@ -66,9 +87,10 @@ class AuthorizationServer:
         return cls(
             name="account",
             service=Service.AUTH_ACCOUNT,
-            authorize_path="/connect/authorize",
-            token_path="/connect/token",
-            revocation_path="/connect/revocation",  # [assumed]
+            authorize="/connect/authorize",
+            token="/connect/token",
+            revocation="/connect/revocation",  # [assumed]
+            discovery="/.well-known/openid-configuration",  # [assumed]
             pkce=True,
             scopes=ACCOUNT_SCOPES,
             shape=CodeShape.opaque(),
@@ -89,3 +111,13 @@ class AuthorizationServer:
                 return cls.account()
             case _:
                 raise ValueError("the dialect must be 'classic' or 'account'")
+
+    def described_by(self, metadata: Metadata) -> AuthorizationServer:
+        """The same dialect with the endpoints that the server itself names."""
+        return replace(
+            self,
+            authorize=metadata.authorization_endpoint,
+            token=metadata.token_endpoint,
+            revocation=metadata.revocation_endpoint,
+            names_issuer=metadata.authorization_response_iss_parameter_supported,
+        )

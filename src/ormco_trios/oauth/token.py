@@ -54,22 +54,26 @@ class Token:
         Raises:
             ConfigurationError: It is not such a text.
         """
-        try:
-            data = json.loads(text)
-            return cls(
-                access_token=SecretStr(data["access_token"]),
-                expires_at=(
-                    datetime.fromisoformat(data["expires_at"]) if data["expires_at"] else None
-                ),
-                refresh_token=SecretStr(data["refresh_token"]) if data["refresh_token"] else None,
-                scope=data["scope"],
+        token = _read(text)
+        del text  # a traceback must not find it here
+        if token is None:
+            raise ConfigurationError(
+                "The stored token cannot be read.", advice="Delete it and authorize again."
             )
-        except (ValueError, KeyError, TypeError):
-            pass
-        del text
-        raise ConfigurationError(
-            "The stored token cannot be read.", advice="Delete it and authorize again."
+        return token
+
+
+def _read(text: str) -> Token | None:
+    try:
+        data = json.loads(text)
+        return Token(
+            access_token=SecretStr(str(data["access_token"])),
+            expires_at=datetime.fromisoformat(data["expires_at"]) if data["expires_at"] else None,
+            refresh_token=SecretStr(data["refresh_token"]) if data["refresh_token"] else None,
+            scope=data["scope"],
         )
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 class TokenStore(Protocol):

@@ -10,6 +10,7 @@ from ormco_trios.communicate.async_client import AsyncCommunicateClient
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.async_runner import AsyncRunner
 from ormco_trios.core.environment import Service
+from ormco_trios.core.shield import Shielded
 from ormco_trios.oauth.async_client import AsyncOAuthClient
 from ormco_trios.onboarding import doctor, flow, remedies
 from ormco_trios.onboarding._colour import AsyncAuthorize
@@ -22,7 +23,7 @@ from ormco_trios.onboarding.remedies import Disconnected, Remedy, Repaired
 from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
 
 
-class AsyncOnboarding:
+class AsyncOnboarding(Shielded):
     """Connects one practice, from wherever it stands.
 
     The truth is read from the two services each time, so every method can be called at any moment,

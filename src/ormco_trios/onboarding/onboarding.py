@@ -11,6 +11,7 @@ from ormco_trios.communicate.client import CommunicateClient
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.environment import Service
 from ormco_trios.core.runner import Runner
+from ormco_trios.core.shield import Shielded
 from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.onboarding import doctor, flow, remedies
 from ormco_trios.onboarding._colour import Authorize
@@ -23,7 +24,7 @@ from ormco_trios.onboarding.remedies import Disconnected, Remedy, Repaired
 from ormco_trios.ormcodigital.client import OrmcoDigitalClient
 
 
-class Onboarding:
+class Onboarding(Shielded):
     """Connects one practice, from wherever it stands.
 
     The truth is read from the two services each time, so every method can be called at any moment,

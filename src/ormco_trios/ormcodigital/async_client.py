@@ -15,8 +15,10 @@ from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.events import OnAudit, OnEvent
 from ormco_trios.core.handover import HandedOver
 from ormco_trios.core.retry import Retry
+from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import AsyncTransport, Timeout
 from ormco_trios.ormcodigital import flows
 from ormco_trios.ormcodigital.models import (
@@ -50,6 +52,8 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
         timeout: Limits of one attempt, in seconds.
         retry: How often and how patiently one call is repeated.
         clock: For tests and the sandbox.
+        on_event: Called after each request with a `CallEvent`, which is safe to log.
+        on_audit: Called as well with an `AuditEvent`, which says whose data it was.
         http_client: An httpx client of your own, for proxies or certificates; you close it.
 
     Raises:
@@ -71,6 +75,8 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
         timeout: Timeout | None = None,
         retry: Retry | None = None,
         clock: Clock | None = None,
+        on_event: OnEvent | None = None,
+        on_audit: OnAudit | None = None,
         http_client: AsyncHttpClient | None = None,
     ) -> None:
         environment = environment or Environment.from_env()
@@ -89,6 +95,8 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
                 timeout=timeout,
                 retry=retry,
                 clock=clock,
+                on_event=on_event,
+                on_audit=on_audit,
                 http_client=http_client,
             )
         )
@@ -100,7 +108,7 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
         self.trios = AsyncTrios(self._runner)
 
 
-class AsyncProfiles:
+class AsyncProfiles(Shielded):
     """``ormco.profile``: *My Account > My Profile*"""
 
     __slots__ = ("_runner",)
@@ -124,7 +132,7 @@ class AsyncProfiles:
         return await self._runner.run(flows.save_profile(profile))
 
 
-class AsyncSubmissionMethods:
+class AsyncSubmissionMethods(Shielded):
     """``ormco.submission_method``"""
 
     __slots__ = ("_runner",)
@@ -151,7 +159,7 @@ class AsyncSubmissionMethods:
         return profile.submission_method or method
 
 
-class AsyncTrios:
+class AsyncTrios(Shielded):
     """``ormco.trios``: *Connect 3Shape to Insignia*"""
 
     __slots__ = ("_runner",)

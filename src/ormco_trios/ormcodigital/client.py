@@ -15,9 +15,11 @@ from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.events import OnAudit, OnEvent
 from ormco_trios.core.handover import HandedOver
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.runner import Runner
+from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import Timeout, Transport
 from ormco_trios.ormcodigital import flows
 from ormco_trios.ormcodigital.models import (
@@ -51,6 +53,8 @@ class OrmcoDigitalClient(BaseClient):
         timeout: Limits of one attempt, in seconds.
         retry: How often and how patiently one call is repeated.
         clock: For tests and the sandbox.
+        on_event: Called after each request with a `CallEvent`, which is safe to log.
+        on_audit: Called as well with an `AuditEvent`, which says whose data it was.
         http_client: An httpx client of your own, for proxies or certificates; you close it.
 
     Raises:
@@ -72,6 +76,8 @@ class OrmcoDigitalClient(BaseClient):
         timeout: Timeout | None = None,
         retry: Retry | None = None,
         clock: Clock | None = None,
+        on_event: OnEvent | None = None,
+        on_audit: OnAudit | None = None,
         http_client: HttpClient | None = None,
     ) -> None:
         environment = environment or Environment.from_env()
@@ -90,6 +96,8 @@ class OrmcoDigitalClient(BaseClient):
                 timeout=timeout,
                 retry=retry,
                 clock=clock,
+                on_event=on_event,
+                on_audit=on_audit,
                 http_client=http_client,
             )
         )
@@ -101,7 +109,7 @@ class OrmcoDigitalClient(BaseClient):
         self.trios = Trios(self._runner)
 
 
-class Profiles:
+class Profiles(Shielded):
     """``ormco.profile``: *My Account > My Profile*"""
 
     __slots__ = ("_runner",)
@@ -125,7 +133,7 @@ class Profiles:
         return self._runner.run(flows.save_profile(profile))
 
 
-class SubmissionMethods:
+class SubmissionMethods(Shielded):
     """``ormco.submission_method``"""
 
     __slots__ = ("_runner",)
@@ -152,7 +160,7 @@ class SubmissionMethods:
         return profile.submission_method or method
 
 
-class Trios:
+class Trios(Shielded):
     """``ormco.trios``: *Connect 3Shape to Insignia*"""
 
     __slots__ = ("_runner",)

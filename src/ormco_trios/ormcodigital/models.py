@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr
 
-from ormco_trios.core.model import WireModel
+from ormco_trios.core.model import Seconds, WireModel
 
 TRIOS = "3Shape Trios"
 """The drop-down's only documented value [guide]."""
@@ -100,14 +100,14 @@ class PortalAuthorization(WireModel):
     """The link behind *click here*: it carries Ormco's own client id and redirect address."""
 
     authorization_url: str
-    expires_in: int | None = None
+    expires_in: Seconds | None = None
 
 
 class Session(WireModel):
     """A portal sign-in."""
 
     token: SecretStr
-    expires_in: int | None = None
+    expires_in: Seconds | None = None
 
 
 class PortalProblem(WireModel):
@@ -120,4 +120,4 @@ class PortalProblem(WireModel):
 class PortalErrorReply(WireModel):
     """How the portal wraps it."""
 
-    error: PortalProblem = PortalProblem()
+    error: PortalProblem = Field(default_factory=PortalProblem)

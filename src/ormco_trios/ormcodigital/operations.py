@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from ormco_trios.core.answers import error_as, json_as, nothing, refusal
+from ormco_trios.core.answers import error_as, json_as, json_list_as, nothing, refusal
 from ormco_trios.core.environment import Service
 from ormco_trios.core.errors import CodeRefused, OrmcoTriosError, PortalSignInRefused
 from ormco_trios.core.operation import Operation, Safety
@@ -23,8 +21,6 @@ from ormco_trios.ormcodigital.models import (
     SubmissionMethod,
     TriosStatus,
 )
-
-_METHODS: TypeAdapter[list[SubmissionMethod]] = TypeAdapter(list[SubmissionMethod])
 
 
 def _profile(answer: Answer) -> Profile:
@@ -90,7 +86,7 @@ METHODS = Operation(
     Service.ORMCODIGITAL,
     "GET",
     "/api/submission-methods",
-    parse=lambda answer: _METHODS.validate_json(answer.body),
+    parse=json_list_as(list[SubmissionMethod]),
     refuse=_refuse,
 )
 AUTHORIZATION = Operation(

@@ -22,7 +22,7 @@ class PortalLogin:
     password: SecretStr = field(repr=False)
 
 
-class _SignIn(BaseModel):
+class _SignIn(BaseModel, defer_build=True):
     username: str
     password: str
 

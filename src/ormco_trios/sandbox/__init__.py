@@ -16,15 +16,19 @@ What is known about the real services, and how, stands with each route in `sandb
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from ormco_trios.core.clock import Clock, ManualClock
-from ormco_trios.core.environment import Environment
-from ormco_trios.sandbox import seeds
+from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX, Environment
+from ormco_trios.sandbox import seed_files, seeds
 from ormco_trios.sandbox.approval import Approval
+from ormco_trios.sandbox.clock import ControlledClock
 from ormco_trios.sandbox.faults import Fault, When
 from ormco_trios.sandbox.journal import Entry, Journal
+from ormco_trios.sandbox.mangling import Mangle
 from ormco_trios.sandbox.pages import JourneyFailed
 from ormco_trios.sandbox.seeds import Practice
 from ormco_trios.sandbox.state import Server
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Approval",
     "AsyncInProcessTransport",
+    "ControlledClock",
     "Entry",
     "Fault",
     "InProcessGateway",
@@ -58,6 +63,10 @@ __all__ = [
 ]
 
 
+MOCK_TOKEN_PREFIX = "mock-"
+"""What tokens begin with when the sandbox poses as an environment."""
+
+
 class Sandbox:
     """A World, and everything needed to use it.
 
@@ -72,13 +81,15 @@ class Sandbox:
         sentences: Communicate's refusals as a JSON string (``text``) or ``{"Message": …}``.
         seed: The same seed gives the same ids, codes and tokens.
         port: Of the server; 0 for any free one.
+        posing_as: Answer at this environment's addresses instead of own ones: for mocks, which
+            `ormco_trios.testing` makes.
+        seed_file: YAML or JSON, with what else exists; see `sandbox.seed_files`.  YAML needs the
+            package PyYAML.
     """
 
     account_client_id = seeds.ACCOUNT_CLIENT_ID
     account_confidential_client_id = seeds.ACCOUNT_CONFIDENTIAL_CLIENT_ID
-    account_client_secret = seeds.ACCOUNT_CLIENT_SECRET
     client_id = seeds.CLIENT_ID
-    client_secret = seeds.CLIENT_SECRET
 
     def __init__(
         self,
@@ -91,6 +102,8 @@ class Sandbox:
         sentences: Literal["text", "object"] = "text",
         seed: int = 0,
         port: int = 0,
+        posing_as: Environment | None = None,
+        seed_file: str | Path | None = None,
     ) -> None:
         self._served = server
         self._port = port
@@ -101,8 +114,15 @@ class Sandbox:
             code_layers=code_layers,
             sentences=sentences,
             seed=seed,
+            token_prefix=SANDBOX_TOKEN_PREFIX if posing_as is None else MOCK_TOKEN_PREFIX,
         )
-        self.world = World(clock=clock, settings=settings)
+        self._posing_as = posing_as
+        self.world = World(
+            clock=clock,
+            settings=settings,
+            posing_as=posing_as,
+            seeds=None if seed_file is None else seed_files.read(seed_file),
+        )
 
     def __enter__(self) -> Sandbox:
         if self._served and self._server is None:
@@ -137,14 +157,29 @@ class Sandbox:
 
     @property
     def environment(self) -> Environment:
-        """For the clients.  Without a server, nothing they send can leave the process."""
+        """For the clients.  Without a server, nothing they send can leave the process.
+
+        If the sandbox poses as an environment, it is that one: something has to stand in between.
+        """
+        if self._posing_as is not None:
+            return replace(self._posing_as, clock=self.world.clock)
         gateway = None if self._served else InProcessGateway(self.world)
         return Environment.sandbox(self.base_url, gateway=gateway, clock=self.world.clock)
 
     @property
+    def client_secret(self) -> str:
+        """Of the practice application of the classic dialect."""
+        return self.world.settings.token_prefix + seeds.CLIENT_SECRET
+
+    @property
+    def account_client_secret(self) -> str:
+        """Of the confidential application of the account dialect."""
+        return self.world.settings.token_prefix + seeds.ACCOUNT_CLIENT_SECRET
+
+    @property
     def redirect_uri(self) -> str:
         """Registered for the two practice applications."""
-        return seeds.APP_REDIRECT.format(base=self.base_url)
+        return self.world.public(seeds.APP_REDIRECT)
 
     # --- who and when -----------------------------------------------------------------------
 
@@ -173,6 +208,14 @@ class Sandbox:
         """The sample practice of a region: ``eu``, ``am`` (America) or ``as`` (Asia)."""
         return self.world.practice(server)
 
+    def practice_with(self, email: str) -> Practice:
+        """The practice with this e-mail, such as one of `sandbox.magic`.
+
+        Raises:
+            LookupError: There is none.
+        """
+        return seeds.practice_of(self.world.state, email)
+
     def practices(self, n: int, *, server: Server = "eu") -> list[Practice]:
         """Make ``n`` further practices, each with both accounts."""
         return self.world.add_practices(n, server)
@@ -190,6 +233,9 @@ class Sandbox:
         times: int | None = 1,
         nth: int = 1,
         when: When = "before",
+        mangle: Mangle | None = None,
+        rate: float = 1.0,
+        seed: int = 0,
     ) -> Fault:
         """Plan a failure; see `Fault` for the parameters."""
         return self.world.fault(
@@ -201,6 +247,9 @@ class Sandbox:
             times=times,
             nth=nth,
             when=when,
+            mangle=mangle,
+            rate=rate,
+            seed=seed,
         )
 
     def approve(self, connection: str | None = None) -> int:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import httpx
 
+from ormco_trios.core.log import silence
 from ormco_trios.sandbox.transport import split_url
 from ormco_trios.sandbox.wire import Network, WireRequest
 from ormco_trios.sandbox.world import World
 
+silence("httpx", "httpcore.connection", "httpcore.http11")
+
 _FAILURES: dict[Network, tuple[type[httpx.TransportError], str]] = {
     "connect": (httpx.ConnectError, "connection refused by a planned fault"),
     "reset": (httpx.ReadError, "connection reset by a planned fault"),
+    "close": (httpx.RemoteProtocolError, "connection closed by a planned fault"),
+    "truncate": (httpx.RemoteProtocolError, "body cut short by a planned fault"),
+    "slow_body": (httpx.ReadTimeout, "body too slow because of a planned fault"),
     "read_timeout": (httpx.ReadTimeout, "no answer because of a planned fault"),
 }
 
@@ -23,7 +29,7 @@ class SandboxTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Ask the World."""
-        return _respond(self._world, request, request.read())
+        return respond(self._world, request, request.read())
 
 
 class AsyncSandboxTransport(httpx.AsyncBaseTransport):
@@ -34,10 +40,16 @@ class AsyncSandboxTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Ask the World."""
-        return _respond(self._world, request, await request.aread())
+        return respond(self._world, request, await request.aread())
 
 
-def _respond(world: World, request: httpx.Request, body: bytes) -> httpx.Response:
+def respond(world: World, request: httpx.Request, body: bytes) -> httpx.Response:
+    """The World's reply to a request of httpx's.
+
+    Raises:
+        httpx.TransportError: A planned fault keeps the reply from arriving.
+        UntrustedHost: The address is not the World's.
+    """
     path, query = split_url(world, str(request.url))
     headers = tuple(request.headers.multi_items())
     reply = world.handle(WireRequest(request.method, path, query, headers, body))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TypeAlias, cast
 
+from ormco_trios.core.clock import Clock
 from ormco_trios.sandbox.wire import Headers, WireReply, WireRequest, json_reply
 from ormco_trios.sandbox.world import World
+from ormco_trios.sandbox.worlds import Worlds
 
 Scope: TypeAlias = Mapping[str, object]
 Message: TypeAlias = Mapping[str, object]
@@ -16,11 +18,15 @@ Send: TypeAlias = Callable[[dict[str, object]], Awaitable[None]]
 RESET = "sandbox.reset"
 """Scope extension: a function that resets the connection; the sandbox's own server has it."""
 
+CLOSE = "sandbox.close"
+"""Scope extension: a function that closes the connection once what was sent has gone out."""
+
+_DRIP = 0.25
 _MAX_BODY = 1024 * 1024
 
 
 class SandboxApp:
-    """ASGI 3 application over one World.
+    """ASGI 3 application over a World, and more below ``/w/{name}``.
 
     Args:
         hosts: Values of ``Host`` that are answered; ``None`` for any.  A server on a loopback
@@ -28,7 +34,7 @@ class SandboxApp:
     """
 
     def __init__(self, world: World, *, hosts: Collection[str] | None = None) -> None:
-        self._world = world
+        self.worlds = Worlds(world)
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +56,7 @@ class SandboxApp:
             await _send(send, json_reply({"error": "too large"}, status=413, headers=explain))
             return
         raw = cast(bytes, scope.get("raw_path") or str(scope["path"]).encode())
-        reply = self._world.handle(
+        reply = self.worlds.handle(
             WireRequest(
                 method=str(scope["method"]),
                 path=raw.decode("latin-1").partition("?")[0],
@@ -64,14 +70,17 @@ class SandboxApp:
         elif reply.broken == "read_timeout":
             while (await receive())["type"] != "http.disconnect":
                 pass
+        elif reply.broken == "slow_body":
+            await _send_slowly(send, reply)
         else:
             # A server that already took the request cannot refuse the connection any more, so
             # "connect" is a reset here.
             extensions = cast(Mapping[str, Callable[[], None]], scope.get("extensions") or {})
-            if RESET in extensions:
-                extensions[RESET]()
-            else:
-                await _send(send, WireReply(200, (("content-length", "1"),)), more=True)
+            end = extensions.get(CLOSE if reply.broken in ("close", "truncate") else RESET)
+            if reply.broken == "truncate" or end is None:
+                await _send_half(send, reply)
+            if end is not None:
+                end()
 
 
 def _headers(scope: Scope) -> Headers:
@@ -91,13 +100,33 @@ async def _body(receive: Receive) -> bytes | None:
             return body
 
 
-async def _send(send: Send, reply: WireReply, *, more: bool = False) -> None:
+async def _send(send: Send, reply: WireReply) -> None:
+    await _start(send, reply)
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _send_half(send: Send, reply: WireReply) -> None:
+    """Promise the whole body, and send the first half of it."""
+    body = reply.body or b"{}"
+    await _start(send, WireReply(reply.status, reply.headers, body))
+    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+
+
+async def _send_slowly(send: Send, reply: WireReply) -> None:
+    """A byte at a time, in real time: a client's limits are real ones."""
+    await _start(send, reply)
+    clock = Clock()
+    for byte in reply.body:
+        await send({"type": "http.response.body", "body": bytes((byte,)), "more_body": True})
+        await clock.sleep_async(_DRIP)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _start(send: Send, reply: WireReply) -> None:
     headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in reply.headers]
-    if not more and reply.status != 204:
+    if reply.status != 204:
         headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if not more:
-        await send({"type": "http.response.body", "body": reply.body})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

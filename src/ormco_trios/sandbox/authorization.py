@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
-from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX
 from ormco_trios.sandbox import codes, pages, sessions
 from ormco_trios.sandbox.routing import Call
 from ormco_trios.sandbox.state import Client, Code, Dialect, User
@@ -133,7 +132,10 @@ def consent(world: World, call: Call) -> WireReply:
 
 def landing(world: World, call: Call) -> WireReply:
     """The page an application has its users sent back to."""
-    return html_reply(pages.landing("You can copy the address now"))
+    address = world.public(call.route.template)
+    query = call.request.query
+    shown = f"{address}?{query}" if query else address
+    return html_reply(pages.landing(shown, denied="error" in call.query))
 
 
 # --- the request ----------------------------------------------------------------------------
@@ -193,7 +195,7 @@ def _problem(dialect: Dialect, call: Call) -> tuple[str, str] | None:
 
 def may_redirect(world: World, client: Client, address: str) -> bool:
     """Whether ``address`` is registered for ``client``."""
-    if address in (uri.format(base=world.base_url) for uri in client.redirect_uris):
+    if address in map(world.public, client.redirect_uris):
         return True
     return client.loopback and _LOOPBACK.fullmatch(address) is not None
 
@@ -215,7 +217,7 @@ def _new_code(world: World, asked: Asked, user: User, now: float) -> str:
         code, content = codes.seal(state.code_handle, state.code_key, state.rng)
         state.codes[content] = record
         return codes.wrap(code, world.settings.code_layers)
-    code = f"{SANDBOX_TOKEN_PREFIX}{state.rng.randbytes(32).hex().upper()}-1"
+    code = f"{state.prefix}{state.rng.randbytes(32).hex().upper()}-1"
     state.codes[code] = record
     return code
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx
 
+from ormco_trios.core.log import quietly
 from ormco_trios.sandbox._httpx import browser_client
 from ormco_trios.sandbox.pages import JourneyFailed
 from ormco_trios.sandbox.world import World
@@ -64,7 +65,7 @@ def authorize(
         JourneyFailed: A page refused, or the sign-in was wrong.
     """
     goal = parse_qs(urlsplit(url).query).get("redirect_uri", [""])[0]
-    with browser_client(world, served=served) as client:
+    with quietly(), browser_client(world, served=served) as client:
         request = client.build_request("GET", url)
         signed_in = False
         for _ in range(_MOST_PAGES):
@@ -98,7 +99,7 @@ def authorize(
 
 def _visit(client: httpx.Client, world: World, place: str) -> None:
     """Open the page behind the redirect if the sandbox has it; an application's own is its own."""
-    if place.startswith(world.base_url + "/"):
+    if world.locate(place) is not None:
         response = client.get(place)
         if response.status_code >= 400:
             raise _failed(response)

@@ -20,7 +20,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?")
 
 def servers(world: World, call: Call) -> WireReply:
     """Base addresses of every regional server."""
-    return json_reply([f"{world.base_url}/metadata-{server}" for server in ("am", "as", "eu")])
+    return json_reply([world.public(f"/metadata-{server}") for server in ("am", "as", "eu")])
 
 
 def list_cases(world: World, call: Call) -> WireReply:
@@ -188,7 +188,7 @@ def _moment(call: Call, name: str, default: float) -> float:
 def case_object(world: World, case: Case, *, version: int | None = None) -> dict[str, Json]:
     """The case object; times come with and without decimals and zone, as they do live [seen]."""
     number = version or len(case.versions)
-    href = f"{world.base_url}/metadata-{case.server}/api/cases/{case.id}/attachments/"
+    href = world.public(f"/metadata-{case.server}/api/cases/{case.id}/attachments/")
     answer: dict[str, Json] = {
         "Id": case.id,
         "Version": number,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from ormco_trios.sandbox.routing import Call
 from ormco_trios.sandbox.state import Connection, Server, User, absent
@@ -232,16 +231,15 @@ def connection_object(world: World, connection: Connection) -> dict[str, Json]:
 def _region_uri(world: World, user: User) -> str | None:
     if user.region_uri is None:
         return None
-    return user.region_uri.format(
-        base=world.base_url, host=urlsplit(world.base_url).netloc, server=user.server
-    )
+    url = world.public(f"/metadata-{user.server}")
+    return user.region_uri.format(url=url, place=url.partition("://")[2])
 
 
 def _region(world: World, user: User) -> dict[str, Json]:
     return {
         "Id": _REGION_IDS[user.server],
         "RegionName": _REGION_NAMES[user.server],
-        "Url": f"{world.base_url}/metadata-{user.server}",
+        "Url": world.public(f"/metadata-{user.server}"),
         "Servers": None,
         "Services": None,
     }

@@ -7,14 +7,13 @@ something takes JSON, which a foreign web page cannot send without being asked f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeGuard, get_args
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from ormco_trios.core.clock import ManualClock
 from ormco_trios.sandbox import communicate, portal
-from ormco_trios.sandbox.faults import Fault, When
+from ormco_trios.sandbox.faults import Fault
 from ormco_trios.sandbox.routing import Call
-from ormco_trios.sandbox.wire import Json, Network, Refused, WireReply, iso, json_reply
+from ormco_trios.sandbox.wire import Json, Refused, WireReply, iso, json_reply
 
 if TYPE_CHECKING:
     from ormco_trios.sandbox.world import World
@@ -45,20 +44,43 @@ def journal(world: World, call: Call) -> WireReply:
 
 
 def clock(world: World, call: Call) -> WireReply:
-    """Let time pass: ``{"advance": seconds}``."""
-    seconds = call.json.get("advance")
-    if not _is_number(seconds) or seconds < 0:
-        raise _wrong('The body is {"advance": seconds}; time only advances.')
-    if not isinstance(world.clock, ManualClock):
-        raise Refused(409, "This clock runs by itself.", "Only a manual clock can be advanced.")
-    world.clock.advance(seconds)
+    """Let time pass: ``advance`` by seconds, ``advance_to`` a moment, or run at a ``scale``."""
+    body = dict(call.json)
+    if len(body) != 1:
+        raise _wrong("The body has one of advance, advance_to, scale.")
+    try:
+        if "scale" in body:
+            world.set_time_scale(_number(body["scale"]))
+        elif "advance_to" in body:
+            world.advance(_moment(body["advance_to"]) - world.clock.time())
+        else:
+            world.advance(_number(body.get("advance")))
+    except ValueError as error:
+        raise _wrong(f"{error}.") from None
+    except TypeError as error:
+        raise Refused(409, "This clock cannot do that.", f"{error}.") from None
     return json_reply({"now": iso(world.clock.time())})
 
 
-def fault(world: World, call: Call) -> WireReply:
-    """Plan a fault; the fields are those of `World.fault`."""
+def snapshot(world: World, call: Call) -> WireReply:
+    """Remember everything as it is; the answer names the snapshot."""
+    return json_reply({"snapshot": world.snapshot()}, status=201)
+
+
+def restore(world: World, call: Call) -> WireReply:
+    """Go back to a snapshot: ``{"snapshot": name}``.  Time and the journal go on."""
+    name = call.json.get("snapshot")
     try:
-        world.plan(_fault(call.json))
+        world.restore(name if isinstance(name, str) else "")
+    except LookupError as error:
+        raise Refused(404, "There is no such snapshot.", f"{error}.") from None
+    return WireReply(204)
+
+
+def fault(world: World, call: Call) -> WireReply:
+    """Plan a fault; the fields are those of `Fault`."""
+    try:
+        world.plan(Fault.from_json(dict(call.json)))
     except ValueError as error:
         raise _wrong(f"{error}.") from None
     return json_reply({"planned": True}, status=201)
@@ -76,49 +98,17 @@ def reset(world: World, call: Call) -> WireReply:
     return WireReply(204)
 
 
-def _fault(body: Mapping[str, Json]) -> Fault:
-    known = {"operation", "status", "retry_after", "body", "network", "times", "nth", "when"}
-    if body.keys() - known:
-        raise _wrong(f"A fault has the fields {', '.join(sorted(known))}.")
-    operation, status = body.get("operation"), body.get("status")
-    retry_after, network = body.get("retry_after"), body.get("network")
-    times, nth, when = body.get("times", 1), body.get("nth", 1), body.get("when", "before")
-    if not (operation is None or isinstance(operation, str)):
-        raise _wrong("operation is a name or null.")
-    if not (status is None or _is_int(status)) or not (times is None or _is_int(times)):
-        raise _wrong("status and times are whole numbers or null.")
-    if not _is_int(nth):
-        raise _wrong("nth is a whole number.")
-    if not (retry_after is None or isinstance(retry_after, str) or _is_number(retry_after)):
-        raise _wrong("retry_after is a number of seconds, a date as text, or null.")
-    if not (network is None or _is_network(network)) or not _is_when(when):
-        raise _wrong("network is connect, reset or read_timeout; when is before or after.")
-    return Fault(
-        operation=operation,
-        status=status,
-        retry_after=retry_after,
-        body=body.get("body"),
-        network=network,
-        times=times,
-        nth=nth,
-        when=when,
-    )
+def _number(value: Json | None) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError("advance and scale are numbers")
+    return value
 
 
-def _is_number(value: Json) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_int(value: Json) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_network(value: Json) -> TypeGuard[Network]:
-    return value in get_args(Network)
-
-
-def _is_when(value: Json) -> TypeGuard[When]:
-    return value in get_args(When)
+def _moment(value: Json) -> float:
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("advance_to is a moment in ISO 8601, with its zone")
+    return moment.timestamp()
 
 
 def _wrong(explain: str) -> Refused:

@@ -95,7 +95,7 @@ def update_profile(world: World, call: Call) -> WireReply:
             "PUT needs If-Match with the ETag of the profile that was read.",
             code="precondition_required",
         )
-    if wanted.strip() != _etag(account):
+    if wanted.strip() != etag(account):
         raise Refused(
             412,
             "The profile was changed meanwhile.",
@@ -148,7 +148,7 @@ def start_authorization(world: World, call: Call) -> WireReply:
     )
     return json_reply(
         {
-            "authorization_url": f"{world.base_url}/auth/oauth/authorise?{query}",
+            "authorization_url": world.public(f"/auth/oauth/authorise?{query}"),
             "expires_in": int(AUTHORIZATION_LIFETIME),
         }
     )
@@ -213,10 +213,11 @@ def live_draft(account: PortalAccount, now: float) -> Draft | None:
 
 
 def _profile(account: PortalAccount) -> WireReply:
-    return json_reply(account.profile, headers=(("etag", _etag(account)),))
+    return json_reply(account.profile, headers=(("etag", etag(account)),))
 
 
-def _etag(account: PortalAccount) -> str:
+def etag(account: PortalAccount) -> str:
+    """The entity tag of the profile as it is saved."""
     text = json.dumps([account.username, account.version, account.profile], sort_keys=True)
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:20]}"'
 

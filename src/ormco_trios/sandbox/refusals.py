@@ -27,7 +27,7 @@ def render(refused: Refused, area: Area, *, sentences_as_object: bool) -> WireRe
         sentences_as_object: Communicate's sentences as ``{"Message": …}`` instead of a bare JSON
             string.  The documentation prints only the sentence, so both must be expected [doc].
     """
-    if refused.as_page or area == "page":
+    if refused.as_page or area in ("page", "operator"):
         html = pages.problem(refused.status, refused.message)
         return html_reply(html, status=refused.status, headers=refused.headers)
     body: Json

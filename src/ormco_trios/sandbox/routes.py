@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from ormco_trios.sandbox import authorization, cases, communicate, control, portal, tokens
+from ormco_trios.sandbox import (
+    authorization,
+    cases,
+    communicate,
+    control,
+    documents,
+    portal,
+    tokens,
+    web_communicate,
+    web_operator,
+    web_portal,
+)
 from ormco_trios.sandbox.routing import Handler, Provenance, Route
 
 _CLASSIC = ("client_id!", "redirect_uri!", "response_type!", "state")
@@ -78,6 +89,26 @@ def _control(method: str, path: str, operation: str, handler: Handler) -> Route:
         handler,
         body="json" if method == "POST" else "none",
     )
+
+
+def _page(
+    method: str, path: str, operation: str, handler: Handler, *, query: tuple[str, ...] = ()
+) -> Route:
+    return Route(
+        method,
+        path,
+        f"pages.{operation}",
+        "guide",
+        "page",
+        handler,
+        body="form" if method == "POST" else "none",
+        query=query,
+    )
+
+
+def _form(path: str, operation: str, show: Handler, send: Handler) -> tuple[Route, Route]:
+    """A page with a form, and the form, sent."""
+    return _page("GET", path, operation, show), _page("POST", path, f"{operation}_send", send)
 
 
 TABLE: tuple[Route, ...] = (
@@ -207,11 +238,42 @@ TABLE: tuple[Route, ...] = (
     ),
     _portal("GET", "/integrations/3shape", "trios.status", portal.status, json=False),
     _portal("DELETE", "/integrations/3shape", "trios.disconnect", portal.disconnect, json=False),
+    # Pages for a person: what the guide's screens do, at addresses of our own, except for the
+    # Applications page [guide].
+    _page("GET", web_communicate.SIGN_IN, "sign_in", web_communicate.sign_in),
+    _page("POST", web_communicate.SIGN_IN, "sign_in_send", web_communicate.send_sign_in),
+    _page("GET", "/communicate/User/SignOut", "sign_out", web_communicate.sign_out),
+    _page("GET", web_communicate.CONNECTIONS, "connections", web_communicate.connections),
+    _page("POST", f"{web_communicate.CONNECTIONS}/Remove", "remove", web_communicate.remove),
+    _page("POST", f"{web_communicate.CONNECTIONS}/Accept", "accept", web_communicate.accept),
+    _page("GET", web_communicate.ADD, "find", web_communicate.find, query=("text", "show")),
+    _page("POST", web_communicate.ADD, "add", web_communicate.add),
+    _page("GET", web_communicate.APPLICATIONS, "applications", web_communicate.applications),
+    _page(
+        "POST", f"{web_communicate.APPLICATIONS}/Remove", "remove_application",
+        web_communicate.remove_application,
+    ),
+    *_form(web_portal.SIGN_IN, "portal_sign_in", web_portal.sign_in, web_portal.send_sign_in),
+    _page("GET", "/ormcodigital/sign-out", "portal_sign_out", web_portal.sign_out),
+    *_form(web_portal.PROFILE, "profile", web_portal.profile, web_portal.save),
+    *_form(web_portal.CODE, "code", web_portal.code, web_portal.send_code),
     # The sandbox's own controls.
+    Route("GET", web_operator.PAGE, "sandbox.page", "sandbox", "operator", web_operator.show),
+    Route(
+        "POST", "/sandbox/act", "sandbox.act", "sandbox", "operator", web_operator.act,
+        body="form",
+    ),
+    _control("GET", "openapi.json", "openapi", documents.everything),
+    Route(
+        "GET", "/ormcodigital/openapi.json", "sandbox.portal_openapi", "sandbox", "sandbox",
+        documents.portal,
+    ),
     _control("GET", "state", "state", control.state),
     _control("GET", "journal", "journal", control.journal),
     _control("POST", "clock", "clock", control.clock),
     _control("POST", "faults", "fault", control.fault),
     _control("DELETE", "faults", "clear_faults", control.clear_faults),
     _control("POST", "reset", "reset", control.reset),
+    _control("POST", "snapshots", "snapshot", control.snapshot),
+    _control("POST", "restore", "restore", control.restore),
 )  # fmt: skip

@@ -192,6 +192,17 @@ def match(table: tuple[Route, ...], method: str, path: str) -> tuple[Route, dict
     raise Refused(
         404,
         "There is nothing at this address.",
-        f"The contract knows no such path; the nearest is {near[0]}.",
+        f"The contract knows no such path; the nearest is {near[0]}{_difference(path, near[0])}.",
         code="not_found",
     )
+
+
+def _difference(path: str, template: str) -> str:
+    """Where ``path`` leaves ``template``, in words that do not hold what was sent."""
+    sent, known = path.split("/"), template.split("/")
+    for place, (one, other) in enumerate(zip(sent, known, strict=False)):
+        if one != other and not other.startswith("{"):
+            return f", which has {other!r} as part {place} where this path has something else"
+    if len(sent) == len(known):
+        return ", with another value in braces"
+    return f", which has {len(known) - 1} parts where this path has {len(sent) - 1}"

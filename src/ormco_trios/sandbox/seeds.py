@@ -11,21 +11,22 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX
-from ormco_trios.sandbox import codes
+from ormco_trios.sandbox import codes, magic
 from ormco_trios.sandbox.state import Case, Client, File, PortalAccount, Server, State, User
 from ormco_trios.sandbox.wire import Json
 
 PORTAL_CLIENT_ID = "ormco"
 CLIENT_ID = "sandbox-practice-app"
-CLIENT_SECRET = f"{SANDBOX_TOKEN_PREFIX}secret-of-the-practice-app"
+CLIENT_SECRET = "secret-of-the-practice-app"
 ACCOUNT_CLIENT_ID = "sandbox-practice-app-account"
 ACCOUNT_CONFIDENTIAL_CLIENT_ID = "sandbox-practice-app-account-confidential"
-ACCOUNT_CLIENT_SECRET = f"{SANDBOX_TOKEN_PREFIX}secret-of-the-account-app"
+ACCOUNT_CLIENT_SECRET = "secret-of-the-account-app"
+"""The secrets, without the World's prefix."""
 
-LANDING = "{base}/ormco/"
+LANDING = "/ormco/"
 """Where Ormco's application sends the browser; the guide's is https://ormco.com/ [guide]."""
 
-APP_REDIRECT = "{base}/practice-app/"
+APP_REDIRECT = "/practice-app/"
 """Where the two practice applications send theirs."""
 
 OPERATOR_EMAIL = "operator@ormco.example"
@@ -80,11 +81,11 @@ class _Place:
 _PLACES: dict[Server, _Place] = {
     "eu": _Place(
         "Kieferorthopädie am Sonnenhof", "Mira", "Sonnenhof", "Musterallee 7", "10999", "Berlin",
-        None, "DE", "+49 30 5550 0142", "{base}/metadata-{server}",
+        None, "DE", "+49 30 5550 0142", "{url}",
     ),
     "am": _Place(
         "Maple Street Orthodontics", "Robin", "Maple", "100 Maple Street", "97201", "Portland",
-        "OR", "us", "+1 503 555 0142", "{host}/metadata-{server}",
+        "OR", "us", "+1 503 555 0142", "{place}",
     ),
     "as": _Place(
         "Harbour Lane Orthodontics", "Kim", "Harbour", "2 Harbour Lane", "2000", "Sydney",
@@ -99,10 +100,11 @@ _PATIENTS = (
 )  # fmt: skip
 
 
-def new_state(seed: int, now: float) -> State:
+def new_state(seed: int, now: float, *, prefix: str = SANDBOX_TOKEN_PREFIX) -> State:
     """The state a World begins with; the same for the same ``seed`` and moment."""
     rng = Random(seed)  # noqa: S311 - reproducible on purpose, and worth nothing elsewhere
-    state = State(rng=rng, code_handle=codes.new_handle(rng), code_key=rng.randbytes(32))
+    handle, key = codes.new_handle(rng), rng.randbytes(32)
+    state = State(rng=rng, code_handle=handle, code_key=key, prefix=prefix)
     _add_clients(state)
     _add_labs(state)
     for email, name, roles in (
@@ -116,6 +118,9 @@ def new_state(seed: int, now: float) -> State:
         alias = {"eu": "eu", "am": "na", "as": "ap"}[server]
         add_practice(state, f"practice.{alias}", server)
     _add_cases(state, now)
+    for name, approval in magic.APPROVALS.items():
+        practice = add_practice(state, name, "eu", domain=magic.DOMAIN)
+        state.approvals[practice.user_id] = approval
     return state
 
 
@@ -141,14 +146,16 @@ def practice_of(state: State, email: str) -> Practice:
     )
 
 
-def add_practice(state: State, name: str, server: Server) -> Practice:
+def add_practice(
+    state: State, name: str, server: Server, *, domain: str = "clinic.example"
+) -> Practice:
     """A practice called ``name``, with both accounts."""
     place = _PLACES[server]
-    email = f"{name}@clinic.example"
+    email = f"{name}@{domain}"
     _add_user(state, email, ("Clinic",), server, _fields(place), place.region_uri)
     state.portal_accounts[name] = PortalAccount(
         username=name,
-        password=_password("portal", name),
+        password=_password(state, "portal", name),
         profile={
             "name": place.name,
             "email": email,
@@ -167,8 +174,8 @@ def add_practice(state: State, name: str, server: Server) -> Practice:
     return practice_of(state, email)
 
 
-def _password(where: str, name: str) -> str:
-    return f"{SANDBOX_TOKEN_PREFIX}{where}-password-{name}"
+def _password(state: State, where: str, name: str) -> str:
+    return f"{state.prefix}{where}-password-{name}"
 
 
 def _fields(place: _Place, *, name: str | None = None) -> dict[str, Json]:
@@ -212,7 +219,7 @@ def _add_user(
     user = User(
         id=state.new_id(),
         email=email,
-        password=_password("3shape", email.partition("@")[0].casefold()),
+        password=_password(state, "3shape", email.partition("@")[0].casefold()),
         roles=roles,
         server=server,
         fields=fields,
@@ -241,7 +248,7 @@ def _add_labs(state: State) -> None:
             "Country": country,
             "HasLogo": False,
         }
-        _add_user(state, email, ("Lab",), server, fields, "{base}/metadata-{server}")
+        _add_user(state, email, ("Lab",), server, fields, "{url}")
 
 
 def _add_clients(state: State) -> None:
@@ -250,10 +257,16 @@ def _add_clients(state: State) -> None:
             PORTAL_CLIENT_ID,
             "Ormco",
             "classic",
-            f"{SANDBOX_TOKEN_PREFIX}secret-of-the-portal",
+            f"{state.prefix}secret-of-the-portal",
             (LANDING,),
         ),
-        Client(CLIENT_ID, "Sandbox Practice App", "classic", CLIENT_SECRET, (APP_REDIRECT,)),
+        Client(
+            CLIENT_ID,
+            "Sandbox Practice App",
+            "classic",
+            state.prefix + CLIENT_SECRET,
+            (APP_REDIRECT,),
+        ),
         Client(
             ACCOUNT_CLIENT_ID,
             "Sandbox Practice App",
@@ -266,7 +279,7 @@ def _add_clients(state: State) -> None:
             ACCOUNT_CONFIDENTIAL_CLIENT_ID,
             "Sandbox Practice Server",
             "account",
-            ACCOUNT_CLIENT_SECRET,
+            state.prefix + ACCOUNT_CLIENT_SECRET,
             (APP_REDIRECT,),
         ),
     )

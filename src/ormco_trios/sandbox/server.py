@@ -13,7 +13,7 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ormco_trios.sandbox.asgi import RESET, Receive, SandboxApp, Scope, Send
+from ormco_trios.sandbox.asgi import CLOSE, RESET, Receive, SandboxApp, Scope, Send
 from ormco_trios.sandbox.world import World
 
 _LOOPBACK = ("127.0.0.1", "localhost")
@@ -131,7 +131,7 @@ class _Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         app = cast(SandboxApp, self.app)
-        extensions = {RESET: functools.partial(_reset, transport)}
+        extensions = {RESET: functools.partial(_reset, transport), CLOSE: transport.close}
 
         async def with_reset(scope: Scope, receive: Receive, send: Send) -> None:
             await app({**scope, "extensions": extensions}, receive, send)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import re
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from ormco_trios.sandbox.routing import Call
 from ormco_trios.sandbox.state import WebSession
@@ -13,33 +15,45 @@ from ormco_trios.sandbox.wire import Headers, Refused
 if TYPE_CHECKING:
     from ormco_trios.sandbox.world import World
 
-_COOKIE = "sandbox_3shape"
+
+Site: TypeAlias = Literal["communicate", "portal", "operator"]
+"""Whose pages: each has a cookie of its own."""
 
 
-def current(world: World, call: Call) -> tuple[WebSession, Headers]:
+def current(world: World, call: Call, site: Site = "communicate") -> tuple[WebSession, Headers]:
     """The browser's session, and the header that starts a new one if it had none."""
-    known = _lookup(world, call)
+    known = _lookup(world, call, site)
     if known is not None:
         return known, ()
-    return start(world)
+    return start(world, site=site)
 
 
-def start(world: World, *, user: str | None = None) -> tuple[WebSession, Headers]:
+def start(
+    world: World, *, user: str | None = None, site: Site = "communicate"
+) -> tuple[WebSession, Headers]:
     """A fresh session; signing in always makes one, so that nobody can plant theirs."""
     key = world.state.new_secret()
     session = WebSession(csrf=world.state.new_secret(), user=user)
     world.state.web_sessions[key] = session
+    path = urlsplit(world.base_url).path or "/"
     secure = "; Secure" if world.base_url.startswith("https:") else ""
-    return session, (("set-cookie", f"{_COOKIE}={key}; Path=/; HttpOnly; SameSite=Lax{secure}"),)
+    return session, (
+        (
+            "set-cookie",
+            f"{_cookie(world, site)}={key}; Path={path}; HttpOnly; SameSite=Lax{secure}",
+        ),
+    )
 
 
-def check_form(world: World, call: Call, *fields: str) -> tuple[WebSession, dict[str, str]]:
+def check_form(
+    world: World, call: Call, *fields: str, site: Site = "communicate"
+) -> tuple[WebSession, dict[str, str]]:
     """The session and the form's fields, if the form is one this browser was given.
 
     Raises:
         Refused: No session, a foreign CSRF token, or other fields than the page has.
     """
-    session = _lookup(world, call)
+    session = _lookup(world, call, site)
     form = call.form
     sent = form.get("csrf", "")
     if session is None or not hmac.compare_digest(sent.encode(), session.csrf.encode()):
@@ -55,9 +69,16 @@ def check_form(world: World, call: Call, *fields: str) -> tuple[WebSession, dict
     return session, form
 
 
-def _lookup(world: World, call: Call) -> WebSession | None:
+def _lookup(world: World, call: Call, site: Site) -> WebSession | None:
     try:
-        cookie = SimpleCookie(call.request.header("cookie") or "").get(_COOKIE)
+        cookie = SimpleCookie(call.request.header("cookie") or "").get(_cookie(world, site))
     except CookieError:
         return None
     return world.state.web_sessions.get(cookie.value) if cookie else None
+
+
+def _cookie(world: World, site: Site) -> str:
+    """Its name.  Browsers do not keep the cookies of two ports or two worlds apart."""
+    parts = urlsplit(world.base_url)
+    place = re.sub(r"[^a-z0-9]+", "_", f"{parts.netloc}{parts.path}".lower())
+    return f"sandbox_{site}_{place}"

@@ -31,7 +31,7 @@ class User:
         email: As the site shows it; it is looked up case-folded.
         server: Where its cases are.
         fields: The rest of the user object, by its wire names; absent here is absent on the wire.
-        region_uri: Template with ``{base}`` and ``{host}``, or ``None``.
+        region_uri: Template with ``{url}``, or ``{place}`` without the scheme; or ``None``.
         may_download_stl: Whether 3Shape granted this account STL files [doc].
     """
 
@@ -104,7 +104,7 @@ class Client:
 
     Attributes:
         secret: ``None`` for a public client.
-        redirect_uris: May contain ``{base}``, the sandbox's address.
+        redirect_uris: As paths of the World.
         loopback: Whether any port of the loopback address is allowed as well [rfc 8252].
     """
 
@@ -155,10 +155,18 @@ class Token:
 
 @dataclass(slots=True)
 class WebSession:
-    """A browser at 3Shape's pages; ``user`` is set once somebody signed in."""
+    """A browser at the pages of one site.
+
+    Attributes:
+        user: Set once somebody signed in: the id at 3Shape, the user name at the portal.
+        typed: What stands in the profile's form and is not saved.
+        notice: Shown on the next page, once.
+    """
 
     csrf: str = field(repr=False)
     user: str | None = None
+    typed: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    notice: str = ""
 
 
 @dataclass(slots=True)
@@ -209,6 +217,7 @@ class State:
     rng: Random
     code_handle: str
     code_key: bytes = field(repr=False)
+    prefix: str = SANDBOX_TOKEN_PREFIX
     users: dict[str, User] = field(default_factory=dict[str, User])
     misdirected: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     connections: dict[str, Connection] = field(default_factory=dict[str, Connection])
@@ -239,7 +248,7 @@ class State:
 
     def new_secret(self) -> str:
         """A token, marked as the sandbox's."""
-        return SANDBOX_TOKEN_PREFIX + self.rng.randbytes(24).hex()
+        return self.prefix + self.rng.randbytes(24).hex()
 
     def add_user(self, user: User) -> User:
         """One more account."""

@@ -10,7 +10,6 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
-from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX
 from ormco_trios.sandbox import codes
 from ormco_trios.sandbox.authorization import SCOPES
 from ormco_trios.sandbox.routing import Call
@@ -384,7 +383,7 @@ def _jwt(world: World, grant: Grant, scope: str, now: float) -> str:
     }
     text = ".".join(_base64url(json.dumps(part).encode()) for part in (head, claims))
     tag = hmac.new(world.state.code_key, text.encode(), hashlib.sha256).digest()
-    return f"{SANDBOX_TOKEN_PREFIX}{text}.{_base64url(tag)}"
+    return f"{world.state.prefix}{text}.{_base64url(tag)}"
 
 
 def _base64url(data: bytes) -> str:

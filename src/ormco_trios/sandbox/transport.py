@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from ormco_trios.core.errors import NotDelivered, OutcomeUnknown, UntrustedHost
 from ormco_trios.core.transport import Answer, AsyncTransport, Request, Transport
@@ -13,24 +12,24 @@ from ormco_trios.sandbox.world import World
 _FAILURES: Mapping[Network, str] = {
     "connect": "The connection was refused.",
     "reset": "The connection was reset before the answer arrived.",
+    "close": "The connection was closed before the answer arrived.",
+    "truncate": "The connection was closed in the middle of the answer.",
+    "slow_body": "The answer arrived too slowly.",
     "read_timeout": "No answer arrived in time.",
 }
 
 
 def split_url(world: World, url: str) -> tuple[str, str]:
-    """Path and query of ``url`` below the World's base address.
+    """Path and query of ``url`` in the World.
 
     Raises:
         UntrustedHost: The address is not the World's: nothing leaves the sandbox.
     """
-    base = world.base_url
-    parts, own = urlsplit(url), urlsplit(base)
-    path = parts.path
-    if (parts.scheme, parts.netloc.lower()) != (own.scheme, own.netloc.lower()) or (
-        own.path and not path.startswith(own.path + "/")
-    ):
+    found = world.locate(url)
+    if found is None:
         raise UntrustedHost("A sandbox is configured, and this address is not the sandbox's.")
-    return path[len(own.path) :] or "/", parts.query
+    path, _, query = found.partition("?")
+    return path, query
 
 
 def _ask(world: World, request: Request) -> Answer:

@@ -16,12 +16,20 @@ Json: TypeAlias = Union[None, bool, int, float, str, "Sequence[Json]", "Mapping[
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
-Network: TypeAlias = Literal["connect", "reset", "read_timeout"]
-"""How an exchange fails below HTTP: never connected, connection reset, no answer in time."""
+Network: TypeAlias = Literal["connect", "reset", "close", "read_timeout", "truncate", "slow_body"]
+"""How an exchange fails below HTTP: never connected; reset, closed, or silent instead of an answer;
+an answer whose body ends too early, or comes a byte at a time."""
 
-Area: TypeAlias = Literal["communicate", "oauth", "page", "portal", "sandbox"]
+Area: TypeAlias = Literal["communicate", "oauth", "page", "portal", "sandbox", "operator"]
 """Which service speaks; each has its own way of saying no."""
 
+OWN_AREAS: tuple[Area, ...] = ("sandbox", "operator")
+"""Of the sandbox itself: not in the journal, and never hit by a fault."""
+
+_CONTENT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
 _NO_STORE: Headers = (("cache-control", "no-store"),)
 
 
@@ -96,7 +104,7 @@ def html_reply(html: str, *, status: int = 200, headers: Headers = ()) -> WireRe
         ("x-content-type-options", "nosniff"),
         (
             "content-security-policy",
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+            _CONTENT_POLICY,
         ),
     )
     return WireReply(status, kind + _NO_STORE + headers, html.encode())

@@ -6,24 +6,32 @@ clock's; given the same seed, clock and requests it does the same, ids and token
 
 from __future__ import annotations
 
+import copy
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
 from ormco_trios.core.clock import Clock, ManualClock
-from ormco_trios.sandbox import portal, seeds, tokens
+from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX, Environment
+from ormco_trios.sandbox import addresses, magic, portal, seed_files, seeds, tokens
+from ormco_trios.sandbox.addresses import addresses_of
 from ormco_trios.sandbox.approval import Approval
+from ormco_trios.sandbox.clock import ControlledClock
 from ormco_trios.sandbox.faults import Fault, Faults, When
 from ormco_trios.sandbox.journal import Entry, Journal
+from ormco_trios.sandbox.mangling import Mangle
 from ormco_trios.sandbox.refusals import area_of, render
 from ormco_trios.sandbox.routes import TABLE
 from ormco_trios.sandbox.routing import Call, Route, match
-from ormco_trios.sandbox.seeds import Practice
-from ormco_trios.sandbox.state import Client, Connection, Grant, Server, User
-from ormco_trios.sandbox.wire import Area, Json, Network, Refused, WireReply, WireRequest
+from ormco_trios.sandbox.seeds import Practice, new_state
+from ormco_trios.sandbox.state import Client, Connection, Grant, Server, State, User
+from ormco_trios.sandbox.wire import OWN_AREAS, Area, Json, Network, Refused, WireReply, WireRequest
 
 _SHORTLY = Approval.after_polls(2)
+
+FAULT_HEADER = "X-Sandbox-Fault"
+"""A request with it meets the fault that it spells, as `Fault.parse` reads it."""
 
 IN_PROCESS_BASE = "https://sandbox.example"
 """The address of a World that nothing serves; the name cannot exist."""
@@ -41,6 +49,8 @@ class Settings:
             2 is what the guide's address bar shows [guide].
         sentences: Communicate's refusals as a bare JSON string, or as ``{"Message": …}``.
         seed: Of everything random.
+        token_prefix: What tokens begin with.  The library refuses to send the sandbox's own to a
+            live host, so a World that poses as one needs another.
     """
 
     approval: Approval = _SHORTLY
@@ -49,6 +59,7 @@ class Settings:
     code_layers: int = 2
     sentences: Literal["text", "object"] = "text"
     seed: int = 0
+    token_prefix: str = SANDBOX_TOKEN_PREFIX
 
     def __post_init__(self) -> None:
         if not 0 <= self.code_layers <= 3:
@@ -60,9 +71,11 @@ class World:
 
     Attributes:
         base_url: Where it is reachable, without a trailing slash; a server sets its own.
+        places: Addresses of single services that are elsewhere, when it poses as an environment.
         clock: Its time.
         journal: What happened.
         faults: What is planned to go wrong.
+        seeds: What exists at the beginning besides the built in; see `sandbox.seed_files`.
         state: Everything it remembers; tests may look, and change it between requests.
     """
 
@@ -74,14 +87,19 @@ class World:
         clock: Clock | None = None,
         settings: Settings | None = None,
         base_url: str = IN_PROCESS_BASE,
+        posing_as: Environment | None = None,
+        seeds: Mapping[str, Any] | None = None,
     ) -> None:
         self.clock = ManualClock() if clock is None else clock
         self.settings = Settings() if settings is None else settings
         self.base_url = base_url.rstrip("/")
+        self.places = {} if posing_as is None else addresses_of(posing_as)
         self.journal = Journal()
         self.faults = Faults()
         self._lock = threading.RLock()
-        self.state = seeds.new_state(self.settings.seed, self.clock.time())
+        self._snapshots: dict[str, tuple[State, Faults]] = {}
+        self.seeds = seeds
+        self._begin()
 
     # --- serving ----------------------------------------------------------------------------
 
@@ -99,8 +117,8 @@ class World:
             try:
                 route, path = match(TABLE, request.method, request.path)
                 area = route.area
-                if area != "sandbox":
-                    fault = self.faults.take(route.operation)
+                if area not in OWN_AREAS:
+                    fault = self._fault_for(route, request)
                 if fault is not None and fault.when == "before":
                     result = fault.reply()
                 else:
@@ -109,14 +127,15 @@ class World:
             except Refused as refused:
                 result = refused
             if fault is not None and fault.when == "after":
-                result = fault.reply()
+                if isinstance(result, Refused):
+                    result = self._rendered(result, area)
+                result = fault.reply(result)
             explain = fault.explain if fault else ""
             if isinstance(result, Refused):
                 explain = explain or result.explain
-                as_object = self.settings.sentences == "object"
-                result = render(result, area, sentences_as_object=as_object)
+                result = self._rendered(result, area)
             reply = _finished(result, explain, request_id)
-            if area != "sandbox":
+            if area not in OWN_AREAS:
                 self.journal.add(
                     Entry(
                         time=now,
@@ -131,6 +150,22 @@ class World:
                     )
                 )
             return reply
+
+    def _fault_for(self, route: Route, request: WireRequest) -> Fault | None:
+        """The planned fault that fires; or one that the request itself asks for."""
+        planned = self.faults.take(route.operation)
+        asked = request.header(FAULT_HEADER)
+        if planned is not None or asked is None:
+            return planned or magic.fault_of(request)
+        try:
+            return Fault.parse(asked)
+        except ValueError as error:
+            explain = f"The header {FAULT_HEADER} is not a fault: {error}."
+            raise Refused(400, "The request is invalid.", explain, code="bad_request") from None
+
+    def _rendered(self, refused: Refused, area: Area) -> WireReply:
+        as_object = self.settings.sentences == "object"
+        return render(refused, area, sentences_as_object=as_object)
 
     def _admit(self, route: Route, path: dict[str, str], request: WireRequest, now: float) -> Call:
         """Check what every request must fulfil, in the order in which a real server would."""
@@ -149,16 +184,30 @@ class World:
     @property
     def issuer(self) -> str:
         """Issuer of the account dialect."""
-        return f"{self.base_url}/identity"
+        return self.public("/identity")
 
     @property
     def landing_address(self) -> str:
         """Redirect address of Ormco's application."""
-        return seeds.LANDING.format(base=self.base_url)
+        return self.public(seeds.LANDING)
+
+    def public(self, path: str) -> str:
+        """The full address of ``path``."""
+        return addresses.public(self.base_url, self.places, path)
+
+    def locate(self, url: str) -> str | None:
+        """The path and query of a full address, ``None`` if it is not this World's."""
+        return addresses.locate(self.base_url, self.places, url)
 
     def page_address(self, path: str) -> str:
-        """``path`` below the base address, as a link without a host."""
-        return urlsplit(self.base_url).path + path
+        """``path`` as a link without a host."""
+        return "/" + self.public(path).partition("://")[2].partition("/")[2]
+
+    def _begin(self) -> None:
+        prefix = self.settings.token_prefix
+        self.state = new_state(self.settings.seed, self.clock.time(), prefix=prefix)
+        if self.seeds is not None:
+            seed_files.plant(self, self.seeds)
 
     def grant(self, user: User, client: Client) -> Grant:
         """The user's standing consent to this application; made if there is none."""
@@ -197,17 +246,34 @@ class World:
         times: int | None = 1,
         nth: int = 1,
         when: When = "before",
+        mangle: Mangle | None = None,
+        rate: float = 1.0,
+        seed: int = 0,
     ) -> Fault:
         """Plan a failure; see `Fault` for the parameters.
 
         Raises:
             ValueError: No such operation, or parameters that contradict each other.
         """
-        return self.plan(Fault(operation, status, retry_after, body, network, times, nth, when))
+        return self.plan(
+            Fault(
+                operation=operation,
+                status=status,
+                retry_after=retry_after,
+                body=body,
+                network=network,
+                times=times,
+                nth=nth,
+                when=when,
+                mangle=mangle,
+                rate=rate,
+                seed=seed,
+            )
+        )
 
     def plan(self, fault: Fault) -> Fault:
         """As `fault`, for one made already."""
-        names = {route.operation for route in TABLE if route.area != "sandbox"}
+        names = {route.operation for route in TABLE if route.area not in OWN_AREAS}
         if fault.operation is not None and fault.operation not in names:
             raise ValueError(f"there is no operation {fault.operation!r}")
         with self._lock:
@@ -315,10 +381,52 @@ class World:
                 for number in range(first, first + n)
             ]
 
+    def advance(self, seconds: float) -> None:
+        """Let time pass.
+
+        Raises:
+            ValueError: Time does not go back.
+            TypeError: The World was given a clock that runs by itself.
+        """
+        clock = self.clock
+        if not isinstance(clock, ManualClock | ControlledClock):
+            raise TypeError("this World's clock runs by itself")
+        with self._lock:
+            clock.advance(seconds)
+
+    def set_time_scale(self, scale: float) -> None:
+        """Let time run ``scale`` times as fast from now on; 0 freezes it.
+
+        Raises:
+            ValueError: Time does not go back.
+            TypeError: The World's clock cannot do that; a `ControlledClock` can.
+        """
+        if not isinstance(self.clock, ControlledClock):
+            raise TypeError("only a ControlledClock has a scale")
+        self.clock.set_scale(scale)
+
+    def snapshot(self) -> str:
+        """Remember the state and the planned faults; the name of the snapshot."""
+        with self._lock:
+            name = f"snapshot-{len(self._snapshots) + 1}"
+            self._snapshots[name] = copy.deepcopy((self.state, self.faults))
+            return name
+
+    def restore(self, snapshot: str) -> None:
+        """Go back to a snapshot, which can be done again.  Time and the journal go on.
+
+        Raises:
+            LookupError: There is no such snapshot.
+        """
+        with self._lock:
+            if snapshot not in self._snapshots:
+                raise LookupError("no snapshot has this name")
+            self.state, self.faults = copy.deepcopy(self._snapshots[snapshot])
+
     def reset(self) -> None:
         """Begin again: seeds, an empty journal, no faults.  The clock goes on."""
         with self._lock:
-            self.state = seeds.new_state(self.settings.seed, self.clock.time())
+            self._begin()
             self.journal.clear()
             self.faults.clear()
 

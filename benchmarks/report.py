@@ -1,0 +1,142 @@
+"""Runs every benchmark, and writes the page and the picture for the documentation.
+
+``python benchmarks/report.py docs`` writes ``docs/performance.md`` and ``docs/performance.svg``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import clients
+import fan_out
+import imports
+import onboarding
+import parsing
+import per_call
+from harness import table, versions
+
+PAGE = """\
+# Performance
+
+What the library costs, beside what it replaces and beside what others ask for. Written by
+`nox -s bench`; every number of a table comes from one run, on {versions}.
+
+All ratios are of CPU time of the client's process, from interleaved rounds, as medians. The server
+is another process on the same machine, says the same to everybody and is not counted. Lower is
+better.
+
+![One call, and a hundred at once, relative to httpx and pydantic](performance.svg)
+
+## One call
+
+`users.me()` with retries, sign-in, error mapping, redaction and the log's usual level on, relative
+to `httpx.Client().get(url)`, `raise_for_status()` and `model_validate_json`; the peers do their own
+plain `GET` of one object.
+
+{per_call}
+The library prepares its requests itself and hands them to httpx's transport: no cookies,
+redirects, event hooks or merged headers, which is most of what `Client.get` adds. *The transport
+alone* is what is left then; the rest is ours. No peer is better here.
+
+## Many calls at once
+
+Relative to one `httpx.AsyncClient` with as many in flight.
+
+{fan_out}
+httpx's pool looks at all of its connections on each request. The asynchronous clients use up to 32
+pools of one connection each instead, and always one that is free. A client that is given is used
+as it is: `http_client=HttpxAiohttpClient()`, from the extra `aiohttp`, takes the requests over
+aiohttp's sockets and parser, which are written in C.
+
+## Imports
+
+Relative to `import httpx, pydantic`.
+
+{imports}
+`import ormco_trios` loads nothing but names; what they stand for is loaded when it is first used.
+notion-client, msal, hvac, stripe and boto3 are quicker to import than the three clients: they have
+no pydantic models, and pydantic alone is a good half of our time. `import pydantic` itself is lazy;
+the row *both, and a model built* is what the same two packages cost once they are used.
+
+## A further client
+
+In the same process; resident memory.
+
+{clients}
+Nearly all of a client is its TLS context. Here there is one for the process. hvac makes its
+connections, and with them the context, at the first request.
+
+## Large answers
+
+An account with so many connections, relative to pydantic models written by hand.
+
+{parsing}
+Unknown fields are kept, which is the difference to models by hand. `json.loads` alone is quicker
+and leaves dictionaries: nothing is checked.
+
+## Onboarding
+
+In the sandbox, without a socket, relative to as many calls of `users.me()` there.
+
+{onboarding}
+`run` waits, refreshes and asks again whatever it is not sure of; the way through the doctor's pages
+is part of it, too.
+"""
+
+
+def plot(path: Path, panels: Sequence[tuple[str, Sequence[tuple[str, Any]]]]) -> None:
+    """One row of bars per contender, ours in another colour."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "ormco-trios"
+    mpl.rcParams["svg.fonttype"] = "none"
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4), layout="constrained")
+    for axis, (title, bars) in zip(axes, panels, strict=True):
+        names = [name.replace("`", "") for name, _ in bars]
+        colours = ["#3f51b5" if name.startswith("ormco") else "#b0bec5" for name in names]
+        axis.barh(names, [ratio for _, ratio in bars], color=colours)
+        axis.axvline(1.0, color="#455a64", linewidth=1)
+        axis.invert_yaxis()
+        axis.set_title(title)
+    figure.savefig(path, metadata={"Date": None})
+
+
+Rows = Sequence[Sequence[object]]
+
+PARTS: dict[str, tuple[Sequence[str], Callable[[], Rows]]] = {
+    "per_call": (per_call.HEAD, lambda: asyncio.run(per_call.measure())),
+    "fan_out": (fan_out.HEAD, lambda: asyncio.run(fan_out.measure())),
+    "imports": (imports.HEAD, imports.measure),
+    "clients": (clients.HEAD, clients.measure),
+    "parsing": (parsing.HEAD, lambda: asyncio.run(parsing.measure())),
+    "onboarding": (onboarding.HEAD, lambda: asyncio.run(onboarding.measure())),
+}
+
+
+def write(folder: Path, results: Mapping[str, Rows]) -> None:
+    page = PAGE.format(
+        versions=versions(
+            *("httpx", "pydantic", "httpx-aiohttp", "openai", "anthropic", "stripe", "githubkit"),
+            *("notion-client", "hvac", "boto3", "msal"),
+        ),
+        **{part: table(PARTS[part][0], rows) for part, rows in results.items()},
+    )
+    (folder / "performance.md").write_text(page, "utf-8")
+    plot(
+        folder / "performance.svg",
+        [
+            ("one call (sync)", [(str(row[0]), row[1]) for row in results["per_call"]]),
+            ("100 calls in flight", [(str(row[0]), row[-1]) for row in results["fan_out"]]),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), {part: measure() for part, (_, measure) in PARTS.items()})

@@ -1,0 +1,82 @@
+"""The lab's side: connection requests that others made to this account."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ormco_trios.communicate.approval import (
+    FAILURE_BUDGET,
+    NO_RETRY,
+    TRANSIENT,
+    Jitter,
+    PollSchedule,
+    hint_in,
+    random_jitter,
+)
+from ormco_trios.communicate.models import Connection, ConnectionState, User
+from ormco_trios.communicate.operations import ME
+from ormco_trios.core.clock import Clock, Deadline
+from ormco_trios.core.effects import Call, Emit, Flow, Pause
+from ormco_trios.core.errors import CodeOutcomeUnknown
+
+
+def list_incoming() -> Flow[list[Connection]]:
+    """The requests that wait for this account to accept them."""
+    return incoming_of((yield from Call(ME)))
+
+
+def incoming_of(me: User) -> list[Connection]:
+    """The requests in an answer of ``users/me`` that wait for that account."""
+    own = {side.casefold() for side in (me.id, me.email) if side}
+    return [
+        connection
+        for connection in me.connections or ()
+        if connection.state is not ConnectionState.ACTIVE
+        and own
+        & {
+            side.casefold()
+            for side in (connection.remote_user_id, connection.remote_user_email)
+            if side
+        }
+    ]
+
+
+def watch_incoming(
+    *,
+    clock: Clock,
+    timeout: timedelta,
+    schedule: PollSchedule,
+    jitter: Jitter = random_jitter,
+) -> Flow[None]:
+    """Emit each waiting request once, those that wait already first; one call a round.
+
+    The age the schedule goes by is that of the last new request: while there are some it looks
+    often, and seldom when there are none.
+    """
+    deadline = Deadline(clock, clock.time() + timeout.total_seconds())
+    seen: set[str] = set()
+    last_news = clock.monotonic()
+    failures = 0
+    while True:
+        hint: float | None = None
+        try:
+            me = yield from Call(ME, retry=NO_RETRY)
+        except TRANSIENT as error:
+            failures += 1
+            if failures > FAILURE_BUDGET or isinstance(error, CodeOutcomeUnknown):
+                raise
+            hint = hint_in(error)
+        else:
+            failures = 0
+            waiting = {connection.id.casefold(): connection for connection in incoming_of(me)}
+            for key, connection in waiting.items():
+                if key not in seen:
+                    last_news = clock.monotonic()
+                    yield from Emit(connection)
+            # What is no longer listed is forgotten, so a watch of months does not grow.
+            seen = set(waiting)
+        left = deadline.left()
+        if left <= 0:
+            return
+        pause = schedule.next(clock.monotonic() - last_news, hint, jitter())
+        yield from Pause(min(pause, left))

@@ -1,0 +1,73 @@
+"""The OpenAPI documents: the portal's own, and one of everything that the sandbox knows."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import json
+import re
+from typing import TYPE_CHECKING
+
+from ormco_trios.sandbox.routing import Call, Route
+from ormco_trios.sandbox.wire import Json, WireReply, json_reply
+
+if TYPE_CHECKING:
+    from ormco_trios.sandbox.world import World
+
+_BODIES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
+
+
+@functools.cache
+def _portal() -> dict[str, Json]:
+    place = importlib.resources.files("ormco_trios").joinpath("ormcodigital", "openapi.json")
+    document: dict[str, Json] = json.loads(place.read_text(encoding="utf-8"))
+    return document
+
+
+def portal(world: World, call: Call) -> WireReply:
+    """The portal's interface, with this World's address."""
+    here: Json = [{"url": world.public("/ormcodigital")}]
+    return json_reply({**_portal(), "servers": here})
+
+
+def everything(world: World, call: Call) -> WireReply:
+    """Every route of the World, with where the knowledge of it comes from."""
+    from ormco_trios.sandbox.routes import TABLE
+
+    paths: dict[str, dict[str, Json]] = {}
+    for route in TABLE:
+        paths.setdefault(route.template, {})[route.method.lower()] = _operation(route)
+    return json_reply(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "ormco-trios sandbox", "version": "1"},
+            "servers": [{"url": world.base_url}],
+            "paths": paths,
+        }
+    )
+
+
+def _operation(route: Route) -> Json:
+    parameters: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", route.template)
+    ]
+    parameters += [
+        {
+            "name": name.rstrip("!"),
+            "in": "query",
+            "required": name.endswith("!"),
+            "schema": {"type": "string"},
+        }
+        for name in route.query
+    ]
+    operation: dict[str, Json] = {
+        "x-operation": route.operation,
+        "x-provenance": route.provenance,
+        "summary": (route.handler.__doc__ or route.operation).partition("\n")[0],
+        "parameters": parameters,
+        "responses": {"default": {"description": "See the wire contract."}},
+    }
+    if route.body != "none":
+        operation["requestBody"] = {"content": {_BODIES[route.body]: {}}}
+    return operation

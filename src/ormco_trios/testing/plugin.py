@@ -1,0 +1,159 @@
+"""The pytest plugin.  Loaded with every test suite, so it imports nothing until it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from ormco_trios.core.clock import ManualClock
+    from ormco_trios.sandbox import Sandbox
+    from ormco_trios.testing._respx import MockedService, ServiceRouter
+
+_MARKER = (
+    "ormco_sandbox(**options): options of ormco_trios.sandbox.Sandbox for this test's fixtures, "
+    "such as approval= and token_lifetime="
+)
+_SANDBOXES = pytest.StashKey["list[Sandbox]"]()
+_NONE: list[Sandbox] = []
+_PASSED = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line("markers", _MARKER)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show, below a failure, what the sandbox refused and why."""
+    report = yield
+    if report.when == "call":
+        item.stash[_PASSED] = report.passed
+        lines = [
+            line for sandbox in item.stash.get(_SANDBOXES, _NONE) for line in _refusals(sandbox)
+        ]
+        if report.failed and lines:
+            report.sections.append(("What the ormco-trios sandbox refused", "\n".join(lines)))
+    return report
+
+
+def _refusals(sandbox: Sandbox) -> list[str]:
+    return [
+        f"{entry.method} {entry.route or '(no such route)'}: {entry.status}. {entry.explain}"
+        for entry in sandbox.journal
+        if not entry.ok
+    ]
+
+
+# --- fixtures -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sandbox_clock() -> ManualClock:
+    """The time of this test's sandboxes: it stands still until it is advanced or slept on."""
+    from ormco_trios.core.clock import ManualClock
+
+    return ManualClock()
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest, sandbox_clock: ManualClock) -> Iterator[Sandbox]:
+    """A sandbox in this process; ``sandbox.environment`` is for the clients."""
+    yield from _open(request, sandbox_clock)
+
+
+@pytest.fixture
+def sandbox_server(request: pytest.FixtureRequest, sandbox_clock: ManualClock) -> Iterator[Sandbox]:
+    """A sandbox on a free port of 127.0.0.1, with its pages."""
+    yield from _open(request, sandbox_clock, server=True)
+
+
+@pytest.fixture
+def mock_communicate(_mocks: tuple[Sandbox, ServiceRouter]) -> Sandbox:
+    """3Shape Communicate's live addresses are answered by a sandbox; the others are not.
+
+    Together with the other two, the services behind the mocks are one sandbox's.
+    """
+    return _mock(_mocks, "communicate")
+
+
+@pytest.fixture
+def mock_oauth(_mocks: tuple[Sandbox, ServiceRouter]) -> Sandbox:
+    """3Shape's sign-in, both generations, as `mock_communicate`."""
+    return _mock(_mocks, "oauth")
+
+
+@pytest.fixture
+def mock_ormcodigital(_mocks: tuple[Sandbox, ServiceRouter]) -> Sandbox:
+    """OrmcoDigital, as `mock_communicate`."""
+    return _mock(_mocks, "ormcodigital")
+
+
+@pytest.fixture
+def no_live_services(
+    _mocks: tuple[Sandbox, ServiceRouter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wants to reach a host of 3Shape's or Ormco's that is not mocked fails at once.
+
+    It holds for every httpx client, and for whatever else resolves names in this process.
+    """
+    import socket
+
+    from ormco_trios.testing._respx import LiveServiceCalled, explain, is_live
+
+    _mocks[1].refuse_live = True
+    resolve = socket.getaddrinfo
+
+    def guarded(host: Any, *args: Any, **options: Any) -> Any:
+        name = host.decode("idna") if isinstance(host, bytes) else str(host or "")
+        if is_live(name):
+            raise LiveServiceCalled(explain(name, []))
+        return resolve(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", guarded)
+
+
+@pytest.fixture
+def _mocks(
+    request: pytest.FixtureRequest, sandbox_clock: ManualClock
+) -> Iterator[tuple[Sandbox, ServiceRouter]]:
+    """One sandbox at the live addresses, and the router that leads there; no service yet."""
+    from ormco_trios.core.environment import Environment
+    from ormco_trios.testing._respx import ServiceRouter
+
+    for sandbox in _open(request, sandbox_clock, posing_as=Environment.production()):
+        router = ServiceRouter(sandbox.world)
+        with router:
+            yield sandbox, router
+
+
+def _mock(mocks: tuple[Sandbox, ServiceRouter], service: MockedService) -> Sandbox:
+    sandbox, router = mocks
+    router.mock(service)
+    return sandbox
+
+
+def _open(request: pytest.FixtureRequest, clock: ManualClock, **options: Any) -> Iterator[Sandbox]:
+    """A sandbox as the test's marker wants it; at the end, its faults must have been used."""
+    from ormco_trios.sandbox import Sandbox
+
+    for marker in request.node.iter_markers("ormco_sandbox"):
+        if marker.args:
+            raise pytest.UsageError("the marker ormco_sandbox takes named options only")
+        options = {**marker.kwargs, **options}
+    options.setdefault("clock", clock)
+    with Sandbox(**options) as sandbox:
+        request.node.stash.setdefault(_SANDBOXES, []).append(sandbox)
+        yield sandbox
+        unused = sandbox.world.faults.unused()
+    if unused and request.node.stash.get(_PASSED, False):
+        pytest.fail(
+            "These planned faults never fired, so the test did not test them: "
+            + "; ".join(fault.describe() for fault in unused),
+            pytrace=False,
+        )

@@ -1,0 +1,298 @@
+"""Many onboardings through a sandbox server where everything goes wrong at random.
+
+A *shard* is one server and one worker process at a time.  The server spoils answers at random in
+every way it knows; the worker, which onboards one practice after the other in either colour, is
+killed at random requests and started again with nothing but its token files, and sometimes its
+saved progress.  In the end every practice is connected: one connection request, no code used twice,
+no token lost.  The same seed makes the same trouble.
+
+``python -m tests.trust.chaos --practices 500 --seed 7`` runs the long form; ``nox -s chaos`` too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+ROOT = Path(__file__).resolve().parents[2]
+
+RATE = 0.01
+"""Share of the requests that each single kind of fault hits."""
+
+STATUSES = (408, 429, 500, 502, 503, 504)
+KILLS = 0.4
+"""Share of the onboardings whose worker is killed in the middle, and again with that chance."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is told."""
+
+    base_url: str
+    folder: str
+    seed: int
+    client_id: str
+    client_secret: str
+    redirect_uri: str
+    practices: list[dict[str, str]]
+
+
+@dataclass
+class Result:
+    """What became of a shard."""
+
+    connected: int
+    kills: int
+    faults: int
+    problems: list[str]
+    digest: str
+
+
+def shard(seed: int, practices: int, folder: Path) -> Result:
+    """Run one shard to its end, and look at what is left."""
+    from ormco_trios.core.clock import Clock
+    from ormco_trios.sandbox import Approval, Sandbox
+
+    approval = Approval.after_polls(1 + seed % 2)
+    with Sandbox(server=True, clock=Clock(), approval=approval, seed=seed) as sandbox:
+        everyone = sandbox.practices(practices)
+        planned = _plan(sandbox, seed)
+        job = Job(
+            base_url=sandbox.base_url,
+            folder=str(folder),
+            seed=seed,
+            client_id=sandbox.client_id,
+            client_secret=sandbox.client_secret,
+            redirect_uri=sandbox.redirect_uri,
+            practices=[
+                {
+                    "email": who.email,
+                    "doctor": who.password,
+                    "username": who.portal_username,
+                    "password": who.portal_password,
+                }
+                for who in everyone
+            ],
+        )
+        kills = _work(job)
+        sandbox.world.faults.clear()
+        told = "\n".join(f"{e.operation} {e.status} {e.broken}" for e in sandbox.journal)
+        return Result(
+            connected=sum(_is_connected(job, index) for index in range(practices)),
+            kills=kills,
+            faults=sum(fault.fired for fault in planned),
+            problems=_problems(sandbox, practices),
+            digest=hashlib.sha256(told.encode()).hexdigest()[:16],
+        )
+
+
+def _plan(sandbox: Any, seed: int) -> list[Any]:
+    """Every kind of fault there is, each with its own random requests."""
+    from ormco_trios.sandbox.mangling import Mangle
+    from ormco_trios.sandbox.routes import TABLE
+    from ormco_trios.sandbox.wire import Network
+
+    kinds: list[dict[str, Any]] = [{"status": s, "when": "before"} for s in STATUSES]
+    kinds += [{"status": 503, "when": "after"}, {"status": 429, "retry_after": 2}]
+    kinds += [{"status": 500, "body": "<html>down</html>"}, {"status": 200, "body": "<html>"}]
+    kinds += [{"network": n, "when": "before"} for n in get_args(Network)]
+    kinds += [{"network": "reset", "when": "after"}]
+    kinds += [{"mangle": m} for m in get_args(Mangle)]
+    # The pages are left alone: the doctor's browser has more patience than this has time.
+    operations = sorted(
+        {r.operation for r in TABLE if r.area in {"communicate", "oauth", "portal"}}
+    )
+    plan = [(operation, kind) for operation in operations for kind in kinds]
+    return [
+        sandbox.fault(operation, times=None, rate=RATE, seed=seed * 10000 + number, **kind)
+        for number, (operation, kind) in enumerate(plan)
+    ]
+
+
+def _work(job: Job) -> int:
+    """Start workers until every practice is done; how many were killed."""
+    index = kills = deaths = 0
+    while index < len(job.practices):
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.trust.chaos", "--worker", f"{index}", f"{deaths}"],
+            input=json.dumps(asdict(job)),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=1200,
+            check=False,
+        )
+        finished = done.stdout.split()
+        if done.returncode not in (0, -signal.SIGKILL):
+            raise RuntimeError(f"seed {job.seed}, practice {index}: {done.stderr[-4000:]}")
+        if finished:
+            deaths = 0
+        index += len(finished)
+        if done.returncode != 0:
+            kills += 1
+            deaths += 1
+    return kills
+
+
+def _is_connected(job: Job, index: int) -> bool:
+    """With the tokens on disk, and nothing else, everything is found in place."""
+    from tests.conftest import Colour
+
+    both = Colour("sync")
+    try:
+        checklist = _clients(both, job, index, hook=None, hurried=False).check()
+        return bool(checklist.state.value == "connected")
+    finally:
+        both.close()
+
+
+def _problems(sandbox: Any, practices: int) -> list[str]:
+    journal = sandbox.journal
+    made = [e for e in journal.find("connections.request") if e.wrote]
+    problems = [f"{e.operation}: {e.explain}" for e in journal if "used before" in e.explain]
+    if len(made) != practices:
+        problems.append(f"{len(made)} connection requests for {practices} practices")
+    if len(sandbox.world.connections()) != practices:
+        problems.append(f"{len(sandbox.world.connections())} connections")
+    return problems
+
+
+# --- the worker ----------------------------------------------------------------------------------
+
+
+def work(job: Job, first: int, deaths: int) -> None:
+    """Onboard the practices from ``first`` on; a line on standard output for each."""
+    from tests.conftest import Colour
+
+    for index in range(first, len(job.practices)):
+        rng = random.Random(f"{job.seed}/{index}/{deaths}")
+        both = Colour(rng.choice(["sync", "async"]))
+        left = rng.randint(1, 30) if rng.random() < KILLS else 0
+
+        def killer(event: object) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            _onboard(both, job, index, rng, killer)
+        finally:
+            both.close()
+        print(index, flush=True)
+        deaths = 0
+
+
+def _onboard(both: Any, job: Job, index: int, rng: random.Random, hook: Any) -> None:
+    """Try until it is connected, as a queue would: what has failed is tried again."""
+    import httpx
+
+    from ormco_trios import Connected, Progress, errors
+    from ormco_trios.sandbox import JourneyFailed, World
+    from ormco_trios.sandbox.browser import authorize
+
+    world = World(base_url=job.base_url)
+    who = job.practices[index]
+    saved = Path(job.folder, f"{index}.progress")
+    problem: Exception | None = None
+
+    def doctor(needed: Any) -> str:
+        return authorize(
+            world,
+            needed.url,
+            allow=True,
+            email=who["email"],
+            password=who["doctor"],
+            served=True,
+        )
+
+    for _ in range(60):
+        progress = None
+        if rng.random() < 0.5 and saved.exists():
+            progress = Progress.from_json(saved.read_text())
+        onboarding = _clients(both, job, index, hook=hook, progress=progress)
+        try:
+            if rng.random() < 0.5:
+                outcome = onboarding.run(authorize=both.callback(doctor))
+            else:
+                outcome = onboarding.advance()
+                saved.write_text(onboarding.progress.to_json())
+                if hasattr(outcome, "url"):
+                    onboarding.finish_authorization(doctor(outcome))
+            if isinstance(outcome, Connected):
+                return
+        except (errors.OrmcoTriosError, JourneyFailed, httpx.HTTPError) as error:
+            problem = error
+    raise RuntimeError("it never came about") from problem
+
+
+def _clients(
+    both: Any, job: Job, index: int, *, hook: Any, progress: Any = None, hurried: bool = True
+) -> Any:
+    from ormco_trios import Clock, Environment, FileTokenStore, Timeout
+    from ormco_trios.core.clock import HurriedClock
+
+    who = job.practices[index]
+    common: dict[str, Any] = {
+        "environment": Environment.sandbox(job.base_url),
+        "clock": HurriedClock(3600) if hurried else Clock(),
+        "timeout": Timeout(connect=5, read=0.3, total=1),
+        "on_event": hook,
+    }
+    oauth = both.oauth(
+        client_id=job.client_id,
+        client_secret=job.client_secret,
+        redirect_uri=job.redirect_uri,
+        store=FileTokenStore(job.folder),
+        account=f"practice-{index}",
+        **common,
+    )
+    return both.onboarding(
+        communicate=both.communicate(auth=oauth.auth, **common),
+        ormco=both.ormcodigital(username=who["username"], password=who["password"], **common),
+        oauth=oauth,
+        progress=progress,
+    )
+
+
+def main() -> None:
+    """The long form, or a worker of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--practices", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--shards", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--worker", nargs=2, type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        work(Job(**json.load(sys.stdin)), *options.worker)
+        return
+    # What the server says of answers that it was told to spoil.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    each = -(-options.practices // options.shards)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.shards) as threads:
+        folders = [Path(folder, str(n)) for n in range(options.shards)]
+        seeds = [options.seed * 100 + n for n in range(options.shards)]
+        for path in folders:
+            path.mkdir()
+        failed = False
+        results = threads.map(shard, seeds, [each] * len(seeds), folders)
+        for seed, result in zip(seeds, results, strict=True):
+            print(f"seed {seed}: {result}", flush=True)
+            failed = failed or result.connected != each or bool(result.problems)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,376 @@
+"""A practice with every client, its traffic over a `Wire`, and arguments for every method."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+import pickle
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+from tests.trust.wire import Trouble, Wire
+
+from ormco_trios import (
+    AuthorizationServer,
+    CommunicateClient,
+    Environment,
+    OAuthClient,
+    Onboarding,
+    OrmcoDigitalClient,
+    Region,
+    Retry,
+    SubmissionMethod,
+    errors,
+)
+from ormco_trios.communicate.approval import begin_wait
+from ormco_trios.core.events import AuditEvent, CallEvent
+from ormco_trios.core.shield import Shielded
+from ormco_trios.sandbox import Approval, InProcessGateway, Sandbox
+
+OMIT = object()
+"""The parameter's default will do: it can hold neither a secret nor a person."""
+
+PATIENT = "Sentinel-Patient, Quirin"
+
+LIFECYCLE = frozenset({"close", "aclose"})
+
+
+class Stage:
+    """One practice at the sandbox, signed in everywhere."""
+
+    def __init__(self, both: Any) -> None:
+        self.both = both
+        self.sandbox = Sandbox(approval=Approval.after(3600))
+        self.who = self.sandbox.practice
+        self.wire = Wire(InProcessGateway(self.sandbox.world))
+        self.events: list[CallEvent] = []
+        self.audits: list[AuditEvent] = []
+        environment = Environment.sandbox(
+            self.sandbox.base_url, gateway=self.wire, clock=self.sandbox.world.clock
+        )
+        common: dict[str, Any] = {
+            "environment": environment,
+            "on_event": self.events.append,
+            "on_audit": self.audits.append,
+            "retry": Retry(attempts=2),
+        }
+        self.wire.remember(self.who.password, self.who.portal_password, self.who.portal_username)
+        self.wire.remember(self.sandbox.client_secret, self.who.email)
+        self.oauth = both.oauth(
+            client_id=self.sandbox.client_id,
+            client_secret=self.sandbox.client_secret,
+            redirect_uri=self.sandbox.redirect_uri,
+            account=self.who.email,
+            **common,
+        )
+        self.account = both.oauth(
+            client_id=self.sandbox.account_client_id,
+            redirect_uri=self.sandbox.redirect_uri,
+            server=AuthorizationServer.account(),
+            **common,
+        )
+        self.communicate = both.communicate(auth=self.oauth.auth, **common)
+        self.ormco = both.ormcodigital(
+            username=self.who.portal_username, password=self.who.portal_password, **common
+        )
+        self.onboarding = both.onboarding(
+            communicate=self.communicate, ormco=self.ormco, oauth=self.oauth
+        )
+        self.token = self.oauth.sign_in_with_password(self.who.email, self.who.password)
+
+    def close(self) -> None:
+        self.sandbox.close()
+
+    # --- arguments, each made when it is needed ---------------------------------------------
+
+    @property
+    def lab(self) -> Any:
+        return self.communicate.labs.find(Region.EUROPE)
+
+    @property
+    def connection(self) -> Any:
+        return self.communicate.connections.request(self.lab)
+
+    def code(self, oauth: Any) -> tuple[Any, Any]:
+        """An authorization and its code."""
+        request = oauth.authorization_request()
+        return request, self.finished(request)
+
+    def finished(self, request: Any) -> Any:
+        return request.finish(self.paste(request.url), clock=self.sandbox.clock)
+
+    def paste(self, url: str) -> str:
+        """What the doctor's address bar shows, remembered as a sentinel."""
+        address = self.sandbox.authorize(url, email=self.who.email)
+        self.wire.remember(address, url)
+        self.wire.body(address.partition("?")[2].encode())
+        self.wire.body(url.partition("?")[2].encode())
+        return address
+
+    def pending(self) -> str:
+        """An onboarding that waits for the address, and the address."""
+        needed = self.advanced()
+        return self.paste(needed.url)
+
+    def advanced(self) -> Any:
+        self.onboarding.advance()
+        self.sandbox.approve()
+        return self.onboarding.advance()
+
+    def authorize(self, needed: Any) -> str:
+        return self.paste(needed.url)
+
+
+def connection_id(stage: Stage) -> str:
+    id = stage.connection.id
+    assert isinstance(id, str)
+    return id
+
+
+def exchange_of(name: str) -> Callable[[Stage], Any]:
+    """The two arguments of ``exchange`` belong together."""
+
+    def make(stage: Stage) -> Any:
+        made = stage.__dict__.setdefault("_code", stage.code(stage.oauth))
+        return made[0] if name == "request" else made[1]
+
+    return make
+
+
+def portal_code(stage: Stage) -> Any:
+    from ormco_trios import AuthorizationRequest
+
+    link = stage.ormco.trios.authorization_request()
+    return stage.finished(AuthorizationRequest.from_url(link.authorization_url))
+
+
+def many_waits(stage: Stage) -> Any:
+    client = stage.communicate
+    return [("practice", getattr(client, "_target", client), ARGUMENTS["wait"](stage))]
+
+
+ARGUMENTS: dict[str, Any] = {
+    # By the parameter's name, or by "method.parameter" where one name means several things.
+    "id_or_email": lambda stage: stage.who.email,
+    "region": lambda stage: Region.EUROPE,
+    "lab": lambda stage: stage.lab,
+    "connections.get.id": connection_id,
+    "connections.approve.id": connection_id,
+    "connections.remove.id": connection_id,
+    "applications.remove.id": lambda stage: "0f8fad5b-d9cb-469f-a165-70867728950e",
+    "connection": lambda stage: stage.connection,
+    "wait": lambda stage: begin_wait(
+        stage.connection.id, clock=stage.sandbox.clock, timeout=timedelta(hours=2)
+    ),
+    "profile": lambda stage: stage.ormco.profile.get(),
+    "method": lambda stage: SubmissionMethod.pvs(),
+    "exchange.code": exchange_of("code"),
+    "exchange.request": exchange_of("request"),
+    "submit_code.code": portal_code,
+    "username": lambda stage: stage.who.email,
+    "password": lambda stage: stage.who.password,
+    "token": lambda stage: stage.token,
+    "pasted": Stage.pending,
+    "authorize": lambda stage: stage.both.callback(stage.authorize),
+    "on_update": lambda stage: repr,
+    "timeout": lambda stage: timedelta(hours=2),
+    "waits": many_waits,
+    "in_flight": OMIT,
+    "transport": OMIT,
+    "per_host": OMIT,
+    "on_progress": lambda stage: repr,
+    "schedule": OMIT,
+    "scopes": OMIT,
+    "remedy": OMIT,
+    "retry": OMIT,
+    "sign_out": OMIT,
+    "redirect_uri": OMIT,
+    "with_options.timeout": OMIT,
+}
+
+
+class Untold(AssertionError):
+    """A method has a parameter that `ARGUMENTS` does not know."""
+
+
+def arguments(stage: Stage, path: str, method: Any) -> dict[str, Any]:
+    """What to call ``method`` with, by the names of its parameters."""
+    made: dict[str, Any] = {}
+    namespace, _, name = path.rpartition(".")
+    space = namespace.rpartition(".")[2]
+    for parameter in inspect.signature(method).parameters.values():
+        keys = (f"{space}.{name}.{parameter.name}", f"{name}.{parameter.name}", parameter.name)
+        make = next((ARGUMENTS[key] for key in keys if key in ARGUMENTS), None)
+        if make is None:
+            raise Untold(
+                f"{path} has the parameter {parameter.name!r}, and nothing in ARGUMENTS of "
+                f"{__name__} makes one: add a line for {keys[0]!r}."
+            )
+        if make is not OMIT:
+            made[parameter.name] = make(stage)
+    return made
+
+
+def public_methods() -> dict[str, Any]:
+    """Every public method of every client and namespace, found by looking: ``users.me`` etc."""
+    with contextlib.closing(Sandbox()) as sandbox:
+        environment = sandbox.environment
+    oauth = OAuthClient(environment, client_id="x", redirect_uri="https://x.example/")
+    communicate = CommunicateClient(environment, auth=oauth.auth)
+    ormco = OrmcoDigitalClient(environment, username="x", password="y")
+    onboarding = Onboarding(communicate=communicate, ormco=ormco, oauth=oauth)
+    found: dict[str, Any] = {}
+    roots = {
+        "communicate": communicate,
+        "ormco": ormco,
+        "oauth": oauth,
+        "onboarding": onboarding,
+    }
+    for root, client in roots.items():
+        for path, owner in _spaces(root, client):
+            assert isinstance(owner, Shielded), f"{path} is not Shielded"
+            for name in dir(type(owner)):
+                member = getattr(type(owner), name)
+                if name.startswith("_") or name in LIFECYCLE or not inspect.isroutine(member):
+                    continue
+                found[f"{path}.{name}"] = getattr(owner, name)
+    return found
+
+
+def _spaces(path: str, owner: Any) -> Iterator[tuple[str, Any]]:
+    yield path, owner
+    for name, value in vars(owner).items() if hasattr(owner, "__dict__") else ():
+        if not name.startswith("_") and hasattr(value, "_runner"):
+            yield from _spaces(f"{path}.{name}", value)
+
+
+# --- what came to light ----------------------------------------------------------------------
+
+
+class Seen(logging.Handler):
+    """Collects all that could be read by somebody: log records, and what `look` is given."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts += [self.format(record), repr(record.args), record.name]
+
+    def __enter__(self) -> Seen:
+        root = logging.getLogger()
+        self._level = root.level
+        root.setLevel(logging.DEBUG)
+        root.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        root = logging.getLogger()
+        root.removeHandler(self)
+        root.setLevel(self._level)
+
+    def look(self, value: object) -> None:
+        """At an object that a method returned."""
+        if isinstance(value, str):  # what was asked for as text is the text
+            return
+        self.texts += [repr(value), str(value), f"{value}"]
+        if isinstance(value, list | tuple):
+            for part in value:
+                self.look(part)
+
+    def look_at_error(self, error: BaseException) -> None:
+        """At an exception as a crash reporter sees it."""
+        self.texts += [repr(error), str(error), repr(vars(error))]
+        if isinstance(error, errors.OrmcoTriosError):
+            self.texts.append(pickle.dumps(error).decode("latin-1"))
+        report: Any = traceback.TracebackException(
+            type(error), error, error.__traceback__, capture_locals=True
+        )
+        waiting = [report]
+        while waiting:
+            here = waiting.pop()
+            if here is None:
+                continue
+            waiting += [here.__cause__, here.__context__, *(here.exceptions or ())]
+            self.texts.append(str(here))
+            for frame in here.stack:
+                if "/tests/" not in frame.filename:
+                    self.texts.append(f"{frame.filename}:{frame.name} {frame.locals}")
+
+    def leaks(self, sentinels: set[str]) -> list[str]:
+        """Where one of the sentinels can be read."""
+        together = "\n".join(self.texts)
+        found = [s for s in sentinels if s in together]
+        return [f"{s!r} in {text[:400]}" for s in found for text in self.texts if s in text]
+
+
+# --- trouble ---------------------------------------------------------------------------------
+
+
+class Interrupted(BaseException):
+    """Ctrl-C, or a cancelled task."""
+
+
+def _status(code: int, body: bytes, kind: str = "application/json", **headers: str) -> Trouble:
+    from ormco_trios.core.transport import Answer
+
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda request, pass_on: Answer(code, {"content-type": kind, **named}, body)
+
+
+def _mangled(change: Callable[[bytes], bytes], kind: str = "application/json") -> Trouble:
+    """A success whose body was damaged on the way."""
+    from ormco_trios.core.transport import Answer
+
+    def make(request: Any, pass_on: Callable[[], Any]) -> Any:
+        answer = pass_on()
+        return Answer(200, {**answer.headers, "content-type": kind}, change(answer.body))
+
+    return make
+
+
+def _raise(error: BaseException, *, after: bool = False) -> Trouble:
+    def make(request: Any, pass_on: Callable[[], Any]) -> Any:
+        if after:
+            pass_on()
+        raise error
+
+    return make
+
+
+_SENTENCE = f'"s3ntinel-sentence {PATIENT}: %s"'
+_OBJECT = (
+    b'{"error": {"code": "s3ntinel-code", "field": "code", "message": "s3ntinel-message"},'
+    b' "error_description": "s3ntinel-description"}'
+)
+_OAUTH = b'{"error": "%s", "error_description": "s3ntinel-description"}'
+
+TROUBLES: dict[str, Trouble] = {
+    **{
+        f"status {code}": _status(code, _OBJECT)
+        for code in (302, 401, 403, 404, 409, 412, 418, 422, 500, 503)
+    },
+    "400 not found": _status(400, (_SENTENCE % "No case could be found").encode()),
+    "400 forbidden": _status(400, (_SENTENCE % "You don't have permission").encode()),
+    "400 else": _status(400, (_SENTENCE % "else").encode()),
+    **{
+        f"400 {code}": _status(400, _OAUTH % code.encode())
+        for code in ("invalid_request", "invalid_client", "s3ntinel-error")
+    },
+    "429": _status(429, _OBJECT, retry_after="9999"),
+    "500 page": _status(500, b"<html>s3ntinel-page</html>", "text/html; s3ntinel-type"),
+    "truncated": _mangled(lambda body: body[: len(body) // 2]),
+    "page": _mangled(lambda body: b"<html>" + body, "text/html; s3ntinel-type"),
+    "nested": _mangled(lambda body: b'{"Id": ' + (body or b"{}") + b"}"),
+    "wrong types": _mangled(lambda body: body.replace(b": ", b": [") or b"s3ntinel-body"),
+    "invalid utf-8": _mangled(lambda body: b"\xff" + body),
+    "listed": _mangled(lambda body: b"[" + (body or b"0") + b"]"),
+    "not delivered": _raise(errors.NotDelivered("The service could not be reached.")),
+    "lost before": _raise(errors.OutcomeUnknown("The answer did not arrive.")),
+    "lost after": _raise(errors.OutcomeUnknown("The answer did not arrive."), after=True),
+    "interrupted": _raise(Interrupted()),
+    "interrupted after": _raise(Interrupted(), after=True),
+}

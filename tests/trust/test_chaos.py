@@ -1,0 +1,18 @@
+"""The short form of `tests.trust.chaos`; ``nox -s chaos`` is the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.trust.chaos import shard
+
+pytestmark = pytest.mark.socket
+
+
+def test_a_little_chaos(tmp_path: Path) -> None:
+    result = shard(7, 6, tmp_path)
+    assert result.problems == []
+    assert result.connected == 6
+    assert result.kills > 1
+    assert result.faults > 10

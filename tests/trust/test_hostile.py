@@ -1,0 +1,314 @@
+"""Answers of a broken or hostile service: each a clear error, in little memory and time."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.trust.servers import Server, Speak, json_answer, saying
+
+from ormco_trios import CommunicateClient, Environment, Retry, Timeout, errors
+from ormco_trios.core._httpx import AsyncHttpxTransport, HttpxTransport
+from ormco_trios.core.answers import refusal, request_id_of, retry_after
+from ormco_trios.core.transport import Answer, AsyncTransport, Request, Transport
+
+pytestmark = pytest.mark.socket
+
+MIB = 1024 * 1024
+LIMIT = MIB
+BOUND = 12 * MIB
+"""Memory of one call whose answer may have 1 MiB, servers and clients in one process."""
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+class Limited:
+    """Real sockets, with less patience for long answers than the library's 64 MiB."""
+
+    def open(self) -> Transport:
+        inner = HttpxTransport()
+        return _Sync(inner)
+
+    def open_async(self) -> AsyncTransport:
+        return _Async(AsyncHttpxTransport())
+
+
+class _Sync:
+    def __init__(self, inner: Transport) -> None:
+        self.inner = inner
+
+    def send(self, request: Request) -> Answer:
+        return self.inner.send(replace(request, max_body=LIMIT))
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+class _Async:
+    def __init__(self, inner: AsyncTransport) -> None:
+        self.inner = inner
+
+    async def send(self, request: Request) -> Answer:
+        return await self.inner.send(replace(request, max_body=LIMIT))
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+def ask(both: Any, speak: Speak, **options: Any) -> tuple[Any, int]:
+    """What ``users.me`` makes of it, and how many requests that took."""
+    with Server(speak) as server:
+        client = both.communicate(
+            environment=Environment.sandbox(server.url, gateway=Limited()),
+            token="t",
+            retry=options.pop("retry", Retry(attempts=3, initial=0, maximum=0)),
+            timeout=options.pop("timeout", Timeout(connect=5, read=5, total=5)),
+        )
+        tracemalloc.start()
+        began = time.perf_counter()
+        try:
+            result = client.users.me()
+        except errors.OrmcoTriosError as error:
+            result = error
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        client.close()
+        assert time.perf_counter() - began < 5
+        assert peak < BOUND, f"{peak / MIB:.0f} MiB"
+        return result, len(server.heads)
+
+
+def endless(piece: bytes, head: bytes) -> Speak:
+    def speak(connection: Any) -> None:
+        connection.sendall(head)
+        for _ in range(4096):
+            connection.sendall(piece)
+
+    return speak
+
+
+CHUNK = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+TOO_LARGE: dict[str, Speak] = {
+    "declared": endless(b"x" * 65536, HEAD + b"Content-Length: 9999999999\r\n\r\n"),
+    "chunked": endless(CHUNK, HEAD + b"Transfer-Encoding: chunked\r\n\r\n"),
+    "until closed": endless(b"x" * 65536, HEAD + b"\r\n"),
+    "gzip bomb": json_answer(gzip.compress(bytes(256 * MIB)), b"Content-Encoding: gzip"),
+    "deflate bomb": json_answer(zlib.compress(bytes(256 * MIB)), b"Content-Encoding: deflate"),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_too_large(both: Any, name: str) -> None:
+    result, requests = ask(both, TOO_LARGE[name])
+    assert type(result) is errors.AnswerTooLarge
+    assert "longer than" in str(result)
+    assert requests == 1, "asking again would not help"
+
+
+def test_a_compressed_answer_that_was_not_asked_for_is_read(both: Any) -> None:
+    body = b'{"Id": "1e4ec1f5-0000-4000-8000-000000000001"}'
+    for packed, name in ((gzip.compress(body), b"gzip"), (zlib.compress(body), b"DEFLATE")):
+        result, _ = ask(both, json_answer(packed, b"Content-Encoding: " + name))
+        assert result.id.startswith("1e4ec1f5")
+
+
+BROKEN: dict[str, Speak] = {
+    "brotli": json_answer(b"\x0b\x02\x80{}\x03", b"Content-Encoding: br"),
+    "not gzip": json_answer(b"{}", b"Content-Encoding: gzip"),
+    "cut gzip": json_answer(gzip.compress(b'{"Id": "1"}')[:-9], b"Content-Encoding: gzip"),
+    "cut": saying(HEAD + b'Content-Length: 100\r\n\r\n{"Id": '),
+    "not http": saying(b"SSH-2.0-OpenSSH_9.6\r\n"),
+    "nothing": saying(b""),
+    "many headers": saying(HEAD, b"".join(b"X-%d: %s\r\n" % (i, b"y" * 900) for i in range(400))),
+    "a long header": saying(HEAD + b"X: " + b"y" * 4 * MIB + b"\r\n\r\n{}"),
+    "bad chunk": saying(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n"),
+    "two lengths": saying(HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
+    "split header": saying(HEAD + b"X-A\r\nContent-Length: 2\r\n\r\n{}"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_no_whole_answer(both: Any, name: str) -> None:
+    result, requests = ask(both, BROKEN[name])
+    assert type(result) is errors.OutcomeUnknown
+    assert requests == 3, "a read is repeated"
+
+
+def deep(n: int) -> bytes:
+    return b'{"Id": "1", "x": ' + b"[" * n + b"]" * n + b"}"
+
+
+UNEXPECTED: dict[str, Speak] = {
+    "deep": json_answer(deep(200_000)),
+    "deep objects": json_answer(b'{"x":' * 100_000 + b"1" + b"}" * 100_000),
+    "invalid utf-8": json_answer(b'{"Id": "\xff\xfe"}'),
+    "utf-16": json_answer('{"Id": "1"}'.encode("utf-16")),
+    "lone surrogate": json_answer(b'{"Id": "\\ud800"}'),
+    "nan": json_answer(b'{"Id": "1", "IsApproved": NaN}'),
+    "a page": json_answer(b"<html>", kind=b"text/html"),
+    "nothing": json_answer(b""),
+    "a list": json_answer(b"[]"),
+    "null": json_answer(b"null"),
+    "trailing": json_answer(b'{"Id": "1"} {"Id": "2"}'),
+    "wrong types": json_answer(b'{"Id": "1", "Connections": {"Id": "2"}}'),
+    "a long number": json_answer(b'{"Id": ' + b"9" * 100_000 + b"}"),
+}
+
+
+@pytest.mark.parametrize("name", UNEXPECTED)
+def test_not_what_the_contract_says(both: Any, name: str) -> None:
+    result, requests = ask(both, UNEXPECTED[name])
+    assert type(result) is errors.UnexpectedAnswer, result
+    assert requests == 1
+
+
+READABLE: dict[str, Speak] = {
+    "wrong content type": json_answer(b'{"Id": "first"}', kind=b"image/png"),
+    "duplicate keys": json_answer(b'{"Id": "second", "Id": "first"}'),
+    "not-a-number elsewhere": json_answer(b'{"Id": "first", "New": NaN, "Newer": -Infinity}'),
+    "byte order": json_answer(b'{"Id": "first"}'),
+}
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_odd_but_harmless(both: Any, name: str) -> None:
+    """Of duplicate keys the last counts, as everywhere in JSON."""
+    result, _ = ask(both, READABLE[name])
+    assert result.id == "first"
+
+
+def drip(head: bytes) -> Speak:
+    def speak(connection: Any) -> None:
+        connection.sendall(head)
+        for _ in range(200):
+            connection.sendall(b"x")
+            time.sleep(0.02)
+
+    return speak
+
+
+def test_a_slow_body_ends_at_the_total(both: Any) -> None:
+    began = time.perf_counter()
+    result, _ = ask(
+        both,
+        drip(HEAD + b"Content-Length: 100000\r\n\r\n"),
+        timeout=Timeout(connect=1, read=1, total=0.2),
+        retry=Retry.never(),
+    )
+    assert type(result) is errors.OutcomeUnknown
+    assert time.perf_counter() - began < 2
+
+
+def test_silence_ends_at_the_read_timeout(both: Any) -> None:
+    def silent(connection: Any) -> None:
+        connection.recv(1)
+
+    result, _ = ask(both, silent, timeout=Timeout(read=0.1), retry=Retry.never())
+    assert type(result) is errors.OutcomeUnknown
+
+
+# --- in process ----------------------------------------------------------------------------------
+
+
+class Same:
+    """Gives every request the same answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+
+    def open(self) -> Transport:
+        return self
+
+    def open_async(self) -> AsyncTransport:
+        raise NotImplementedError
+
+    def send(self, request: Request) -> Answer:
+        return self.answer
+
+    def close(self) -> None:
+        return
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["Id", "Email", "Roles", "Connections", "Region", "RegionUri", "x"]),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+HEADERS = st.dictionaries(
+    st.sampled_from(["retry-after", "date", "content-type", "x-request-id", "etag", "location"]),
+    st.text(max_size=40)
+    | st.integers().map(str)
+    | st.sampled_from(["9" * 400, "Wed, 21 Oct 99999 07:28:00 GMT", "0", "-1", "1e9", "\u0661"]),
+)
+
+
+@given(
+    st.sampled_from([200, 201, 204, 299, 300, 302, 400, 401, 404, 429, 500, 599, 700, 999]),
+    HEADERS,
+    JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=60),
+)
+def test_any_answer_is_read_or_a_clear_error(
+    status: int, headers: dict[str, str], body: bytes
+) -> None:
+    gateway = Same(Answer(status, headers, body))
+    environment = Environment.sandbox("http://127.0.0.1:1", gateway=gateway)
+    client = CommunicateClient(environment, token="t", retry=Retry.never())
+    calls: list[Callable[[], object]] = [
+        client.users.me,
+        client.connections.list,
+        client.applications.list,
+    ]
+    for call in calls:
+        try:
+            repr(call())
+        except errors.OrmcoTriosError as error:
+            repr(error)
+
+
+@given(HEADERS)
+def test_any_header_is_read(headers: dict[str, str]) -> None:
+    answer = Answer(429, headers, b"")
+    delay = retry_after(answer)
+    assert delay is None or delay >= 0
+    id = request_id_of(answer)
+    assert id is None or (id.isascii() and id.isprintable() and len(id) <= 64)
+
+
+@pytest.mark.parametrize("seconds", [b"1e300", b"99999999999999", b"-1", b"NaN", b'"soon"'])
+def test_lifetimes_that_no_calendar_holds(seconds: bytes) -> None:
+    from ormco_trios import OAuthClient, OrmcoDigitalClient
+
+    body = (
+        b'{"access_token": "a", "token": "b", "authorization_url": "c", "expires_in": %s}' % seconds
+    )
+    gateway = Same(Answer(200, {}, body))
+    environment = Environment.sandbox("http://127.0.0.1:1", gateway=gateway)
+    oauth = OAuthClient(environment, client_id="x", redirect_uri="http://127.0.0.1:1/")
+    ormco = OrmcoDigitalClient(environment, username="x", password="y")
+    with pytest.raises(errors.UnexpectedAnswer):
+        oauth.sign_in_with_password("x", "y")
+    with pytest.raises(errors.UnexpectedAnswer):
+        ormco.trios.authorization_request()
+
+
+def test_a_status_nobody_knows_is_an_error() -> None:
+    from ormco_trios.communicate.operations import ME
+
+    for status in (100, 199, 299, 600, 999):
+        assert refusal(ME, Answer(status, {}, b"")).status == status

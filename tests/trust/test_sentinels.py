@@ -1,0 +1,233 @@
+"""No secret and no person comes to light: not in a log, a message, a `repr`, or a traceback.
+
+Every public method of every client, in both colours, is found by looking, and driven through
+success and through trouble at its requests.  Whatever crossed the wire is a sentinel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import Colour
+from tests.practices import clients
+from tests.trust.stage import (
+    TROUBLES,
+    Interrupted,
+    Seen,
+    Stage,
+    Untold,
+    arguments,
+    public_methods,
+)
+from tests.trust.wire import MARK, Trouble, Wire
+
+from ormco_trios import Environment, OrmcoDigitalClient, errors
+from ormco_trios.core._httpx import AsyncHttpxTransport, HttpxTransport
+from ormco_trios.core.auth import StaticToken
+from ormco_trios.core.log import logger
+from ormco_trios.core.transport import AsyncTransport, Transport
+from ormco_trios.oauth.stores import FileTokenStore
+from ormco_trios.sandbox import Approval, Sandbox
+
+PASSING = {"status 401", "status 503", "not delivered", "lost before", "truncated"}
+"""Troubles that also strike once: then the call renews its token, or tries again."""
+
+nothing = contextlib.nullcontext()
+METHODS = sorted(public_methods())
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Unrecognised codes warn; what is said there is looked at."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        yield
+
+
+def drive(
+    both: Any, path: str, trouble: Trouble | None, *, first: int = 1, times: int | None = None
+) -> tuple[int, list[str], str]:
+    """Call one method with trouble at its ``first`` request: how many requests it made, what
+    leaked, and how it ended."""
+    stage = Stage(both)
+    ended = "well"
+    with Seen() as seen, warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        owner: Any = stage
+        *spaces, name = path.split(".")
+        for space in spaces:
+            owner = getattr(owner, space)
+        given = arguments(stage, path, public_methods_of[path])
+        stage.wire.arm(trouble, first=first, times=times)
+        try:
+            result = getattr(owner, name)(**given)
+            seen.look(result)
+            kind = type(getattr(result, "_target", result))
+            if hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
+                with result if hasattr(kind, "__exit__") or hasattr(kind, "__aexit__") else nothing:
+                    seen.look(list(result))
+        except (errors.OrmcoTriosError, Interrupted) as error:
+            ended = type(error).__name__
+            seen.look_at_error(error)
+        except TypeError as error:
+            # A test that calls wrongly tests nothing.
+            raise AssertionError(f"{path}: {error}") from error
+        count = stage.wire.requests
+    seen.texts += [str(w.message) for w in warned]
+    seen.texts += [repr(e) for e in (*stage.events, *stage.audits)]
+    seen.texts += [repr(e) + str(e.as_json()) for e in stage.sandbox.journal]
+    for value in (owner, stage.oauth.application, stage.oauth.auth, stage.onboarding.progress):
+        seen.look(value)
+    return count, seen.leaks(stage.wire.sentinels | {MARK}), ended
+
+
+public_methods_of = public_methods()
+
+
+@pytest.mark.parametrize("path", METHODS)
+def test_nothing_comes_to_light(both: Any, path: str) -> None:
+    count, leaks, ended = drive(both, path, None)
+    assert leaks == []
+    assert ended == "well" or path in MAY_FAIL, ended
+    places = sorted({1, count} - {0})
+    for name, trouble in TROUBLES.items():
+        runs: list[tuple[int, int | None]] = [(place, None) for place in places]
+        if name in PASSING:
+            runs.append((1, 1))
+        for first, times in runs:
+            _, leaks, ended = drive(both, path, trouble, first=first, times=times)
+            assert leaks == [], f"{name} from request {first}, {times}: {ended}"
+
+
+MAY_FAIL = {
+    # The practice is not the lab.
+    "communicate.connections.approve",
+    # There is no draft.
+    "ormco.trios.save_draft",
+    # The sandbox's registered address is not a loopback one.
+    "oauth.receive_redirect",
+}
+
+
+# --- where else it could show --------------------------------------------------------------------
+
+
+class Sockets:
+    """Real sockets, for a `Wire` to stand in front of."""
+
+    def open(self) -> Transport:
+        return HttpxTransport()
+
+    def open_async(self) -> AsyncTransport:
+        return AsyncHttpxTransport()
+
+
+@pytest.mark.socket
+def test_over_real_sockets(both: Any) -> None:
+    """httpx, httpcore, asyncio and the server log as well."""
+    with Sandbox(server=True, approval=Approval.after_polls(2)) as sandbox, Seen() as seen:
+        wire = Wire(Sockets())
+        made = clients(both, sandbox, gateway=wire)
+        sandbox.fault("users.me", status=503)
+        sandbox.fault("profile.get", network="reset")
+        made.run()
+        seen.look(made.onboarding.check())
+        assert len(seen.texts) > 50
+        assert len(wire.sentinels) > 20
+        assert seen.leaks(wire.sentinels | {MARK}) == []
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("command", [["connect"], ["connect", "--json"], ["check"], ["doctor"]])
+@pytest.mark.parametrize("fault", [None, {"status": 500}, {"body": "<p>s3ntinel"}])
+def test_what_the_command_prints(
+    command: list[str], fault: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from click.testing import CliRunner
+
+    from ormco_trios.cli.app import cli
+
+    with (
+        Sandbox(server=True, approval=Approval.after_polls(1)) as sandbox,
+        Seen() as seen,
+        contextlib.closing(Colour("sync")) as both,
+    ):
+        wire = Wire(Sockets())
+        store = FileTokenStore(tmp_path)
+        account = "sandbox:me"
+        made = clients(both, sandbox, gateway=wire)
+        made.run()
+        store.save(account, made.oauth.token())
+        wire.remember(sandbox.client_secret, sandbox.practice.password)
+        if fault is not None:
+            sandbox.fault("profile.get", times=None, **fault)
+        for name, value in {
+            "ENVIRONMENT": "sandbox",
+            "SANDBOX_URL": sandbox.base_url,
+            "CLIENT_ID": sandbox.client_id,
+            "CLIENT_SECRET": sandbox.client_secret,
+            "REDIRECT_URI": sandbox.redirect_uri,
+            "PORTAL_USERNAME": sandbox.practice.portal_username,
+            "PORTAL_PASSWORD": sandbox.practice.portal_password,
+            "TOKEN_FOLDER": str(tmp_path),
+            "ACCOUNT": "me",
+        }.items():
+            monkeypatch.setenv(f"ORMCO_TRIOS_{name}", value)
+        done = CliRunner().invoke(cli, command)
+        seen.texts.append(done.output)
+        if done.exception is not None:
+            seen.look_at_error(done.exception)
+        assert done.output
+        assert seen.leaks(wire.sentinels | {MARK}) == []
+
+
+def test_a_constructor_that_refuses() -> None:
+    with Seen() as seen, pytest.raises(errors.ConfigurationError) as caught:
+        OrmcoDigitalClient(
+            Environment.production(),
+            username="s3ntinel-user",
+            password="s3ntinel-password",
+            auth=StaticToken("s3ntinel-token"),
+        )
+    seen.look_at_error(caught.value)
+    assert seen.leaks({MARK}) == []
+
+
+@pytest.mark.parametrize(
+    "token", ["s3ntinel-t\u00f6ken", "s3ntinel\r\nX-Injected: 1", "s3ntinel\0"]
+)
+def test_a_token_that_no_header_can_hold(both: Any, token: str) -> None:
+    client = both.communicate(environment=Environment.production(), token=token)
+    with Seen() as seen, pytest.raises(errors.ConfigurationError) as caught:
+        client.users.me()
+    seen.look_at_error(caught.value)
+    assert seen.leaks({MARK}) == []
+
+
+# --- the suite itself ----------------------------------------------------------------------------
+
+
+def test_a_new_parameter_has_to_be_told() -> None:
+    def method(brand_new: str) -> None: ...
+
+    with pytest.raises(Untold, match=r"users\.method has the parameter 'brand_new'"):
+        arguments(None, "communicate.users.method", method)  # type: ignore[arg-type]
+
+
+def test_the_suite_would_see_it(both: Any) -> None:
+    stage = Stage(both)
+    (secret, *_) = stage.wire.sentinels
+    with Seen() as seen:
+        logger.debug("it is %s", secret)
+        try:
+            raise errors.OrmcoTriosError(f"it is {secret}")
+        except errors.OrmcoTriosError as error:
+            seen.look_at_error(error)
+    assert len(seen.leaks(stage.wire.sentinels)) > 3
+    assert len(stage.wire.sentinels) > 5
+    assert {event.operation for event in stage.events} == {"oauth.password"}
