@@ -91,6 +91,7 @@ class Person:
 
 def check(page: Page) -> None:
     """What every page has: a language, one heading, names for all controls, nothing foreign."""
+    page.locator("h1").first.wait_for()  # a click returns before the next page is read
     assert page.locator("html[lang=en]").count() == 1
     assert page.locator("h1").count() == 1
     assert page.title()

@@ -70,3 +70,31 @@ def test_help_says_what_the_exit_codes_mean() -> None:
     assert "Exit codes" in done.stdout
     assert done.returncode == 0
     assert ormco_trios("connect", "--nonsense").returncode == 2
+
+
+def test_the_sandbox_says_how_to_use_it_and_is_used() -> None:
+    command = [sys.executable, "-uc", "from ormco_trios.cli import main; main()", "sandbox"]
+    with subprocess.Popen(
+        [*command, "--fault", "users.me:status=503,times=1", "--approve-after", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        exports: dict[str, str] = {}
+        for line in server.stdout:
+            if line.startswith("export "):
+                name, _, value = line.removeprefix("export ").strip().partition("=")
+                exports[name] = value
+            if "PORTAL_PASSWORD" in line:
+                break
+        try:
+            done = ormco_trios("check", "--json", **exports)
+        finally:
+            server.terminate()
+    assert json.loads(done.stdout)["state"] == "needs_authorization"
+
+
+def test_a_fault_that_cannot_be_is_wrong_usage() -> None:
+    done = ormco_trios("sandbox", "--fault", "users.me:colour=red")
+    assert done.returncode == 2
+    assert "a fault has the fields" in done.stderr

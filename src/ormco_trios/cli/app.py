@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 from rich.console import Console
@@ -25,6 +25,7 @@ from ormco_trios.cli.settings import (
     SPEED,
     Practice,
     configured_practice,
+    need_server,
     sandbox_practice,
 )
 from ormco_trios.communicate.regions import Region
@@ -33,6 +34,9 @@ from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.onboarding.checklist import Checklist, OverallState
 from ormco_trios.onboarding.outcomes import NeedsAuthorization
 from ormco_trios.onboarding.remedies import Remedy
+
+if TYPE_CHECKING:
+    from ormco_trios.sandbox import Sandbox
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -187,44 +191,71 @@ def doctor(sandbox: bool, region: str | None, as_json: bool, verbose: bool) -> N
 @cli.command(name="sandbox")
 @click.option("--port", default=0, show_default="any free one", help="Port on 127.0.0.1.")
 @click.option(
-    "--time-scale", default=1.0, show_default=True, help="How fast the sandbox's time goes."
+    "--time-scale",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="How fast its time goes; 0 stands still.",
 )
 @click.option(
     "--approve-after",
+    type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
     help="Seconds of its time until Ormco's lab approves.",
 )
-def serve(port: int, time_scale: float, approve_after: float) -> None:
+@click.option(
+    "--seed",
+    type=click.Path(exists=True, dir_okay=False),
+    help="A YAML or JSON file with what else exists.",
+)
+@click.option(
+    "--fault", "faults", multiple=True, help="Such as users.me:status=503,times=2; may be repeated."
+)
+def serve(
+    port: int, time_scale: float, approve_after: float, seed: str | None, faults: tuple[str, ...]
+) -> None:
     """Run the simulator until it is interrupted, and say how to use it."""
     import threading
 
-    from ormco_trios.core.clock import ScaledClock
-    from ormco_trios.sandbox import Approval, Sandbox
+    from ormco_trios.sandbox import Approval, Fault, Sandbox
+    from ormco_trios.sandbox.clock import ControlledClock
 
-    with (
-        _reporting(as_json=False),
-        Sandbox(
-            server=True,
-            port=port,
-            clock=ScaledClock(time_scale),
-            approval=Approval.after(approve_after),
-        ) as box,
-    ):
-        who = box.practice
-        click.echo(f"Sandbox at {box.base_url}; stop it with Ctrl-C.\n")
-        click.echo(f"Sample practice: {who.email}, password {who.password}\n")
-        for name, value in {
-            "ENVIRONMENT": "sandbox",
-            "SANDBOX_URL": box.base_url,
-            "CLIENT_ID": box.client_id,
-            "CLIENT_SECRET": box.client_secret,
-            "REDIRECT_URI": box.redirect_uri,
-            "PORTAL_USERNAME": who.portal_username,
-            "PORTAL_PASSWORD": who.portal_password,
-        }.items():
-            click.echo(f"export ORMCO_TRIOS_{name}={value}")
-        threading.Event().wait()
+    with _reporting(as_json=False):
+        need_server()
+        try:
+            planned = [Fault.parse(text) for text in faults]
+            box = Sandbox(
+                server=True,
+                port=port,
+                clock=ControlledClock(time_scale),
+                approval=Approval.after(approve_after),
+                seed_file=seed,
+            )
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        with box:
+            for fault in planned:
+                box.world.plan(fault)
+            _introduce(box)
+            threading.Event().wait()
+
+
+def _introduce(box: Sandbox) -> None:
+    who = box.practice
+    click.echo(f"Sandbox at {box.base_url}; stop it with Ctrl-C.\n")
+    click.echo(f"Pages for a person, the lab's inbox and the operator: {box.base_url}/sandbox/\n")
+    click.echo(f"Sample practice: {who.email}, password {who.password}\n")
+    for name, value in {
+        "ENVIRONMENT": "sandbox",
+        "SANDBOX_URL": box.base_url,
+        "CLIENT_ID": box.client_id,
+        "CLIENT_SECRET": box.client_secret,
+        "REDIRECT_URI": box.redirect_uri,
+        "PORTAL_USERNAME": who.portal_username,
+        "PORTAL_PASSWORD": who.portal_password,
+    }.items():
+        click.echo(f"export ORMCO_TRIOS_{name}={value}")
 
 
 @contextmanager

@@ -50,14 +50,23 @@ class Practice:
     sandbox: Sandbox | None = None
 
 
-@contextmanager
-def sandbox_practice(region: Region | None) -> Generator[Practice]:
-    """The sandbox's sample practice, on a server that lives as long as this block."""
+def need_server() -> None:
+    """Make sure that the sandbox can be served.
+
+    Raises:
+        ConfigurationError: The extra is not installed.
+    """
     if find_spec("uvicorn") is None:
         raise ConfigurationError(
             "The sandbox's server needs the package uvicorn.",
             advice="Install the extra: pip install 'ormco-trios[cli,sandbox]'",
         )
+
+
+@contextmanager
+def sandbox_practice(region: Region | None) -> Generator[Practice]:
+    """The sandbox's sample practice, on a server that lives as long as this block."""
+    need_server()
     from ormco_trios.sandbox import Approval, Sandbox
 
     clock = HurriedClock(SPEED)
