@@ -11,7 +11,7 @@ import math
 import random
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Literal, Protocol, TypeAlias, TypeVar
+from typing import Annotated, Literal, Protocol, TypeAlias, TypeGuard, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -223,7 +223,7 @@ def await_approval(
             me = yield from Call(ME, retry=NO_RETRY)
         except TRANSIENT as error:
             failures += 1
-            if failures > FAILURE_BUDGET or isinstance(error, CodeOutcomeUnknown):
+            if not may_pass(error, failures):
                 raise
             hint = hint_in(error)
         else:
@@ -259,11 +259,21 @@ NO_RETRY = Retry.never()
 """For a round's request: the next round is its retry."""
 
 TRANSIENT = (TransportError, ServerError, RateLimited, UnexpectedAnswer)
-"""Failures that may pass: outages, limits, and the page a proxy shows during maintenance.
+"""Failures that may pass: outages, limits, and the page a proxy shows during maintenance."""
 
-`CodeOutcomeUnknown` is among them by its class, but no round may repeat it: a refresh token that
-may be spent would be sent again.
-"""
+
+def may_pass(error: Exception, failures: int) -> TypeGuard[OrmcoTriosError]:
+    """Whether to go on after a round that failed, the ``failures``-th of them in a row.
+
+    `CodeOutcomeUnknown` is transient by its class, but no round may repeat it: a refresh token
+    that may be spent would be sent again.
+    """
+    return (
+        isinstance(error, TRANSIENT)
+        and not isinstance(error, CodeOutcomeUnknown)
+        and failures <= FAILURE_BUDGET
+    )
+
 
 ENDED = frozenset({ConnectionState.ACTIVE, ConnectionState.REMOVED})
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from ormco_trios.communicate.approval import NO_RETRY, ApprovalWait
 from ormco_trios.communicate.models import User
 from ormco_trios.communicate.operations import ME
 from ormco_trios.communicate.rounds import ApprovalOutcome, Rounds, WaitProgress
+from ormco_trios.core.async_closing import AsyncClosing
 from ormco_trios.core.async_runner import AsyncRunner
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 
 
-class AsyncApprovals(Generic[K]):
+class AsyncApprovals(AsyncClosing, Generic[K]):
     """The outcomes of many waits, as they come; ``CommunicateClient.wait_for_many`` makes it.
 
     Ends when every wait has an outcome.  Leaving the ``with`` block, or a cancelled task, stops all
@@ -79,17 +79,6 @@ class AsyncApprovals(Generic[K]):
     async def aclose(self) -> None:
         """Stop; nothing is left running."""
         await self._outcomes.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     async def _ask(self, account: int, lane: AsyncLane) -> User:
         channel = self._rounds.client(account).channel

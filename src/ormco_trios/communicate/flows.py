@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ormco_trios.communicate.models import Application, Connection, User
 from ormco_trios.communicate.operations import (
     APPLICATIONS,
@@ -22,6 +24,7 @@ from ormco_trios.core.errors import (
     ServerError,
     WrongLab,
 )
+from ormco_trios.core.operation import Operation
 
 _LOOKS_AFTER_DOUBT = (1.0, 4.0)
 """Seconds before each further look for a request whose answer was lost."""
@@ -107,10 +110,7 @@ def approve_connection(id: str) -> Flow[Connection]:
 def remove_connection(id: str) -> Flow[None]:
     """Remove a connection or withdraw a request; one that is gone already is fine."""
     me = yield from Call(ME)
-    try:
-        yield from Call(REMOVE, path={"user": me.id, "connection": id})
-    except NotFound:
-        return
+    yield from withdraw(REMOVE, {"user": me.id, "connection": id})
 
 
 def _unknown_connection() -> Exception:
@@ -128,7 +128,13 @@ def list_applications() -> Flow[list[Application]]:
 def remove_application(id: str) -> Flow[None]:
     """Take an application's access away [assumed]."""
     me = yield from Call(ME)
+    yield from withdraw(REMOVE_APPLICATION, {"user": me.id, "application": id})
+
+
+def withdraw(operation: Operation[None], path: Mapping[str, str]) -> Flow[bool]:
+    """Carry out a removal; whether there was anything to remove."""
     try:
-        yield from Call(REMOVE_APPLICATION, path={"user": me.id, "application": id})
+        yield from Call(operation, path=path)
     except NotFound:
-        return
+        return False
+    return True

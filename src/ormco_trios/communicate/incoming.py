@@ -5,19 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ormco_trios.communicate.approval import (
-    FAILURE_BUDGET,
     NO_RETRY,
     TRANSIENT,
     Jitter,
     PollSchedule,
     hint_in,
+    may_pass,
     random_jitter,
 )
 from ormco_trios.communicate.models import Connection, ConnectionState, User
 from ormco_trios.communicate.operations import ME
 from ormco_trios.core.clock import Clock, Deadline
 from ormco_trios.core.effects import Call, Emit, Flow, Pause
-from ormco_trios.core.errors import CodeOutcomeUnknown
 
 
 def list_incoming() -> Flow[list[Connection]]:
@@ -63,7 +62,7 @@ def watch_incoming(
             me = yield from Call(ME, retry=NO_RETRY)
         except TRANSIENT as error:
             failures += 1
-            if failures > FAILURE_BUDGET or isinstance(error, CodeOutcomeUnknown):
+            if not may_pass(error, failures):
                 raise
             hint = hint_in(error)
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from ormco_trios.communicate.approval import NO_RETRY, ApprovalWait
@@ -13,6 +12,7 @@ from ormco_trios.communicate.models import User
 from ormco_trios.communicate.operations import ME
 from ormco_trios.communicate.rounds import ApprovalOutcome, Rounds, WaitProgress
 from ormco_trios.core.clock import Clock
+from ormco_trios.core.closing import Closing
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Service
 from ormco_trios.core.runner import Runner
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 
 
-class Approvals(Generic[K]):
+class Approvals(Closing, Generic[K]):
     """The outcomes of many waits, as they come; ``CommunicateClient.wait_for_many`` makes it.
 
     Ends when every wait has an outcome.  Leaving the ``with`` block, or a cancelled task, stops all
@@ -80,17 +80,6 @@ class Approvals(Generic[K]):
     def close(self) -> None:
         """Stop; nothing is left running."""
         self._outcomes.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _ask(self, account: int, lane: Lane) -> User:
         channel = self._rounds.client(account).channel

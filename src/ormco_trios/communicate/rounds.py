@@ -15,13 +15,12 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from ormco_trios.communicate.approval import (
-    FAILURE_BUDGET,
-    TRANSIENT,
     ApprovalWait,
     Jitter,
     PollSchedule,
     hint_in,
     look_up,
+    may_pass,
     random_jitter,
     removed,
     timed_out,
@@ -29,7 +28,6 @@ from ormco_trios.communicate.approval import (
 )
 from ormco_trios.communicate.models import Connection, ConnectionState, User
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.errors import CodeOutcomeUnknown
 from ormco_trios.core.wheel import Wheel
 
 K = TypeVar("K")
@@ -279,12 +277,10 @@ class Rounds(Generic[K, C]):
         if isinstance(answer, User):
             self._failures[account] = 0
             return answer, None, None
-        if not isinstance(answer, TRANSIENT) or isinstance(answer, CodeOutcomeUnknown):
-            return None, None, answer
         self._failures[account] += 1
-        if self._failures[account] > FAILURE_BUDGET:
-            return None, None, answer
-        return None, hint_in(answer), None
+        if may_pass(answer, self._failures[account]):
+            return None, hint_in(answer), None
+        return None, None, answer
 
     def _note(self, row: int, state: ConnectionState) -> None:
         self._unknown[row] = state is ConnectionState.UNKNOWN

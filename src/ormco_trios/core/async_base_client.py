@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Self
 
+from ormco_trios.core.async_closing import AsyncClosing
 from ormco_trios.core.async_runner import AsyncRunner
 from ormco_trios.core.channel import Channel
 from ormco_trios.core.environment import Environment, Service
@@ -13,7 +13,7 @@ from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import AsyncTransport, Timeout
 
 
-class AsyncBaseClient(Shielded):
+class AsyncBaseClient(Shielded, AsyncClosing):
     """Owns a channel; closing it closes the connections.  Safe to share between users.
 
     Attributes:
@@ -42,14 +42,3 @@ class AsyncBaseClient(Shielded):
     async def aclose(self) -> None:
         """Close the connections; the client and its views cannot be used afterwards."""
         await self.channel.transport.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Self
 
 from ormco_trios.core.channel import Channel
+from ormco_trios.core.closing import Closing
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.runner import Runner
@@ -14,7 +14,7 @@ from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import Timeout, Transport
 
 
-class BaseClient(Shielded):
+class BaseClient(Shielded, Closing):
     """Owns a channel; closing it closes the connections.  Safe to share between users.
 
     Attributes:
@@ -43,14 +43,3 @@ class BaseClient(Shielded):
     def close(self) -> None:
         """Close the connections; the client and its views cannot be used afterwards."""
         self.channel.transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
+from ormco_trios.core.async_closing import AsyncClosing
 from ormco_trios.oauth._colour import wait_async
 
 
-class AsyncRedirectReceiver:
+class AsyncRedirectReceiver(AsyncClosing):
     """Waits for the browser to come back from the sign-in, so that nobody has to paste.
 
     It listens from the moment it is made until it is closed, on 127.0.0.1 alone.  Requests for
@@ -47,14 +45,3 @@ class AsyncRedirectReceiver:
     async def aclose(self) -> None:
         """Stop listening; safe to repeat."""
         self._listener.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
+from ormco_trios.core.closing import Closing
 from ormco_trios.oauth._colour import wait
 
 
-class RedirectReceiver:
+class RedirectReceiver(Closing):
     """Waits for the browser to come back from the sign-in, so that nobody has to paste.
 
     It listens from the moment it is made until it is closed, on 127.0.0.1 alone.  Requests for
@@ -48,14 +46,3 @@ class RedirectReceiver:
     def close(self) -> None:
         """Stop listening; safe to repeat."""
         self._listener.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -7,15 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ormco_trios.communicate.flows import list_applications, remove_application
-from ormco_trios.communicate.operations import REMOVE
+from ormco_trios.communicate.flows import withdraw
+from ormco_trios.communicate.operations import APPLICATIONS, ME, REMOVE, REMOVE_APPLICATION
 from ormco_trios.core.effects import Call, Flow
-from ormco_trios.core.errors import (
-    CodeRefused,
-    DraftLost,
-    NotFound,
-    OrmcoTriosError,
-)
+from ormco_trios.core.errors import CodeRefused, DraftLost, OrmcoTriosError
 from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
 from ormco_trios.onboarding.flow import Desk, run
 from ormco_trios.onboarding.observation import (
@@ -103,7 +98,7 @@ def _undo(seen: Observation, remedy: Remedy) -> Flow[None]:
     yield from _revoke()
     yield from Call(DISCONNECT)
     if remedy is Remedy.CONNECT_AGAIN and seen.me is not None and seen.connection is not None:
-        yield from _remove(seen.me.id, seen.connection.id)
+        yield from withdraw(REMOVE, {"user": seen.me.id, "connection": seen.connection.id})
 
 
 def _interruption(
@@ -114,8 +109,7 @@ def _interruption(
         return None
     if not broken and remedy is Remedy.WHAT_IS_BROKEN:
         return None
-    well = not broken
-    return Interruption(until if well else seen.trios.last_checked_at, until)
+    return Interruption(seen.trios.last_checked_at if broken else until, until)
 
 
 # --- disconnect -----------------------------------------------------------------------------
@@ -200,10 +194,11 @@ def _portal() -> Flow[bool]:
 
 def _revoke() -> Flow[bool]:
     """Delete Ormco on the Applications page, if it is there [guide]."""
-    application = ormco_application((yield from list_applications()))
+    me = yield from Call(ME)
+    application = ormco_application((yield from Call(APPLICATIONS, path={"user": me.id})))
     if application is None:
         return False
-    yield from remove_application(application.id)
+    yield from withdraw(REMOVE_APPLICATION, {"user": me.id, "application": application.id})
     return True
 
 
@@ -212,12 +207,4 @@ def _connection(seen: Observation) -> Flow[bool]:
         raise seen.communicate_problem
     if seen.me is None or seen.connection is None:
         return False
-    return (yield from _remove(seen.me.id, seen.connection.id))
-
-
-def _remove(user: str, connection: str) -> Flow[bool]:
-    try:
-        yield from Call(REMOVE, path={"user": user, "connection": connection})
-    except NotFound:
-        return False
-    return True
+    return (yield from withdraw(REMOVE, {"user": seen.me.id, "connection": seen.connection.id}))

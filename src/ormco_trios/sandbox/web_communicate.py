@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ormco_trios.sandbox import communicate, pages, sessions
@@ -67,25 +67,41 @@ def connections(world: World, call: Call) -> WireReply:
 
 def remove(world: World, call: Call) -> WireReply:
     """The red X, confirmed."""
-    return _change(world, call, communicate.remove_connection)
+    return _act(world, call, communicate.remove_connection, "connection", CONNECTIONS, _connections)
 
 
 def accept(world: World, call: Call) -> WireReply:
     """What the lab does with a request."""
-    return _change(world, call, communicate.approve_connection)
+    return _act(
+        world, call, communicate.approve_connection, "connection", CONNECTIONS, _connections
+    )
 
 
-def _change(world: World, call: Call, handler: Any) -> WireReply:
-    visit = Visit.with_form(world, call, "communicate", "connection")
+def _act(
+    world: World,
+    call: Call,
+    handler: Any,
+    field: str,
+    back: str,
+    page: Callable[[Visit, Refused | None], WireReply],
+    *,
+    parameter: str | None = None,
+) -> WireReply:
+    """Do what a form asks for with the account's own API call, then go ``back``.
+
+    ``field`` names the object in the form, and in the API too unless ``parameter`` does; what is
+    refused shows on ``page``.
+    """
+    visit = Visit.with_form(world, call, "communicate", field)
     if visit.user is None:
         return visit.go(SIGN_IN)
-    path = {"user": visit.user.id, "connection": call.form["connection"]}
+    path = {"user": visit.user.id, parameter or field: call.form[field]}
 
     def deed() -> WireReply:
         visit.ask(handler, path=path)
-        return visit.go(CONNECTIONS)
+        return visit.go(back)
 
-    return attempt(lambda refused: _connections(visit, refused), deed)
+    return attempt(lambda refused: page(visit, refused), deed)
 
 
 def _connections(visit: Visit, refused: Refused | None = None) -> WireReply:
@@ -117,16 +133,9 @@ def find(world: World, call: Call) -> WireReply:
 
 def add(world: World, call: Call) -> WireReply:
     """A search result, selected."""
-    visit = Visit.with_form(world, call, "communicate", "user")
-    if visit.user is None:
-        return visit.go(SIGN_IN)
-    path = {"user": visit.user.id, "remote": call.form["user"]}
-
-    def deed() -> WireReply:
-        visit.ask(communicate.request_connection, path=path)
-        return visit.go(CONNECTIONS)
-
-    return attempt(lambda refused: _find(visit, refused), deed)
+    return _act(
+        world, call, communicate.request_connection, "user", CONNECTIONS, _find, parameter="remote"
+    )
 
 
 def _find(visit: Visit, refused: Refused | None = None) -> WireReply:
@@ -187,16 +196,9 @@ def applications(world: World, call: Call) -> WireReply:
 
 def remove_application(world: World, call: Call) -> WireReply:
     """The square icon, confirmed."""
-    visit = Visit.with_form(world, call, "communicate", "application")
-    if visit.user is None:
-        return visit.go(SIGN_IN)
-    path = {"user": visit.user.id, "application": call.form["application"]}
-
-    def deed() -> WireReply:
-        visit.ask(communicate.remove_application, path=path)
-        return visit.go(APPLICATIONS)
-
-    return attempt(lambda refused: _applications(visit, refused), deed)
+    return _act(
+        world, call, communicate.remove_application, "application", APPLICATIONS, _applications
+    )
 
 
 def _applications(visit: Visit, refused: Refused | None = None) -> WireReply:
