@@ -76,6 +76,23 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def fleet(session: nox.Session) -> None:
+    """A thousand practices live while workers are killed, in both forms; takes half an hour."""
+    install(session, "tests", project=".[all]")
+    for form in ("queue", "one-machine"):
+        session.run("python", "-m", "tests.fleet.chaos", form, *session.posargs)
+
+
+@nox.session
+def recipes(session: nox.Session) -> None:
+    """The documentation's recipes for other people's engines."""
+    install(session, "tests", "recipes", project=".[all]")
+    session.run("pytest", "tests/fleet/test_recipes.py", *session.posargs)
+    session.chdir("docs/recipes")
+    session.run("mypy", "--strict", "practices.py", "dbos_app.py", "temporal_app.py")
+
+
+@nox.session
 def lowest(session: nox.Session) -> None:
     """The tests with the lowest version of each dependency that pyproject.toml allows."""
     install(session, "tests", project=".[all]")

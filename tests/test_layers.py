@@ -25,7 +25,7 @@ LOWER = {
     "onboarding": {"core", *SERVICES},
     "testing": {"core", *SERVICES, "onboarding", "sandbox"},
     "fleet": {"core", *SERVICES, "onboarding", "sandbox"},
-    "cli": {"core", *SERVICES, "onboarding", "sandbox"},
+    "cli": {"core", *SERVICES, "onboarding", "sandbox", "fleet"},
     "": {"core", *SERVICES, "onboarding"},
 }
 

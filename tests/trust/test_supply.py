@@ -44,4 +44,6 @@ def requirements() -> list[str]:
 
 @pytest.mark.parametrize("requirement", requirements())
 def test_every_dependency_has_both_bounds(requirement: str) -> None:
-    assert re.fullmatch(r"[\w-]+(\[\w+\])?>=[\w.]+,<[\w.]+", requirement.partition(";")[0].strip())
+    assert re.fullmatch(
+        r"[\w-]+(\[[\w,]+\])?>=[\w.]+,<[\w.]+", requirement.partition(";")[0].strip()
+    )

@@ -20,6 +20,8 @@ from ormco_trios.cli.display import (
     print_diagnosis,
     print_result,
 )
+from ormco_trios.cli.fleet import fleet
+from ormco_trios.cli.reporting import reporting
 from ormco_trios.cli.settings import (
     APPROVAL_HOURS,
     SPEED,
@@ -29,7 +31,7 @@ from ormco_trios.cli.settings import (
     sandbox_practice,
 )
 from ormco_trios.communicate.regions import Region
-from ormco_trios.core.errors import NobodyCameBack, OrmcoTriosError
+from ormco_trios.core.errors import NobodyCameBack
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.onboarding.checklist import Checklist, OverallState
 from ormco_trios.onboarding.outcomes import NeedsAuthorization
@@ -51,18 +53,17 @@ EXIT_CODES = {
 """0 connected, 1 error, 2 wrong usage, 3 to 7 by state, 130 interrupted."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 connected, 1 error, 2 wrong usage, 3 waiting for Ormco, 4 a person has "
+    "to authorize, 5 steps are missing, 6 broken, 7 not known, 130 interrupted.",
+)
 @click.version_option(__version__, prog_name="ormco-trios")
 def cli() -> None:
-    r"""Connect a practice's 3Shape TRIOS account to Ormco.
+    """Connect a practice's 3Shape TRIOS account to Ormco.
 
     Without --sandbox the commands read ORMCO_TRIOS_CLIENT_ID, _CLIENT_SECRET, _REDIRECT_URI,
     _DIALECT, _PORTAL_USERNAME, _PORTAL_PASSWORD and _ENVIRONMENT.  No secret is ever an argument.
-
-    \b
-    Exit codes: 0 connected, 1 error, 2 wrong usage, 3 waiting for Ormco,
-    4 a person has to authorize, 5 steps are missing, 6 broken,
-    7 not known, 130 interrupted.
     """
 
 
@@ -95,7 +96,7 @@ def connect(sandbox: bool, region: str | None, as_json: bool, show_requests: boo
     Safe to interrupt and to repeat: it goes on from wherever the practice stands.
     """
     console = Console()
-    with _reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region) as practice:
         display = _display(console, as_json)
         with display:
             if sandbox:
@@ -116,7 +117,7 @@ def connect(sandbox: bool, region: str | None, as_json: bool, show_requests: boo
 @_common
 def check(sandbox: bool, region: str | None, as_json: bool) -> None:
     """Show the checklist and change nothing."""
-    with _reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region) as practice:
         _finish(Console(), practice.onboarding.check(), as_json)
 
 
@@ -133,7 +134,7 @@ def repair(sandbox: bool, region: str | None, as_json: bool, remedy: str) -> Non
     """Mend a connection that broke, with the least that helps."""
     chosen = Remedy[remedy.upper().replace("-", "_")]
     console = Console()
-    with _reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region) as practice:
         with _display(console, as_json) as display:
             repaired = practice.onboarding.repair(
                 remedy=chosen, authorize=_authorize(practice, display), on_update=display.update
@@ -151,7 +152,7 @@ def disconnect(sandbox: bool, region: str | None, as_json: bool, sign_out: bool,
     """Take everything back: scans can no longer be sent."""
     if not (yes or sandbox):
         click.confirm("Scans can no longer be sent afterwards. Disconnect?", abort=True, err=True)
-    with _reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region) as practice:
         done = practice.onboarding.disconnect(sign_out=sign_out)
         if as_json:
             places = [
@@ -169,7 +170,7 @@ def disconnect(sandbox: bool, region: str | None, as_json: bool, sign_out: bool,
 @_common
 def doctor(sandbox: bool, region: str | None, as_json: bool, verbose: bool) -> None:
     """Say what is wrong, from the network to the portal, and what to do."""
-    with _reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region) as practice:
         diagnosis = practice.onboarding.doctor()
         if as_json:
             findings = [
@@ -221,7 +222,7 @@ def serve(
     from ormco_trios.sandbox import Approval, Fault, Sandbox
     from ormco_trios.sandbox.clock import ControlledClock
 
-    with _reporting(as_json=False):
+    with reporting(as_json=False):
         need_server()
         try:
             planned = [Fault.parse(text) for text in faults]
@@ -308,29 +309,12 @@ def _ask(needed: NeedsAuthorization, display: Display, receiver: RedirectReceive
     return pasted
 
 
-@contextmanager
-def _reporting(as_json: bool) -> Generator[None]:
-    """Turn the library's errors and an interruption into a message and an exit code."""
-    try:
-        yield
-    except OrmcoTriosError as error:
-        _fail(as_json, type(error).__name__, error, code=1)
-    except (KeyboardInterrupt, click.Abort):
-        message = "Interrupted. Nothing is lost: run the same command again and it goes on."
-        _fail(as_json, "Interrupted", message, code=130)
-
-
-def _fail(as_json: bool, kind: str, message: object, *, code: int) -> NoReturn:
-    if as_json:
-        print(json.dumps({"state": "error", "error": {"type": kind, "message": str(message)}}))
-    else:
-        click.secho(str(message), fg="red", err=True)
-    sys.exit(code)
-
-
 def _finish(console: Console, checklist: Checklist, as_json: bool) -> NoReturn:
     if as_json:
         print(checklist.model_dump_json(indent=2))
     else:
         print_result(console, checklist)
     sys.exit(EXIT_CODES[checklist.state])
+
+
+cli.add_command(fleet)

@@ -105,18 +105,14 @@ def configured_practice(
     """
     source = os.environ if environ is None else environ
     environment = Environment.from_env(source)
-    dialect = source.get("ORMCO_TRIOS_DIALECT", "classic")
-    try:
-        server = AuthorizationServer.named(dialect)
-    except ValueError:
-        raise ConfigurationError("ORMCO_TRIOS_DIALECT must be classic or account.") from None
-    username = _needed(source, "PORTAL_USERNAME", "your OrmcoDigital user name")
-    redirect_uri = _needed(source, "REDIRECT_URI", "its registered redirect address")
+    server = configured_server(source)
+    username = needed_setting(source, "PORTAL_USERNAME", "your OrmcoDigital user name")
+    redirect_uri = needed_setting(source, "REDIRECT_URI", "its registered redirect address")
     with (
         _receiver(redirect_uri, source) as receiver,
         OAuthClient(
             environment,
-            client_id=_needed(source, "CLIENT_ID", "the id of your application at 3Shape"),
+            client_id=needed_setting(source, "CLIENT_ID", "the id of your application at 3Shape"),
             client_secret=source.get("ORMCO_TRIOS_CLIENT_SECRET"),
             redirect_uri=redirect_uri if receiver is None else receiver.redirect_uri,
             server=server,
@@ -127,13 +123,26 @@ def configured_practice(
         OrmcoDigitalClient(
             environment,
             username=username,
-            password=_needed(source, "PORTAL_PASSWORD", "its password"),
+            password=needed_setting(source, "PORTAL_PASSWORD", "its password"),
         ) as ormco,
     ):
         yield Practice(
             Onboarding(communicate=communicate, ormco=ormco, oauth=oauth, region=region),
             receiver=receiver,
         )
+
+
+def configured_server(source: Mapping[str, str]) -> AuthorizationServer:
+    """The dialect that ``ORMCO_TRIOS_DIALECT`` names.
+
+    Raises:
+        ConfigurationError: There is no such dialect.
+    """
+    try:
+        return AuthorizationServer.named(source.get("ORMCO_TRIOS_DIALECT", "classic"))
+    except ValueError:
+        pass
+    raise ConfigurationError("ORMCO_TRIOS_DIALECT must be classic or account.")
 
 
 @contextmanager
@@ -152,7 +161,12 @@ def _receiver(redirect_uri: str, source: Mapping[str, str]) -> Generator[Redirec
             yield receiver
 
 
-def _needed(source: Mapping[str, str], name: str, meaning: str) -> str:
+def needed_setting(source: Mapping[str, str], name: str, meaning: str) -> str:
+    """The environment variable ``ORMCO_TRIOS_`` and ``name``.
+
+    Raises:
+        ConfigurationError: It is not set.
+    """
     value = source.get(f"ORMCO_TRIOS_{name}")
     if not value:
         raise ConfigurationError(

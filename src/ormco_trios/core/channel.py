@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import SecretStr, ValidationError
 
@@ -17,7 +17,7 @@ from ormco_trios.core._options import Options
 from ormco_trios.core.answers import error_as, request_id_of
 from ormco_trios.core.auth import Auth, check_token_fits
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.effects import Call, Flow, Pause, Send
+from ormco_trios.core.effects import Call, Flow, Local, Pause, Send
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import (
     CodeOutcomeUnknown,
@@ -94,10 +94,16 @@ class Channel(Generic[C]):
                 advice="Give the client a token or an authentication.",
             )
         request = self._prepare(call, token)
+        pacer = self.environment.pacer
+        host = "" if pacer is None else urlsplit(request.url).netloc
         schedule = None
         renewed = False
         attempt = 1
         while True:
+            if pacer is not None:
+                turn: float = yield from Local(pacer.reserve, (host, self.clock))
+                if turn > 0.0:
+                    yield from Pause(turn)
             began = self.clock.monotonic()
             failure: OrmcoTriosError
             try:

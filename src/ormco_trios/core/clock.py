@@ -43,6 +43,10 @@ class Clock:
         """Wall-clock time as an aware UTC `datetime`."""
         return datetime.fromtimestamp(self.time(), UTC)
 
+    def in_reality(self, seconds: float) -> float:
+        """How many of the machine's seconds sleeping for ``seconds`` takes."""
+        return max(0.0, seconds)
+
 
 class HurriedClock(Clock):
     """Real time, in which waiting goes ``speed`` times faster and everything else does not.
@@ -64,13 +68,16 @@ class HurriedClock(Clock):
     def monotonic(self) -> float:
         return _time.monotonic() + self._skipped
 
+    def in_reality(self, seconds: float) -> float:
+        return max(0.0, seconds) / self.speed
+
     def sleep(self, seconds: float) -> None:
-        real = max(0.0, seconds) / self.speed
+        real = self.in_reality(seconds)
         _time.sleep(real)
         self._skip(seconds - real)
 
     async def sleep_async(self, seconds: float) -> None:
-        real = max(0.0, seconds) / self.speed
+        real = self.in_reality(seconds)
         await _sleep(real)
         self._skip(seconds - real)
 
@@ -102,11 +109,14 @@ class ScaledClock(Clock):
     def monotonic(self) -> float:
         return (_time.monotonic() - self._zero) * self.scale
 
+    def in_reality(self, seconds: float) -> float:
+        return max(0.0, seconds) / self.scale
+
     def sleep(self, seconds: float) -> None:
-        _time.sleep(max(0.0, seconds) / self.scale)
+        _time.sleep(self.in_reality(seconds))
 
     async def sleep_async(self, seconds: float) -> None:
-        await _sleep(max(0.0, seconds) / self.scale)
+        await _sleep(self.in_reality(seconds))
 
 
 class ManualClock(Clock):
@@ -146,6 +156,9 @@ class ManualClock(Clock):
         """Correct the wall clock by ``seconds`` (either sign) without time passing."""
         with self._lock:
             self._now += seconds
+
+    def in_reality(self, seconds: float) -> float:
+        return 0.0
 
     def sleep(self, seconds: float) -> None:
         self.advance(max(0.0, seconds))

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.errors import ConfigurationError, UntrustedHost
+from ormco_trios.core.pacing import AsyncPacer, Pacer
 from ormco_trios.core.transport import Gateway
 
 SANDBOX_TOKEN_PREFIX = "sandbox-"
@@ -55,6 +56,8 @@ class Environment:
             environment trusts exactly its own addresses.
         gateway: How to reach the services without a network; the sandbox's.
         clock: The environment's own time, if it has one; the sandbox's.
+        pacer: Limits the rate of requests, all clients of this environment together; see
+            `paced`.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Environment:
     trusted: tuple[str, ...] = ()
     gateway: Gateway | None = field(default=None, repr=False, compare=False)
     clock: Clock | None = field(default=None, repr=False, compare=False)
+    pacer: Pacer | AsyncPacer | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for service in Service:
@@ -78,6 +82,10 @@ class Environment:
                     f"The {service.value} address is not an https address; "
                     "http is only allowed to this machine."
                 )
+
+    def paced(self, pacer: Pacer | AsyncPacer) -> Environment:
+        """The same environment with a limit on its rate, such as ``TokenBucket(10)``."""
+        return replace(self, pacer=pacer)
 
     @classmethod
     def production(cls) -> Environment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from ormco_trios.communicate.approval import DAY, PollSchedule
 from ormco_trios.communicate.async_client import AsyncCommunicateClient
@@ -22,6 +23,9 @@ from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress
 from ormco_trios.onboarding.remedies import Disconnected, Remedy, Repaired
 from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
 
+if TYPE_CHECKING:
+    from ormco_trios.core._lanes import AsyncLane
+
 
 class AsyncOnboarding(Shielded):
     """Connects one practice, from wherever it stands.
@@ -37,9 +41,6 @@ class AsyncOnboarding(Shielded):
         region: Which of Ormco's labs; by default what the account's country clearly says.
         schedule: When to look for the approval.
         progress: What an earlier process remembered, from ``onboarding.progress``.
-
-    Attributes:
-        progress: What to remember for another process; losing it does no harm.
     """
 
     def __init__(
@@ -52,13 +53,12 @@ class AsyncOnboarding(Shielded):
         schedule: PollSchedule | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self.progress = progress or Progress()
         clock = communicate.channel.clock
         self._desk = Desk(
             clock=clock,
             application=None if oauth is None else oauth.application,
             target=Target(region),
-            progress=self.progress,
+            progress=progress or Progress(),
             schedule=schedule or PollSchedule(),
         )
         self._services = (
@@ -77,6 +77,24 @@ class AsyncOnboarding(Shielded):
             },
             clock,
         )
+
+    @property
+    def progress(self) -> Progress:
+        """What to remember for another process; losing it does no harm."""
+        return self._desk.progress
+
+    @progress.setter
+    def progress(self, progress: Progress) -> None:
+        self._desk.progress = progress
+
+    @property
+    def lane(self) -> AsyncLane | None:
+        """Connections to use instead of the clients' own; a fleet's practices share a few."""
+        return self._runner.lane
+
+    @lane.setter
+    def lane(self, lane: AsyncLane | None) -> None:
+        self._runner.lane = lane
 
     async def check(self) -> Checklist:
         """Look at both services and change nothing.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from ormco_trios.communicate.approval import DAY, PollSchedule
 from ormco_trios.communicate.client import CommunicateClient
@@ -23,6 +24,9 @@ from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress
 from ormco_trios.onboarding.remedies import Disconnected, Remedy, Repaired
 from ormco_trios.ormcodigital.client import OrmcoDigitalClient
 
+if TYPE_CHECKING:
+    from ormco_trios.core._lanes import Lane
+
 
 class Onboarding(Shielded):
     """Connects one practice, from wherever it stands.
@@ -38,9 +42,6 @@ class Onboarding(Shielded):
         region: Which of Ormco's labs; by default what the account's country clearly says.
         schedule: When to look for the approval.
         progress: What an earlier process remembered, from ``onboarding.progress``.
-
-    Attributes:
-        progress: What to remember for another process; losing it does no harm.
     """
 
     def __init__(
@@ -53,13 +54,12 @@ class Onboarding(Shielded):
         schedule: PollSchedule | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self.progress = progress or Progress()
         clock = communicate.channel.clock
         self._desk = Desk(
             clock=clock,
             application=None if oauth is None else oauth.application,
             target=Target(region),
-            progress=self.progress,
+            progress=progress or Progress(),
             schedule=schedule or PollSchedule(),
         )
         self._services = (
@@ -78,6 +78,24 @@ class Onboarding(Shielded):
             },
             clock,
         )
+
+    @property
+    def progress(self) -> Progress:
+        """What to remember for another process; losing it does no harm."""
+        return self._desk.progress
+
+    @progress.setter
+    def progress(self, progress: Progress) -> None:
+        self._desk.progress = progress
+
+    @property
+    def lane(self) -> Lane | None:
+        """Connections to use instead of the clients' own; a fleet's practices share a few."""
+        return self._runner.lane
+
+    @lane.setter
+    def lane(self, lane: Lane | None) -> None:
+        self._runner.lane = lane
 
     def check(self) -> Checklist:
         """Look at both services and change nothing.

@@ -1,0 +1,506 @@
+"""The commands for many practices."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ormco_trios.cli.reporting import reporting
+from ormco_trios.cli.settings import configured_server, needed_setting
+from ormco_trios.core.clock import Clock, HurriedClock
+from ormco_trios.core.environment import Environment
+from ormco_trios.core.pacing import AsyncPacer, Pacer, TokenBucket
+from ormco_trios.fleet import (
+    AsyncFleet,
+    AsyncPracticeOpener,
+    FleetPractice,
+    FleetRecords,
+    FleetStatus,
+    Stage,
+    read_practices,
+)
+from ormco_trios.oauth.stores import FileTokenStore, MemoryTokenStore
+from ormco_trios.oauth.token import AsyncTokenStore, TokenStore
+
+if TYPE_CHECKING:
+    from ormco_trios.fleet.queue import FleetQueue
+    from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
+
+DATABASE = "ORMCO_TRIOS_FLEET_DATABASE"
+
+_STYLES = {
+    Stage.CONNECTED: "green",
+    Stage.WAITING: "blue",
+    Stage.NEEDS_AUTHORIZATION: "yellow",
+    Stage.UNREACHABLE: "magenta",
+    Stage.FAILED: "red",
+    Stage.ENROLLED: "dim",
+}
+_BAR = 30
+
+_records = click.option(
+    "--records",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("fleet.db"),
+    show_default=True,
+    help="The file that remembers where each practice stands.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+_rate = click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Most requests a second to each host.",
+)
+_report = click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the status as a page, with plots and with the links to send.",
+)
+_list = click.argument(
+    "practices", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="LIST"
+)
+
+
+@click.group(
+    epilog="Exit codes of run and status: 0 all connected, 3 waiting for Ormco, 4 only people can "
+    "go on, 6 somebody has to decide, 7 not known."
+)
+def fleet() -> None:
+    """Connect many practices.
+
+    LIST is a CSV file with the columns id, region, portal_username and portal_password, or JSON
+    lines.  The application is the one that ORMCO_TRIOS_CLIENT_ID and so on describe.
+
+    On one machine: run, status, authorize.
+
+    On many machines: key, migrate, enroll, worker, status, authorize, pause, resume, retry, reseal;
+    with ORMCO_TRIOS_FLEET_DATABASE and ORMCO_TRIOS_FLEET_KEYS, and the extra fleet.
+    """
+
+
+# --- one machine ----------------------------------------------------------------------------------
+
+
+@fleet.command()
+@click.argument(
+    "practices",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="[LIST]",
+    required=False,
+)
+@click.option(
+    "--sandbox",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Instead of a list: N practices of a simulator, whose doctors are played.",
+)
+@click.option("--stay", is_flag=True, help="Go on when only people can: look whether they have.")
+@click.option("--retry", is_flag=True, help="Try those again that had failed.")
+@click.option("--in-flight", type=click.IntRange(1, 256), default=32, show_default=True)
+@_rate
+@_records
+@_report
+@_json
+def run(
+    practices: Path | None,
+    sandbox: int | None,
+    stay: bool,
+    retry: bool,
+    in_flight: int,
+    rate: float,
+    records: Path,
+    report: Path | None,
+    as_json: bool,
+) -> None:
+    """Do everything that is missing for every practice.
+
+    Safe to interrupt and to repeat: it goes on from wherever each practice stands.
+    """
+    with reporting(as_json):
+        if (practices is None) == (sandbox is None):
+            raise click.UsageError("Give a LIST, or --sandbox with a number.")
+        if practices is None:
+            assert sandbox is not None
+            status = asyncio.run(_run_sandbox(sandbox, in_flight, as_json))
+        else:
+            known = read_practices(practices)
+            status = asyncio.run(
+                _run(known, records, in_flight, rate, as_json, stay=stay, retry=retry)
+            )
+        _finish(status, report, as_json)
+
+
+async def _run(
+    known: Mapping[str, FleetPractice],
+    path: Path,
+    in_flight: int,
+    rate: float,
+    as_json: bool,
+    *,
+    stay: bool,
+    retry: bool,
+) -> FleetStatus:
+    opener = _opener(
+        FileTokenStore(os.environ.get("ORMCO_TRIOS_TOKEN_FOLDER")), TokenBucket(rate, burst=5)
+    )
+    records = FleetRecords(path)
+    async with AsyncFleet(known, opener.open, records, in_flight=in_flight) as practices:
+        if retry:
+            practices.retry()
+        # Those with whom something happens without a person.
+        moving = {each.practice for each in records if not each.rests}
+        with _Display(practices.status, as_json) as display:
+            async for standing in practices.run():
+                display.update()
+                if standing.rests:
+                    moving.discard(standing.practice)
+                else:
+                    moving.add(standing.practice)
+                if not moving and not stay:
+                    break
+        return practices.status()
+
+
+async def _run_sandbox(n: int, in_flight: int, as_json: bool) -> FleetStatus:
+    """A simulated fleet: most are approved within hours, some never, one has a wrong password."""
+    import random
+    import tempfile
+
+    from ormco_trios.sandbox import Approval, Sandbox
+
+    rng = random.Random(n)  # noqa: S311 - a demonstration that is the same each time
+    clock = HurriedClock(3600.0)
+    with tempfile.TemporaryDirectory() as folder, Sandbox(clock=clock) as sandbox:
+        everyone = dict(enumerate(sandbox.practices(n), 1))
+        doctors = {f"practice-{number:04}": who for number, who in everyone.items()}
+        known: dict[str, FleetPractice] = {}
+        for number, (id, who) in enumerate(doctors.items(), 1):
+            hours = rng.lognormvariate(1.0, 0.8)
+            gone = number % 17 == 5
+            approval = Approval.removed_after if gone else Approval.after
+            sandbox.world.set_approval(approval(3600 * hours), practice=who.email)
+            known[id] = FleetPractice.model_validate(
+                {
+                    "id": id,
+                    "portal_username": who.portal_username,
+                    "portal_password": "wrong" if number % 23 == 7 else who.portal_password,
+                }
+            )
+        opener = AsyncPracticeOpener(
+            sandbox.environment,
+            client_id=sandbox.client_id,
+            client_secret=sandbox.client_secret,
+            redirect_uri=sandbox.redirect_uri,
+            store=MemoryTokenStore(),
+        )
+        records = FleetRecords(Path(folder, "fleet.db"))
+        async with AsyncFleet(
+            known, opener.open, records, in_flight=in_flight, clock=clock
+        ) as practices:
+            with _Display(practices.status, as_json) as display:
+                async for standing in practices.run():
+                    if standing.link is not None and rng.random() < 0.3:  # the others are busy
+                        address = sandbox.authorize(
+                            standing.link, email=doctors[standing.practice].email
+                        )
+                        await practices.authorized(standing.practice, address)
+                    display.update()
+            return practices.status()
+
+
+# --- both -----------------------------------------------------------------------------------------
+
+
+@fleet.command()
+@_records
+@_report
+@click.option("--links", is_flag=True, help="Print only the links to send, each with its practice.")
+@_json
+def status(records: Path, report: Path | None, links: bool, as_json: bool) -> None:
+    """Show where the practices stand: of the database if there is one, or of --records."""
+    with reporting(as_json):
+        if DATABASE in os.environ:
+            found = _with_queue(lambda queue: queue.status())
+        elif records.exists():
+            found = FleetStatus.of(FleetRecords(records), now=Clock().now())
+        else:
+            raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
+        if links:
+            for link in found.links:
+                click.echo(f"{link.practice}\t{link.url}")
+            return
+        _finish(found, report, as_json)
+
+
+@fleet.command()
+@click.argument("practice")
+@click.option(
+    "--list",
+    "practices",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The list of practices; on one machine only.",
+)
+@_records
+def authorize(practice: str, practices: Path | None, records: Path) -> None:
+    """Take the address that a practice was redirected to.
+
+    Paste it within three minutes of the practice's *Allow access*.
+    """
+    with reporting(as_json=False):
+        pasted = click.prompt("Address", hide_input=True, err=True)
+        try:
+            if DATABASE in os.environ:
+                _with_queue(lambda queue: queue.authorized(practice, pasted))
+            elif practices is None:
+                raise click.UsageError("Name the list of practices with --list.")
+            else:
+                asyncio.run(_authorize(read_practices(practices), records, practice, pasted))
+        except LookupError:
+            raise click.UsageError("There is no such practice in this fleet.") from None
+        click.echo("Taken. The run goes on with this practice by itself.")
+
+
+async def _authorize(
+    known: Mapping[str, FleetPractice], path: Path, practice: str, pasted: str
+) -> None:
+    opener = _opener(FileTokenStore(os.environ.get("ORMCO_TRIOS_TOKEN_FOLDER")), None)
+    async with AsyncFleet(known, opener.open, FleetRecords(path)) as practices:
+        await practices.authorized(practice, pasted)
+
+
+# --- many machines --------------------------------------------------------------------------------
+
+
+@fleet.command()
+def key() -> None:
+    """Print a new key for ORMCO_TRIOS_FLEET_KEYS; to rotate, put it in front of the old one."""
+    from ormco_trios.fleet.vault import Vault
+
+    click.echo(Vault.new_key())
+
+
+@fleet.command()
+def migrate() -> None:
+    """Make the tables, or bring them up to date; workers of the version before go on."""
+    with reporting(as_json=False):
+        version = _with_queue(lambda queue: queue.migrate())
+        click.echo(f"The fleet's tables are at version {version}.")
+
+
+@fleet.command()
+@_list
+@click.option("--priority", default=0, show_default=True, help="Higher goes first.")
+def enroll(practices: Path, priority: int) -> None:
+    """Add the practices of a list; those that are there already are left as they are."""
+    with reporting(as_json=False):
+        known = read_practices(practices)
+
+        async def enroll_all(queue: FleetQueue) -> int:
+            from ormco_trios.fleet.postgres import PostgresPractices
+
+            stored = PostgresPractices(queue.database)
+            new = 0
+            for practice in known.values():
+                await stored.save(practice)
+                new += await queue.enroll(practice.id, priority=priority)
+            return new
+
+        click.echo(f"{_with_queue(enroll_all)} of {len(known)} practices are new.")
+
+
+@fleet.command()
+@click.option("--concurrency", type=click.IntRange(1, 256), default=16, show_default=True)
+@_rate
+def worker(concurrency: int, rate: float) -> None:
+    """Do what is due, until stopped; start as many as you like, on any machine.
+
+    The rate is that of all workers together, so give it to each alike.
+    """
+    with reporting(as_json=False):
+        _with_queue(lambda queue: queue.work(concurrency=concurrency), rate=rate)
+
+
+@fleet.command()
+def pause() -> None:
+    """Let no round begin until `resume`."""
+    with reporting(as_json=False):
+        _with_queue(lambda queue: queue.pause())
+
+
+@fleet.command()
+def resume() -> None:
+    """Go on after `pause`."""
+    with reporting(as_json=False):
+        _with_queue(lambda queue: queue.resume())
+
+
+@fleet.command()
+def retry() -> None:
+    """Try those practices again that have failed."""
+    with reporting(as_json=False):
+        click.echo(f"{_with_queue(lambda queue: queue.retry())} practices are tried again.")
+
+
+@fleet.command()
+def reseal() -> None:
+    """Seal every secret with the first of the keys; afterwards the others can be dropped."""
+    with reporting(as_json=False):
+        count = _with_queue(lambda queue: queue.database.reseal())
+        click.echo(f"{count} secrets are sealed with the first key.")
+
+
+def _with_queue(do: Callable[[FleetQueue], Awaitable[T]], *, rate: float = 10.0) -> T:
+    async def inside() -> T:
+        async with _queue(rate) as queue:
+            return await do(queue)
+
+    return asyncio.run(inside())
+
+
+@asynccontextmanager
+async def _queue(rate: float) -> AsyncGenerator[FleetQueue]:
+    from ormco_trios.fleet.vault import Vault
+
+    conninfo = needed_setting(os.environ, "FLEET_DATABASE", "where the fleet's PostgreSQL is")
+    vault = Vault.from_env()
+    from ormco_trios.fleet.postgres import (
+        FleetDatabase,
+        PostgresPacer,
+        PostgresPractices,
+        PostgresTokenStore,
+    )
+    from ormco_trios.fleet.queue import FleetQueue
+
+    async with FleetDatabase(conninfo, vault) as database:
+        practices = PostgresPractices(database)
+        opener = _opener(PostgresTokenStore(database), PostgresPacer(database, rate, burst=5))
+
+        async def open_practice(practice: str) -> AsyncOnboarding:
+            return opener.open(await practices.load(practice))
+
+        async with FleetQueue(database, open_practice) as queue:
+            yield queue
+
+
+# --- shared ---------------------------------------------------------------------------------------
+
+
+def _opener(
+    store: TokenStore | AsyncTokenStore, pacer: Pacer | AsyncPacer | None
+) -> AsyncPracticeOpener:
+    source = os.environ
+    environment = Environment.from_env(source)
+    return AsyncPracticeOpener(
+        environment if pacer is None else environment.paced(pacer),
+        client_id=needed_setting(source, "CLIENT_ID", "the id of your application at 3Shape"),
+        client_secret=source.get("ORMCO_TRIOS_CLIENT_SECRET"),
+        redirect_uri=needed_setting(source, "REDIRECT_URI", "its registered redirect address"),
+        server=configured_server(source),
+        store=store,
+    )
+
+
+def _finish(status: FleetStatus, report: Path | None, as_json: bool) -> NoReturn:
+    if report is not None:
+        # It holds links that are for one practice each.
+        report.touch(mode=0o600)
+        report.write_text(status.to_html(), encoding="utf-8")
+    if as_json:
+        print(status.model_dump_json(indent=2))
+    else:
+        console = Console()
+        console.print(_table(status))
+        for problem, names in _grouped(status).items():
+            console.print(Text(f"\n{problem}"))
+            more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+            console.print(Text(f"  {', '.join(names[:8])}{more}", style="dim"))
+        if status.links:
+            console.print(
+                Text(
+                    f"\n{len(status.links)} practices have to open a link: "
+                    "`ormco-trios fleet status --links` lists them."
+                )
+            )
+    sys.exit(_exit_code(status))
+
+
+def _grouped(status: FleetStatus) -> dict[str, list[str]]:
+    """The failed practices by what happened to them."""
+    groups: dict[str, list[str]] = {}
+    for failure in status.failures:
+        groups.setdefault(failure.problem, []).append(failure.practice)
+    return groups
+
+
+def _exit_code(status: FleetStatus) -> int:
+    if status.stages[Stage.CONNECTED] == status.total:
+        return 0
+    for stage, code in {Stage.WAITING: 3, Stage.NEEDS_AUTHORIZATION: 4, Stage.FAILED: 6}.items():
+        if status.stages[stage]:
+            return code
+    return 7
+
+
+def _table(status: FleetStatus) -> Table:
+    """Counts by stage, as numbers and as bars."""
+    view = Table(box=None, show_header=False, pad_edge=False)
+    view.add_column()
+    view.add_column(justify="right")
+    view.add_column()
+    for stage, style in _STYLES.items():
+        n = status.stages[stage]
+        if n:
+            bar = "█" * max(1, round(_BAR * n / status.total))
+            view.add_row(Text(stage.title), Text(str(n)), Text(bar, style=style))
+    for name, value in status.summary()[-2:]:
+        if name not in {stage.title for stage in Stage}:
+            view.add_row(Text(name, style="dim"), Text(""), Text(value, style="dim"))
+    return view
+
+
+class _Display:
+    """The status while it changes: redrawn on a terminal, silent elsewhere."""
+
+    def __init__(self, look: Callable[[], FleetStatus], as_json: bool) -> None:
+        self._look = look
+        self._clock = Clock()
+        console = Console()
+        self._live = (
+            Live(console=console, transient=True, auto_refresh=False)
+            if console.is_terminal and not as_json
+            else None
+        )
+        self._next = 0.0
+
+    def __enter__(self) -> _Display:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def update(self) -> None:
+        """Look again, unless that was just done: for many practices it takes a while."""
+        began = self._clock.monotonic()
+        if self._live is not None and began >= self._next:
+            self._live.update(_table(self._look()), refresh=True)
+            now = self._clock.monotonic()
+            self._next = now + max(0.25, 10 * (now - began))

@@ -1,0 +1,28 @@
+"""How many rounds a fleet has done, for OpenTelemetry if its API is installed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from ormco_trios.fleet.standing import Stage
+
+
+@functools.cache
+def _counter() -> Callable[[str], None]:
+    if find_spec("opentelemetry") is None:
+        return lambda _: None
+    from opentelemetry import metrics
+
+    counter = metrics.get_meter("ormco_trios").create_counter(
+        "ormco_trios.fleet.rounds",
+        unit="{round}",
+        description="Rounds of onboarding, by the stage that each ended in",
+    )
+    return lambda stage: counter.add(1, {"stage": stage})
+
+
+def count_round(stage: Stage) -> None:
+    """Count one round, and where it led; never whose it was."""
+    _counter()(stage.value)

@@ -1,0 +1,101 @@
+"""From one application, and a practice's portal account, to a practice that can be connected."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from pydantic import SecretStr
+
+from ormco_trios.communicate.approval import PollSchedule
+from ormco_trios.communicate.async_client import AsyncCommunicateClient
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.environment import Environment
+from ormco_trios.core.events import OnEvent
+from ormco_trios.core.shield import Shielded
+from ormco_trios.core.transport import Timeout
+from ormco_trios.fleet.practices import FleetPractice
+from ormco_trios.oauth._colour import AnyAsyncTokenStore
+from ormco_trios.oauth.async_client import AsyncOAuthClient
+from ormco_trios.oauth.server import AuthorizationServer
+from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
+from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
+
+
+class _Common(TypedDict):
+    environment: Environment
+    timeout: Timeout | None
+    clock: Clock | None
+    on_event: OnEvent | None
+
+
+class AsyncPracticeOpener(Shielded):
+    """Makes the clients of a practice, for as long as one round takes.
+
+    Args:
+        environment: Which hosts; by default `Environment.from_env`.  Give it a pacer, and all
+            practices together keep to its rate.
+        client_id: Of the application that every practice signs in with.
+        store: Where all their tokens are, by the practices' ids.
+        server: The application's dialect; the classic one by default.
+        schedule: When to look for an approval.
+        timeout: Limits of one attempt, in seconds.
+        clock: For tests and the sandbox.
+        on_event: Called after each request with a `CallEvent`, which is safe to log.
+    """
+
+    def __init__(
+        self,
+        environment: Environment | None = None,
+        *,
+        client_id: str,
+        client_secret: str | SecretStr | None = None,
+        redirect_uri: str,
+        store: AnyAsyncTokenStore,
+        server: AuthorizationServer | None = None,
+        schedule: PollSchedule | None = None,
+        timeout: Timeout | None = None,
+        clock: Clock | None = None,
+        on_event: OnEvent | None = None,
+    ) -> None:
+        self._common: _Common = {
+            "environment": environment or Environment.from_env(),
+            "timeout": timeout,
+            "clock": clock,
+            "on_event": on_event,
+        }
+        self._client_id = client_id
+        self._client_secret = (
+            SecretStr(client_secret) if isinstance(client_secret, str) else client_secret
+        )
+        self._redirect_uri = redirect_uri
+        self._store = store
+        self._server = server
+        self._schedule = schedule
+
+    @property
+    def clock(self) -> Clock:
+        """The time that the practices live in."""
+        return self._common["clock"] or self._common["environment"].clock or Clock()
+
+    def open(self, practice: FleetPractice) -> AsyncOnboarding:
+        """The practice, ready to be connected."""
+        oauth = AsyncOAuthClient(
+            client_id=self._client_id,
+            client_secret=self._client_secret,
+            redirect_uri=self._redirect_uri,
+            store=self._store,
+            account=practice.id,
+            server=self._server,
+            **self._common,
+        )
+        return AsyncOnboarding(
+            communicate=AsyncCommunicateClient(auth=oauth.auth, **self._common),
+            ormco=AsyncOrmcoDigitalClient(
+                username=practice.portal_username,
+                password=practice.portal_password,
+                **self._common,
+            ),
+            oauth=oauth,
+            region=practice.region,
+            schedule=self._schedule,
+        )

@@ -1,0 +1,102 @@
+# Generated from async_opener.py by tools/mirror.py; edit that file.
+"""From one application, and a practice's portal account, to a practice that can be connected."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from pydantic import SecretStr
+
+from ormco_trios.communicate.approval import PollSchedule
+from ormco_trios.communicate.client import CommunicateClient
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.environment import Environment
+from ormco_trios.core.events import OnEvent
+from ormco_trios.core.shield import Shielded
+from ormco_trios.core.transport import Timeout
+from ormco_trios.fleet.practices import FleetPractice
+from ormco_trios.oauth._colour import AnyTokenStore
+from ormco_trios.oauth.client import OAuthClient
+from ormco_trios.oauth.server import AuthorizationServer
+from ormco_trios.onboarding.onboarding import Onboarding
+from ormco_trios.ormcodigital.client import OrmcoDigitalClient
+
+
+class _Common(TypedDict):
+    environment: Environment
+    timeout: Timeout | None
+    clock: Clock | None
+    on_event: OnEvent | None
+
+
+class PracticeOpener(Shielded):
+    """Makes the clients of a practice, for as long as one round takes.
+
+    Args:
+        environment: Which hosts; by default `Environment.from_env`.  Give it a pacer, and all
+            practices together keep to its rate.
+        client_id: Of the application that every practice signs in with.
+        store: Where all their tokens are, by the practices' ids.
+        server: The application's dialect; the classic one by default.
+        schedule: When to look for an approval.
+        timeout: Limits of one attempt, in seconds.
+        clock: For tests and the sandbox.
+        on_event: Called after each request with a `CallEvent`, which is safe to log.
+    """
+
+    def __init__(
+        self,
+        environment: Environment | None = None,
+        *,
+        client_id: str,
+        client_secret: str | SecretStr | None = None,
+        redirect_uri: str,
+        store: AnyTokenStore,
+        server: AuthorizationServer | None = None,
+        schedule: PollSchedule | None = None,
+        timeout: Timeout | None = None,
+        clock: Clock | None = None,
+        on_event: OnEvent | None = None,
+    ) -> None:
+        self._common: _Common = {
+            "environment": environment or Environment.from_env(),
+            "timeout": timeout,
+            "clock": clock,
+            "on_event": on_event,
+        }
+        self._client_id = client_id
+        self._client_secret = (
+            SecretStr(client_secret) if isinstance(client_secret, str) else client_secret
+        )
+        self._redirect_uri = redirect_uri
+        self._store = store
+        self._server = server
+        self._schedule = schedule
+
+    @property
+    def clock(self) -> Clock:
+        """The time that the practices live in."""
+        return self._common["clock"] or self._common["environment"].clock or Clock()
+
+    def open(self, practice: FleetPractice) -> Onboarding:
+        """The practice, ready to be connected."""
+        oauth = OAuthClient(
+            client_id=self._client_id,
+            client_secret=self._client_secret,
+            redirect_uri=self._redirect_uri,
+            store=self._store,
+            account=practice.id,
+            server=self._server,
+            **self._common,
+        )
+        return Onboarding(
+            communicate=CommunicateClient(auth=oauth.auth, **self._common),
+            ormco=OrmcoDigitalClient(
+                username=practice.portal_username,
+                password=practice.portal_password,
+                **self._common,
+            ),
+            oauth=oauth,
+            region=practice.region,
+            schedule=self._schedule,
+        )

@@ -1,0 +1,121 @@
+"""The practices of a fleet: an id each, and what it takes to sign in to the portal."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from ormco_trios.communicate.regions import Region
+from ormco_trios.core.errors import ConfigurationError
+
+PracticeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""Stands in queues, logs and reports, so it must not say who the practice is."""
+
+
+class FleetPractice(BaseModel):
+    """One practice of a fleet.
+
+    Attributes:
+        id: Your own name for it: letters, digits, ``.``, ``_`` and ``-``; no e-mail address.
+        region: Which of Ormco's labs; by default what the account's country clearly says.
+        portal_username: Of its OrmcoDigital account.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    id: PracticeId
+    region: Region | None = None
+    portal_username: str = Field(min_length=1, repr=False)
+    portal_password: SecretStr = Field(min_length=1)
+
+    def to_json(self) -> str:
+        """Everything, the password included: for a store that is encrypted, never for a log."""
+        return json.dumps(
+            {
+                "id": self.id,
+                "region": self.region and self.region.value,
+                "portal_username": self.portal_username,
+                "portal_password": self.portal_password.get_secret_value(),
+            }
+        )
+
+
+def read_practices(path: str | Path) -> dict[str, FleetPractice]:
+    """The practices in a file, by their ids.
+
+    Args:
+        path: CSV with a heading (``id``, ``region``, ``portal_username``, ``portal_password``;
+            separated by commas, semicolons or tabs), or JSON lines if it ends in ``.jsonl``.
+
+    Raises:
+        ConfigurationError: A line is not a practice, or an id stands there twice; names the line
+            and the column, and quotes nothing of it.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The list of practices cannot be read ({type(error).__name__}).",
+            advice="It has to be a text file in UTF-8.",
+        ) from None
+    rows = _json_lines(text) if path.suffix in {".jsonl", ".ndjson"} else _csv(text)
+    return {practice.id: practice for practice in _checked(rows)}
+
+
+def _checked(rows: Iterable[tuple[int, Any]]) -> Iterator[FleetPractice]:
+    lines: dict[str, int] = {}
+    for line, row in rows:
+        practice, problem = _practice(row)
+        if practice is None:
+            raise ConfigurationError(f"Line {line} is not a practice: {problem}.")
+        if practice.id in lines:
+            raise ConfigurationError(
+                f"Line {line} has the id of line {lines[practice.id]}.",
+                advice="Each practice stands in the list once.",
+            )
+        lines[practice.id] = line
+        yield practice
+
+
+def _practice(row: object) -> tuple[FleetPractice | None, str]:
+    """The practice, or what is wrong with it."""
+    try:
+        return FleetPractice.model_validate(row), ""
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        return None, f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+
+
+def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    heading = text.partition("\n")[0]
+    delimiter = max(",;\t", key=heading.count)
+    reader = csv.DictReader(text.splitlines(), delimiter=delimiter, strict=True)
+    try:
+        for row in reader:
+            cells: dict[str | None, Any] = {**row}
+            if None in cells or None in cells.values():
+                raise ConfigurationError(
+                    f"Line {reader.line_num} does not have as many cells as the heading."
+                )
+            yield reader.line_num, {str(name).strip(): cell for name, cell in row.items() if cell}
+    except csv.Error:
+        raise ConfigurationError(f"Line {reader.line_num} is not CSV.") from None
+
+
+def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row: Any = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            raise ConfigurationError(f"Line {number} is not a JSON object.")
+        yield number, row

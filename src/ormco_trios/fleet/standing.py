@@ -1,0 +1,167 @@
+"""Where each practice of a fleet stands, and when to look at it again: pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from ormco_trios.communicate.approval import (
+    TRANSIENT,
+    Jitter,
+    PollSchedule,
+    hint_in,
+    random_jitter,
+)
+from ormco_trios.core.errors import OrmcoTriosError, TokenNotSaved
+from ormco_trios.onboarding.checklist import Actor
+from ormco_trios.onboarding.outcomes import (
+    Connected,
+    NeedsAuthorization,
+    Outcome,
+    Progress,
+    Purpose,
+    Waiting,
+)
+
+
+class Stage(enum.Enum):
+    """What a practice is waiting for."""
+
+    ENROLLED = "enrolled"
+    """Not looked at yet."""
+    UNREACHABLE = "unreachable"
+    """Its last round failed in a way that may pass; it is tried again, ever more rarely."""
+    WAITING = "waiting"
+    """For Ormco's approval."""
+    NEEDS_AUTHORIZATION = "needs_authorization"
+    """For a person at the practice, who has to open a link."""
+    FAILED = "failed"
+    """For somebody who decides: nothing more happens until ``retry``."""
+    CONNECTED = "connected"
+
+    @property
+    def title(self) -> str:
+        """The stage for people."""
+        return _TITLES[self]
+
+
+_TITLES = {
+    Stage.ENROLLED: "Not looked at yet",
+    Stage.UNREACHABLE: "A service cannot be reached",
+    Stage.WAITING: "Waiting for Ormco's approval",
+    Stage.NEEDS_AUTHORIZATION: "Link to be opened by the practice",
+    Stage.FAILED: "Failed: somebody has to decide",
+    Stage.CONNECTED: "Connected",
+}
+
+_ACTORS = {
+    Stage.ENROLLED: Actor.LIBRARY,
+    Stage.UNREACHABLE: Actor.LIBRARY,
+    Stage.WAITING: Actor.ORMCO,
+    Stage.NEEDS_AUTHORIZATION: Actor.PRACTICE,
+    Stage.FAILED: Actor.PRACTICE,
+    Stage.CONNECTED: Actor.NOBODY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One practice of a fleet, as its last round left it.
+
+    Attributes:
+        practice: Its id.
+        since: Since when it is in this stage.
+        due: When to look again; None when nothing happens by itself any more.
+        rounds: Rounds so far.
+        problem: Why it failed, in words for people.
+        progress: For the next round; holds secrets.
+    """
+
+    practice: str
+    stage: Stage
+    since: datetime
+    due: datetime | None
+    rounds: int = 0
+    problem: str | None = None
+    progress: Progress = field(default_factory=Progress, repr=False)
+
+    @classmethod
+    def enrolled(cls, practice: str, now: datetime) -> Standing:
+        """A practice that is new to the fleet, and due."""
+        return cls(practice, Stage.ENROLLED, since=now, due=now)
+
+    @property
+    def actor(self) -> Actor:
+        """Who has to act."""
+        return _ACTORS[self.stage]
+
+    @property
+    def link(self) -> str | None:
+        """What the practice has to open, while it needs authorization."""
+        pending = self.progress.pending
+        if self.stage is not Stage.NEEDS_AUTHORIZATION or pending is None:
+            return None
+        return pending[1].url
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing happens with it until a person acts, if at all."""
+        return self.due is None or self.link is not None
+
+    @property
+    def purpose(self) -> Purpose | None:
+        """What the link is for."""
+        pending = self.progress.pending
+        return None if self.link is None or pending is None else pending[0]
+
+    def due_at(self, moment: datetime, *, progress: Progress | None = None) -> Standing:
+        """The same, to be looked at again at ``moment``."""
+        return replace(self, due=moment, progress=progress or self.progress)
+
+    def after(
+        self,
+        answer: Outcome | Exception,
+        *,
+        now: datetime,
+        schedule: PollSchedule,
+        jitter: Jitter = random_jitter,
+    ) -> Standing:
+        """Where it stands after a round."""
+        hint: float | None = None
+        problem: str | None = None
+        since: datetime | None = None
+        match answer:
+            case Connected():
+                stage = Stage.CONNECTED
+            case Waiting():
+                stage, since = Stage.WAITING, answer.since
+            case NeedsAuthorization():
+                stage, problem = Stage.NEEDS_AUTHORIZATION, answer.problem
+            case OrmcoTriosError() if isinstance(answer, (*TRANSIENT, TokenNotSaved)):
+                stage, problem, hint = Stage.UNREACHABLE, str(answer), hint_in(answer)
+            case OrmcoTriosError():
+                stage, problem = Stage.FAILED, str(answer)
+            case _:
+                # Not ours, so nothing is known of what its text may hold.
+                stage, problem = Stage.FAILED, f"It failed with {type(answer).__name__}."
+        if since is None:
+            since = self.since if stage is self.stage else now
+        due: datetime | None = None
+        if isinstance(answer, Waiting):
+            due = answer.until
+        elif stage in _LOOKED_AT_AGAIN:
+            pause = schedule.next((now - since).total_seconds(), hint, jitter())
+            due = now + timedelta(seconds=pause)
+        return Standing(
+            practice=self.practice,
+            stage=stage,
+            since=since,
+            due=due,
+            rounds=self.rounds + 1,
+            problem=problem,
+            progress=self.progress,
+        )
+
+
+_LOOKED_AT_AGAIN = frozenset({Stage.UNREACHABLE, Stage.NEEDS_AUTHORIZATION})

@@ -1,0 +1,458 @@
+"""A fleet whose workers are killed while its practices live: approvals, doctors, removals, faults.
+
+One process has the sandbox's server, with time that runs fast, and the doctors: they open the links
+that the fleet's status shows, and the address they are sent to is handed over as a web application
+would.  Other processes do the rounds, on a queue over PostgreSQL or on one machine without one, and
+are killed in the middle.  In the end each practice stands where the World says it stands.
+
+``python -m tests.fleet.chaos queue --practices 1000`` is the long form; ``nox -s fleet`` runs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+ROOT = Path(__file__).resolve().parents[2]
+
+Form = Literal["queue", "one-machine"]
+
+# Where a worker is killed: right after its n-th answer of an operation, before anything is kept.
+# Each dies three times, and the second does not come back from the last.
+DEATHS = {
+    0: ["connections.request:2", "users.me:15", "session.create:3"],
+    1: ["connections.request:2", "users.me:10", "users.me:20"],
+}
+FAULTS: list[dict[str, Any]] = [
+    {"status": 503, "when": "before"},
+    {"status": 503, "when": "after"},
+    {"status": 429, "retry_after": 20},
+    {"network": "reset", "when": "after"},
+    {"network": "truncate"},
+    {"status": 200, "body": "<html>maintenance</html>"},
+]
+
+
+@dataclass
+class Job:
+    """What a worker is told."""
+
+    form: Form
+    base_url: str
+    folder: str
+    conninfo: str
+    key: str
+    client_id: str
+    client_secret: str
+    redirect_uri: str
+    scale: float
+    start: float
+    origin: float
+    rate: float
+    practices: list[dict[str, str]]
+    concurrency: int = 16
+    interval: float = 0.0
+
+
+@dataclass
+class Result:
+    """What became of the fleet, and what must not have happened."""
+
+    stages: dict[str, int]
+    kills: dict[str, int]
+    faults: int
+    seconds: float
+    problems: list[str] = field(default_factory=list)
+
+
+OPERATIONS = [
+    "connections.request",
+    "profile.get",
+    "profile.update",
+    "session.create",
+    "oauth.token",
+    "trios.authorization",
+    "trios.status",
+    "trios.submit_code",
+    "users.me",
+]
+
+FATES = {"approved": 88, "removed": 5, "held": 4, "locked-out": 3}
+
+
+# --- the fleet, as any of the processes opens it --------------------------------------------------
+
+
+def clock_of(job: Job) -> Any:
+    from ormco_trios.core.clock import ScaledClock
+
+    return ScaledClock(job.scale, start=job.start, origin=job.origin)
+
+
+@asynccontextmanager
+async def open_fleet(job: Job, on_event: Any = None) -> AsyncIterator[tuple[Any, Any]]:
+    """The queue, or the fleet of one machine; and what opens a practice."""
+    from ormco_trios import Environment, FileTokenStore, PollSchedule, Timeout
+    from ormco_trios.core.pacing import TokenBucket
+    from ormco_trios.fleet import AsyncFleet, AsyncPracticeOpener, FleetPractice, FleetRecords
+
+    clock = clock_of(job)
+    practices = {each["id"]: FleetPractice.model_validate(each) for each in job.practices}
+    environment = Environment.sandbox(job.base_url)
+
+    def opener(store: Any, pacer: Any) -> AsyncPracticeOpener:
+        return AsyncPracticeOpener(
+            environment.paced(pacer) if job.rate else environment,
+            client_id=job.client_id,
+            client_secret=job.client_secret,
+            redirect_uri=job.redirect_uri,
+            store=store,
+            schedule=PollSchedule.fixed(job.interval) if job.interval else None,
+            timeout=Timeout(connect=20, read=20, total=30),
+            clock=clock,
+            on_event=on_event,
+        )
+
+    if job.form == "one-machine":
+        records = FleetRecords(Path(job.folder, "fleet.db"))
+        opens = opener(FileTokenStore(job.folder), TokenBucket(job.rate or 1))
+        async with AsyncFleet(practices, opens.open, records, clock=clock) as fleet:
+            yield fleet, lambda id: opens.open(practices[id])
+        records.close()
+        return
+
+    from ormco_trios.fleet.postgres import FleetDatabase, PostgresPacer, PostgresTokenStore
+    from ormco_trios.fleet.queue import FleetQueue
+    from ormco_trios.fleet.vault import Vault
+
+    async with FleetDatabase(job.conninfo, Vault([job.key])) as database:
+        sealed = opener(PostgresTokenStore(database), PostgresPacer(database, job.rate or 1))
+
+        async def open_practice(practice: str) -> Any:
+            return sealed.open(practices[practice])
+
+        async with FleetQueue(database, open_practice, clock=clock) as queue:
+            yield queue, lambda id: sealed.open(practices[id])
+
+
+async def status_of(fleet: Any) -> Any:
+    status = fleet.status()
+    return await status if asyncio.iscoroutine(status) else status
+
+
+# --- a worker -------------------------------------------------------------------------------------
+
+
+async def work(job: Job, death: str) -> None:
+    """Do rounds until killed, or until there is nothing left to do."""
+    operation, _, count = death.partition(":")
+    left = int(count or 0)
+
+    def killer(event: Any) -> None:
+        nonlocal left
+        if event.operation == operation:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    async with open_fleet(job, on_event=killer) as (fleet, _):
+        if job.form == "one-machine":
+            async for _ in fleet.run():
+                pass
+        else:
+            await fleet.work(
+                concurrency=job.concurrency,
+                polling=0.2,
+                stalled_after=3.0,
+                sweep="* * * * * *",
+            )
+
+
+async def keep_working(
+    job: Job, deaths: list[str], kills: Counter[str], *, comes_back: bool
+) -> None:
+    """Start a worker, and again each time it has died."""
+    for death in [*deaths, *(["never"] if comes_back else [])]:
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "tests.fleet.chaos", "--worker", death),
+            stdin=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=ROOT,
+        )
+        try:
+            _, told = await worker.communicate(json.dumps(asdict(job)).encode())
+        finally:
+            if worker.returncode is None:
+                worker.kill()
+                await worker.wait()
+        if worker.returncode == -signal.SIGKILL:
+            kills[death] += 1
+        elif worker.returncode == 0 and job.form == "one-machine":
+            return
+        else:
+            raise RuntimeError(f"a worker ended with {worker.returncode}: {told.decode()[-4000:]}")
+
+
+# --- the practices --------------------------------------------------------------------------------
+
+
+@dataclass
+class Life:
+    """Who there is, and what will become of each."""
+
+    expected: dict[str, Any] = field(default_factory=dict)
+    known: list[dict[str, str]] = field(default_factory=list)
+    doctors: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def over(self, status: Any) -> bool:
+        """Whether everybody is where they end."""
+        ends = Counter(self.expected.values())
+        return all(status.stages[stage] == n for stage, n in ends.items())
+
+
+async def doctors(job: Job, life: Life, fleet: Any) -> None:
+    """Open each link that is shown, some of them late, and hand over what comes of it."""
+    import httpx
+
+    from ormco_trios import errors
+    from ormco_trios.sandbox import JourneyFailed, World
+    from ormco_trios.sandbox.browser import authorize
+
+    world = World(base_url=job.base_url)
+    rng = random.Random(len(life.doctors))
+    # When each may be asked again: not while it is being answered, nor right after.
+    asked: dict[str, float] = {}
+    now = asyncio.get_running_loop().time
+
+    def open_link(link: Any) -> str:
+        email, password = life.doctors[link.practice]
+        return authorize(world, link.url, allow=True, email=email, password=password, served=True)
+
+    async def answer(link: Any) -> None:
+        try:
+            address = await asyncio.to_thread(open_link, link)
+            await fleet.authorized(link.practice, address)
+        except (errors.OrmcoTriosError, JourneyFailed, httpx.HTTPError):
+            asked[link.practice] = now()  # they try again
+
+    while not life.over(status := await status_of(fleet)):
+        links = [
+            link
+            for link in status.links
+            if asked.get(link.practice, 0.0) <= now() and rng.random() < 0.5
+        ]
+        asked.update((link.practice, now() + 10.0) for link in links)
+        for start in range(0, len(links), 8):
+            await asyncio.gather(*map(answer, links[start : start + 8]))
+        await asyncio.sleep(0.3)
+
+
+def populate(sandbox: Any, practices: int, rng: random.Random, minutes: float) -> Life:
+    """Practices, each with a fate of its own."""
+    from ormco_trios.fleet import Stage
+    from ormco_trios.sandbox import Approval
+
+    life = Life()
+    for number, who in enumerate(sandbox.practices(practices)):
+        id = f"p{number:05}"
+        fate = rng.choices(list(FATES), list(FATES.values()))[0]
+        time = 60 * minutes * rng.lognormvariate(0, 0.7)
+        # What is removed before anybody has seen it, since its worker is dead, is asked for again:
+        # nobody can tell it from what never arrived.
+        removal = Approval.removed_after(max(time, 900.0))
+        approval = {"removed": removal, "held": Approval.held()}
+        sandbox.world.set_approval(approval.get(fate, Approval.after(time)), practice=who.email)
+        life.expected[id] = {"approved": Stage.CONNECTED, "held": Stage.WAITING}.get(
+            fate, Stage.FAILED
+        )
+        life.known.append(
+            {
+                "id": id,
+                "portal_username": who.portal_username,
+                "portal_password": "wrong" if fate == "locked-out" else who.portal_password,
+            }
+        )
+        life.doctors[id] = (who.email, who.password)
+    return life
+
+
+async def live(
+    form: Form,
+    folder: Path,
+    *,
+    practices: int,
+    conninfo: str = "",
+    seed: int = 1,
+    scale: float = 60.0,
+    minutes: float = 10.0,
+    fault_rate: float = 0.004,
+    limit: float = 600.0,
+) -> Result:
+    """The life of a fleet.
+
+    Args:
+        scale: How fast its time goes.
+        minutes: What an approval takes in the middle, in its time.
+        fault_rate: Share of the requests that each kind of fault hits.
+        limit: Seconds of real time, after which it is given up.
+    """
+    from ormco_trios.core.clock import ScaledClock
+    from ormco_trios.fleet.vault import Vault
+    from ormco_trios.sandbox import Sandbox
+
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    clock = ScaledClock(scale)
+    kills: Counter[str] = Counter()
+    with Sandbox(server=True, clock=clock, seed=seed) as sandbox:
+        life = populate(sandbox, practices, random.Random(seed), minutes)
+        planned = [
+            sandbox.fault(operation, times=None, rate=fault_rate, seed=seed + number, **kind)
+            for number, (operation, kind) in enumerate(
+                (operation, kind) for operation in OPERATIONS for kind in FAULTS
+            )
+        ]
+        job = Job(
+            form=form,
+            base_url=sandbox.base_url,
+            folder=str(folder),
+            conninfo=conninfo,
+            key=Vault.new_key(),
+            client_id=sandbox.client_id,
+            client_secret=sandbox.client_secret,
+            redirect_uri=sandbox.redirect_uri,
+            scale=clock.scale,
+            start=clock.start,
+            origin=clock.origin,
+            rate=0.0,
+            practices=life.known,
+        )
+        began = asyncio.get_running_loop().time()
+        async with open_fleet(job) as (fleet, open_practice):
+            if form == "queue":
+                await fleet.migrate()
+                for id in life.expected:
+                    assert await fleet.enroll(id)
+                    assert not await fleet.enroll(id)
+                plan = [(deaths, number == 0) for number, deaths in DEATHS.items()]
+            else:
+                plan = [(DEATHS[0], True)]
+            workers = [
+                asyncio.create_task(keep_working(job, deaths, kills, comes_back=back))
+                for deaths, back in plan
+            ]
+            people = asyncio.create_task(doctors(job, life, fleet))
+            problems = await until_done(people, workers, limit)
+            seconds = asyncio.get_running_loop().time() - began
+            sandbox.world.faults.clear()
+            problems += judge(sandbox, life)
+            problems += await compare(life, fleet, open_practice)
+            status = await status_of(fleet)
+        return Result(
+            stages={stage.value: n for stage, n in status.stages.items() if n},
+            kills=dict(kills),
+            faults=sum(fault.fired for fault in planned),
+            seconds=round(seconds, 1),
+            problems=problems,
+        )
+
+
+async def until_done(
+    people: asyncio.Task[None], workers: list[asyncio.Task[None]], limit: float
+) -> list[str]:
+    """Wait for the doctors to have nothing left to do; what went wrong meanwhile."""
+    deadline = asyncio.get_running_loop().time() + limit
+    waiting = {people, *workers}
+    while not people.done() and (left := deadline - asyncio.get_running_loop().time()) > 0:
+        ended, waiting = await asyncio.wait(
+            waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED
+        )
+        if any(task.exception() for task in ended):
+            break
+    problems = [] if people.done() else ["it was not done in time"]
+    for task in (people, *workers):
+        task.cancel()
+    ended_with = await asyncio.gather(people, *workers, return_exceptions=True)
+    return problems + [f"{e!r}" for e in ended_with if isinstance(e, Exception)]
+
+
+def judge(sandbox: Any, life: Life) -> list[str]:
+    """What the World has seen that must not have happened."""
+    journal = sandbox.journal
+    problems = [f"{e.operation}: {e.explain}" for e in journal if "used before" in e.explain]
+    made = journal.count("connections.request", wrote=True)
+    if made != len(life.expected):
+        problems.append(f"{made} connection requests for {len(life.expected)} practices")
+    return problems
+
+
+async def compare(life: Life, fleet: Any, open_practice: Any) -> list[str]:
+    """With the tokens that were kept, and nothing else, all are found where they should be."""
+    from ormco_trios.core._lanes import AsyncLane
+    from ormco_trios.fleet import Stage
+
+    status = await status_of(fleet)
+    failed = {each.practice for each in status.failures}
+    problems = []
+    lane = AsyncLane("httpx")
+    for id, stage in life.expected.items():
+        if stage is Stage.FAILED:
+            found = "failed" if id in failed else "not failed"
+        else:
+            practice = open_practice(id)
+            practice.lane = lane
+            found = (await practice.check()).state.value
+        if found != stage.value:
+            problems.append(f"{id} is {found}, and should be {stage.value}")
+    await lane.aclose()
+    return problems
+
+
+def main() -> None:
+    """The long form, or a worker of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("form", nargs="?", choices=["queue", "one-machine"])
+    parser.add_argument("--practices", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        asyncio.run(work(Job(**json.load(sys.stdin)), options.worker))
+        return
+    from tests.fleet.database import new_database, postgres
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        conninfo = ""
+        if options.form == "queue":
+            conninfo = new_database(stack.enter_context(postgres()), "fleet")
+        result = asyncio.run(
+            live(
+                options.form,
+                Path(folder),
+                practices=options.practices,
+                conninfo=conninfo,
+                seed=options.seed,
+                minutes=20.0,
+                limit=3600.0,
+            )
+        )
+    print(f"seed {options.seed}: {result}")
+    sys.exit(1 if result.problems else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""The commands for many practices, as a shell would run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ormco_trios.core.clock import Clock
+from ormco_trios.fleet import FleetStatus, Stage
+from ormco_trios.fleet.vault import Vault
+from ormco_trios.sandbox import Approval, Sandbox
+
+pytestmark = pytest.mark.socket
+
+COMMAND = [sys.executable, "-c", "from ormco_trios.cli import main; main()", "fleet"]
+
+
+class Shell:
+    """A shell in a folder of its own, set up for a sandbox with three practices."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path, **settings: str) -> None:
+        self.sandbox = sandbox
+        self.folder = folder
+        self.doctors = {f"p{n}": who for n, who in enumerate(sandbox.practices(3))}
+        lines = [
+            f"{id},{who.portal_username},{who.portal_password}" for id, who in self.doctors.items()
+        ]
+        text = "\n".join(["id,portal_username,portal_password", *lines])
+        (folder / "list.csv").write_text(text)
+        self.environ = {
+            **os.environ,
+            "ORMCO_TRIOS_ENVIRONMENT": "sandbox",
+            "ORMCO_TRIOS_SANDBOX_URL": sandbox.base_url,
+            "ORMCO_TRIOS_CLIENT_ID": sandbox.client_id,
+            "ORMCO_TRIOS_CLIENT_SECRET": sandbox.client_secret,
+            "ORMCO_TRIOS_REDIRECT_URI": sandbox.redirect_uri,
+            "ORMCO_TRIOS_TOKEN_FOLDER": str(folder / "tokens"),
+            **settings,
+        }
+
+    def __call__(self, *arguments: str, paste: str = "", code: int = 0) -> str:
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            input=paste,
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            env=self.environ,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        for who in self.doctors.values():
+            assert who.portal_password not in done.stdout + done.stderr
+        return done.stdout
+
+    def open_links(self, *extra: str) -> int:
+        """Each doctor opens their link, and somebody pastes what they were sent to."""
+        links = dict(line.split("\t") for line in self("status", "--links").splitlines())
+        for practice, link in links.items():
+            address = self.sandbox.authorize(link, email=self.doctors[practice].email)
+            self("authorize", practice, *extra, paste=address + "\n")
+        return len(links)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(server=True, clock=Clock(), approval=Approval.immediately()) as sandbox:
+        yield sandbox
+
+
+def test_one_machine(sandbox: Sandbox, tmp_path: Path) -> None:
+    shell = Shell(sandbox, tmp_path)
+    assert "no fleet yet" in shell_error(shell, "status")
+    for _ in range(2):  # to sign in, and for Ormco
+        assert "3 practices have to open a link" in shell("run", "list.csv", code=4)
+        assert shell.open_links("--list", "list.csv") == 3
+    assert "Connected" in shell("run", "list.csv", "--report", "report.html")
+    status = FleetStatus.model_validate_json(shell("status", "--json"))
+    assert status.stages[Stage.CONNECTED] == 3
+    report = tmp_path / "report.html"
+    assert "3 of 3 practices connected" in report.read_text()
+    assert report.stat().st_mode & 0o077 == 0
+    assert sandbox.journal.count("connections.request", wrote=True) == 3
+
+
+def test_many_machines(sandbox: Sandbox, tmp_path: Path, conninfo: str) -> None:
+    shell = Shell(
+        sandbox,
+        tmp_path,
+        ORMCO_TRIOS_FLEET_DATABASE=conninfo,
+        ORMCO_TRIOS_FLEET_KEYS=Vault.new_key(),
+    )
+    assert "version 2" in shell("migrate")
+    assert "3 of 3 practices are new" in shell("enroll", "list.csv")
+    assert "0 of 3 practices are new" in shell("enroll", "list.csv")
+    shell("pause")
+    worker = subprocess.Popen(
+        [*COMMAND, "worker", "--rate", "50"],
+        cwd=tmp_path,
+        env=shell.environ,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        shell("resume")
+        opened = 0
+        for _ in range(60):
+            status = FleetStatus.model_validate_json(until(shell))
+            if status.stages[Stage.CONNECTED] == 3:
+                break
+            opened += shell.open_links()
+        assert opened == 6
+    finally:
+        worker.terminate()
+        _, told = worker.communicate(timeout=30)
+    assert worker.returncode == 0, told
+    assert "sandbox-" not in told
+    assert shell("reseal").startswith("9 secrets")
+    assert sandbox.journal.count("connections.request", wrote=True) == 3
+
+
+def until(shell: Shell) -> str:
+    """The status as soon as there is a link, or everybody is connected."""
+    for _ in range(100):
+        done = subprocess.run(
+            [*COMMAND, "status", "--json"],
+            capture_output=True,
+            text=True,
+            env=shell.environ,
+            check=False,
+        )
+        if done.returncode in (0, 4):
+            return done.stdout
+        time.sleep(0.05)
+    pytest.fail("the worker does nothing")
+
+
+def test_a_simulated_fleet() -> None:
+    done = subprocess.run(
+        [*COMMAND, "run", "--sandbox", "8", "--json"], capture_output=True, text=True, check=False
+    )
+    status = FleetStatus.model_validate_json(done.stdout)
+    assert done.returncode == 6, "one was removed, and one has a wrong password"
+    assert (status.total, len(status.failures)) == (8, 2)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run"], "Give a LIST"),
+        (["run", "list.csv", "--sandbox", "3"], "Give a LIST"),
+        (["authorize", "p0"], "--list"),
+        (["authorize", "nobody", "--list", "list.csv"], "no such practice"),
+        (["worker"], "ORMCO_TRIOS_FLEET_DATABASE"),
+        (["enroll", "list.csv"], "ORMCO_TRIOS_FLEET_DATABASE"),
+    ],
+)
+def test_wrong_usage(sandbox: Sandbox, tmp_path: Path, arguments: list[str], says: str) -> None:
+    assert says in shell_error(Shell(sandbox, tmp_path), *arguments)
+
+
+def shell_error(shell: Shell, *arguments: str) -> str:
+    """What a command says that does not work."""
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        input="x\n",
+        capture_output=True,
+        text=True,
+        cwd=shell.folder,
+        env=shell.environ,
+        check=False,
+    )
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_errors_as_json(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("id\n")
+    done = subprocess.run(
+        [*COMMAND, "run", str(tmp_path / "list.csv"), "--json"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={k: v for k, v in os.environ.items() if not k.startswith("ORMCO_TRIOS")},
+        check=False,
+    )
+    assert json.loads(done.stdout)["error"]["type"] == "ConfigurationError"

@@ -1,0 +1,261 @@
+"""A fleet on one machine: everybody gets there, whatever stops it, and nothing is done twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from tests.conftest import Colour
+
+from ormco_trios import MemoryTokenStore, errors
+from ormco_trios.fleet import (
+    AsyncFleet,
+    AsyncPracticeOpener,
+    Fleet,
+    FleetPractice,
+    FleetRecords,
+    PracticeOpener,
+    Stage,
+    Standing,
+)
+from ormco_trios.fleet.agenda import GLANCE
+from ormco_trios.sandbox import Approval, Sandbox
+
+
+class Stand:
+    """A sandbox with a fleet in it, and the doctors of its practices."""
+
+    def __init__(self, both: Colour, sandbox: Sandbox, folder: Path, practices: int = 5) -> None:
+        self.both = both
+        self.sandbox = sandbox
+        self.doctors = {f"p{n}": who for n, who in enumerate(sandbox.practices(practices))}
+        self.practices = {
+            id: FleetPractice(
+                id=id,
+                portal_username=who.portal_username,
+                portal_password=SecretStr(who.portal_password),
+            )
+            for id, who in self.doctors.items()
+        }
+        self.store = MemoryTokenStore()
+        self.path = folder / "fleet.db"
+
+    def fleet(self, **options: Any) -> Any:
+        """A fleet in the test's colour, as a new process would make it."""
+        both, sandbox = self.both, self.sandbox
+        opener = (AsyncPracticeOpener if both.is_async else PracticeOpener)(
+            sandbox.environment,
+            client_id=sandbox.client_id,
+            client_secret=sandbox.client_secret,
+            redirect_uri=sandbox.redirect_uri,
+            store=self.store,
+        )
+        self.records = FleetRecords(self.path)
+        kind: Any = AsyncFleet if both.is_async else Fleet
+        return both.make(
+            kind, self.practices, opener.open, self.records, clock=sandbox.clock, **options
+        )
+
+    def authorize(self, fleet: Any, standing: Standing) -> None:
+        """The doctor opens the link, allows access, and the address comes back to us."""
+        who = self.doctors[standing.practice]
+        assert standing.link is not None
+        fleet.authorized(standing.practice, self.sandbox.authorize(standing.link, email=who.email))
+
+
+@pytest.fixture
+def stand(both: Colour, tmp_path: Path) -> Any:
+    with Sandbox(approval=Approval.after(3 * 3600)) as sandbox:
+        yield Stand(both, sandbox, tmp_path)
+
+
+def test_all_get_connected(stand: Stand) -> None:
+    with stand.fleet() as fleet:
+        for standing in fleet.run():
+            if standing.link is not None:
+                stand.authorize(fleet, standing)
+        status = fleet.status()
+    assert status.stages[Stage.CONNECTED] == status.total == 5
+    assert status.done
+    assert stand.sandbox.journal.count("connections.request") == 5
+
+
+def test_the_doctors_take_their_time(stand: Stand) -> None:
+    """Links that nobody opens cost ever fewer looks, and stay good."""
+    with stand.fleet() as fleet:
+        for _ in fleet.run():
+            if fleet.status().waits_for_people_only:
+                break
+        assert [link.purpose for link in fleet.status().links] == ["sign_in"] * 5
+        looks = {each.practice: each.rounds for each in stand.records}
+        for standing in fleet.run():
+            if stand.sandbox.clock.time() - standing.since.timestamp() > 24 * 3600:
+                break
+    assert all(each.rounds - looks[each.practice] < 80 for each in stand.records)
+    assert stand.sandbox.journal.count("connections.request") == 0
+
+
+def test_it_goes_on_where_another_run_stopped(stand: Stand) -> None:
+    """Each run sees one round and is gone; what it knew is in the records, or in the services."""
+    runs, done = 0, False
+    while not done:
+        runs += 1
+        with stand.fleet() as fleet:
+            for standing in fleet.run():
+                if standing.link is not None:
+                    stand.authorize(fleet, standing)
+                break
+            done = fleet.status().done
+        stand.records.close()
+        assert runs < 400
+    assert runs > 20
+    assert stand.sandbox.journal.count("connections.request", wrote=True) == 5
+    assert len(stand.sandbox.world.connections()) == 5
+
+
+def test_a_run_that_is_left_leaves_nothing_running(stand: Stand) -> None:
+    """Whether the loop is left, or what is in it fails; then it can be run again."""
+
+    def fail() -> None:
+        with stand.fleet() as fleet:
+            for _ in fleet.run():
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with stand.fleet() as fleet:
+        for _ in fleet.run():
+            break
+        fleet.close()
+        for _ in fleet.run():
+            break
+
+
+def test_records_that_are_lost_do_no_harm(stand: Stand) -> None:
+    with stand.fleet() as fleet:
+        for standing in fleet.run():
+            if standing.stage is Stage.WAITING:
+                break
+            if standing.link is not None:
+                stand.authorize(fleet, standing)
+    stand.records.close()
+    stand.path.unlink()
+    with stand.fleet() as fleet:
+        for standing in fleet.run():
+            if standing.link is not None:
+                stand.authorize(fleet, standing)
+        assert fleet.status().stages[Stage.CONNECTED] == 5
+    assert stand.sandbox.journal.count("connections.request", wrote=True) == 5
+
+
+def test_one_failure_stops_no_other(stand: Stand) -> None:
+    """Each in its own way: the portal's password, a lab that refuses, a service that is down."""
+    sandbox, doctors = stand.sandbox, stand.doctors
+    wrong = FleetPractice(
+        id="p0",
+        portal_username=doctors["p0"].portal_username,
+        portal_password=SecretStr("not this one"),
+    )
+    stand.practices["p0"] = wrong
+    sandbox.world.set_approval(Approval.removed_after(3600), practice=doctors["p1"].email)
+    sandbox.fault("users.me", status=503, times=20, rate=0.5, seed=4)
+    with stand.fleet() as fleet:
+        seen = set()
+        for standing in fleet.run():
+            seen.add(standing.stage)
+            if standing.link is not None:
+                stand.authorize(fleet, standing)
+        status = fleet.status()
+        assert {each.practice: each.problem for each in status.failures}.keys() == {"p0", "p1"}
+        assert status.stages[Stage.CONNECTED] == 3
+        assert "user name or password" in str(status)
+        assert Stage.UNREACHABLE in seen
+
+        # Nobody asks the lab again that has said no, until somebody decides to.
+        before = sandbox.journal.count("connections.request")
+        for _ in fleet.run():
+            pytest.fail("there was nothing to do")
+        assert sandbox.journal.count("connections.request") == before == 5
+        sandbox.world.set_approval(Approval.after(60), practice=doctors["p1"].email)
+        assert fleet.retry(["p1"]) == 1
+        for standing in fleet.run():
+            if standing.link is not None:
+                stand.authorize(fleet, standing)
+        assert fleet.status().stages[Stage.CONNECTED] == 4
+    assert sandbox.journal.count("connections.request") == 6
+
+
+def test_a_practice_that_cannot_even_be_opened(stand: Stand) -> None:
+    """Whatever the caller's function raises may quote anything, so only its kind is told."""
+
+    def open_practice(practice: FleetPractice) -> Any:
+        raise RuntimeError("the password is hunter2")
+
+    kind: Any = AsyncFleet if stand.both.is_async else Fleet
+    fleet = stand.both.make(kind, stand.practices, open_practice, FleetRecords(stand.path))
+    assert {each.problem for each in fleet.run()} == {"It failed with RuntimeError."}
+    assert "hunter2" not in stand.path.read_bytes().decode("latin-1")
+
+
+def test_a_bad_paste_loses_nothing(stand: Stand) -> None:
+    with stand.fleet() as fleet:
+        for _ in fleet.run():
+            if fleet.status().waits_for_people_only:
+                break
+        link = stand.records.load("p0").link
+        assert link is not None
+        with pytest.raises(errors.PasteError):
+            fleet.authorized("p0", "https://example.com/where-is-the-code")
+        assert stand.records.load("p0").link == link
+        stand.authorize(fleet, stand.records.load("p0"))
+        assert stand.records.load("p0").link is None
+        with pytest.raises(errors.AuthorizationNeeded):
+            fleet.authorized("p0", "https://example.com/?code=abc")
+        with pytest.raises(LookupError):
+            fleet.authorized("nobody", "x")
+
+
+def test_what_another_process_took_is_noticed_within_seconds(stand: Stand) -> None:
+    """Two objects over one file stand for two processes: the run, and a web server."""
+    web = stand.fleet()
+    run = stand.fleet()
+    authorized_at: dict[str, float] = {}
+    for standing in run.run():
+        now = stand.sandbox.clock.time()
+        if standing.practice in authorized_at:
+            assert now - authorized_at.pop(standing.practice) <= 2 * GLANCE
+        if standing.stage is Stage.NEEDS_AUTHORIZATION and standing.rounds > 3:
+            authorized_at[standing.practice] = now
+            stand.authorize(web, standing)
+    assert not authorized_at
+    assert run.status().stages[Stage.CONNECTED] == 5
+
+
+def test_one_run_at_a_time(stand: Stand) -> None:
+    with stand.fleet() as fleet:
+        for _ in fleet.run():
+            with (
+                pytest.raises(errors.ConfigurationError, match="Another process"),
+                stand.fleet() as other,
+            ):
+                for _ in other.run():
+                    pass
+            break
+
+
+def test_nobody_else_can_read_the_records(stand: Stand) -> None:
+    stand.fleet()
+    for path in stand.path.parent.glob("fleet.db*"):
+        assert path.stat().st_mode & 0o077 == 0
+    standing = next(iter(stand.records))
+    assert "state" not in repr(standing)
+
+
+def test_a_file_that_is_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, and longer than the header of one. " * 20)
+    with pytest.raises(errors.ConfigurationError, match="not a fleet's record"):
+        FleetRecords(path)
+    assert path.read_text().startswith("not a database")

@@ -1,0 +1,86 @@
+"""Lists of practices: as spreadsheets save them, and with errors that quote nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ormco_trios import Region, errors
+from ormco_trios.fleet import FleetPractice, read_practices
+
+HEADING = "id,region,portal_username,portal_password"
+
+
+def read(
+    tmp_path: Path, text: str | bytes, name: str = "practices.csv"
+) -> dict[str, FleetPractice]:
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_practices(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEADING}\nmilan-1,europe,anna,hunter2\n",
+        f"\ufeff{HEADING}\r\nmilan-1,europe,anna,hunter2\r\n",
+        f"{HEADING.replace(',', ';')}\nmilan-1;europe;anna;hunter2",
+        f"{HEADING.replace(',', chr(9))}\nmilan-1\teurope\tanna\thunter2\n",
+        'portal_password,id,portal_username,region\nhunter2,"milan-1",anna,europe\n\n',
+    ],
+    ids=["plain", "excel", "semicolons", "tabs", "other-order"],
+)
+def test_csv(tmp_path: Path, text: str) -> None:
+    (practice,) = read(tmp_path, text).values()
+    assert (practice.id, practice.region, practice.portal_username) == (
+        "milan-1",
+        Region.EUROPE,
+        "anna",
+    )
+    assert practice.portal_password.get_secret_value() == "hunter2"
+    assert "anna" not in repr(practice)
+    assert "hunter2" not in repr(practice)
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    text = '{"id": "a", "portal_username": "u", "portal_password": "p"}\n\n'
+    assert list(read(tmp_path, text, "practices.jsonl")) == ["a"]
+    assert (
+        FleetPractice.model_validate_json(read(tmp_path, text, "p.jsonl")["a"].to_json()).id == "a"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"{HEADING}\nanna@clinic.example,,anna,hunter2", "Line 2 is not a practice: id: "),
+        (f"{HEADING}\na,atlantis,anna,hunter2", "Line 2 is not a practice: region: "),
+        (f"{HEADING}\na,,anna,hunter2\na,,anna,hunter2", "Line 3 has the id of line 2"),
+        (f"{HEADING}\na,,anna,", "Line 2 is not a practice: portal_password: Field required"),
+        (f"{HEADING}\na,,anna", "Line 2 does not have as many cells"),
+        (f"{HEADING}\na,,anna,hunter2,more", "Line 2 does not have as many cells"),
+        (f"{HEADING},notes\na,,anna,hunter2,vip", "Line 2 is not a practice: notes: "),
+        (f'{HEADING}\na,,anna,"hunter2', "is not CSV"),
+        (b"\xff\xfe\x00", "cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_named_and_not_quoted(
+    tmp_path: Path, text: str | bytes, says: str
+) -> None:
+    with pytest.raises(errors.ConfigurationError) as caught:
+        read(tmp_path, text)
+    assert says in str(caught.value)
+    for secret in ("hunter2", "anna", "vip"):
+        assert secret not in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["[1]", "not json", '{"id": "a"}'])
+def test_json_lines_that_are_not(tmp_path: Path, line: str) -> None:
+    with pytest.raises(errors.ConfigurationError, match="Line 1"):
+        read(tmp_path, line, "practices.jsonl")
+
+
+def test_a_list_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(errors.ConfigurationError, match="cannot be read"):
+        read_practices(tmp_path / "nothing.csv")

@@ -1,0 +1,236 @@
+"""The queue: each practice once, at its time, by one worker, and nothing lost when one dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from ormco_trios import MemoryTokenStore, errors
+from ormco_trios.core.clock import ScaledClock
+from ormco_trios.fleet import AsyncPracticeOpener, FleetPractice, FleetStatus, Stage, schema
+from ormco_trios.fleet.postgres import FleetDatabase
+from ormco_trios.fleet.queue import FleetQueue
+from ormco_trios.fleet.vault import Vault
+from ormco_trios.sandbox import Approval, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+HOURS = 3600.0
+KEY = Vault.new_key()
+
+
+class Stand:
+    """A sandbox in which an hour takes a second, and a fleet on a queue in it."""
+
+    def __init__(self, conninfo: str, practices: int = 5) -> None:
+        self.conninfo = conninfo
+        self.sandbox = Sandbox(clock=ScaledClock(3600), approval=Approval.after(HOURS / 2))
+        self.doctors = {f"p{n}": who for n, who in enumerate(self.sandbox.practices(practices))}
+        self.store = MemoryTokenStore()
+
+    @asynccontextmanager
+    async def queue(self) -> AsyncIterator[FleetQueue]:
+        """As another process would open it."""
+        sandbox = self.sandbox
+        opener = AsyncPracticeOpener(
+            sandbox.environment,
+            client_id=sandbox.client_id,
+            client_secret=sandbox.client_secret,
+            redirect_uri=sandbox.redirect_uri,
+            store=self.store,
+        )
+
+        async def open_practice(practice: str) -> Any:
+            who = self.doctors[practice]
+            return opener.open(
+                FleetPractice(
+                    id=practice,
+                    portal_username=who.portal_username,
+                    portal_password=SecretStr(who.portal_password),
+                )
+            )
+
+        async with (
+            FleetDatabase(self.conninfo, Vault([KEY])) as database,
+            FleetQueue(database, open_practice, clock=sandbox.world.clock) as queue,
+        ):
+            yield queue
+
+    async def until(self, queue: FleetQueue, reached: Callable[[FleetStatus], bool]) -> FleetStatus:
+        """Let the doctors open their links until ``reached``."""
+        for _ in range(400):
+            status = await queue.status()
+            if reached(status):
+                return status
+            for link in random.sample(status.links, len(status.links)):
+                address = self.sandbox.authorize(link.url, email=self.doctors[link.practice].email)
+                with contextlib.suppress(errors.AuthorizationError):
+                    await queue.authorized(link.practice, address)
+            await asyncio.sleep(0.05)
+        pytest.fail(f"it stays like this: {await queue.status()}")
+
+
+@asynccontextmanager
+async def working(queue: FleetQueue) -> AsyncIterator[None]:
+    """A worker, for as long as the block lasts."""
+    task = asyncio.create_task(
+        queue.work(
+            polling=0.05, stalled_after=1.0, sweep="* * * * * *", install_signal_handlers=False
+        )
+    )
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def all_connected(status: FleetStatus) -> bool:
+    return status.stages[Stage.CONNECTED] == status.total > 0
+
+
+@pytest.fixture
+async def stand(conninfo: str) -> Stand:
+    stand = Stand(conninfo)
+    async with stand.queue() as queue:
+        await queue.migrate()
+    return stand
+
+
+async def test_all_get_connected(stand: Stand) -> None:
+    async with stand.queue() as queue:
+        assert [await queue.enroll(id) for id in stand.doctors] == [True] * 5
+        assert [await queue.enroll(id) for id in stand.doctors] == [False] * 5
+        jobs = await queue.database.rows("select args::text from procrastinate_jobs")
+        assert sorted(args for (args,) in jobs) == [f'{{"practice": "p{n}"}}' for n in range(5)], (
+            "a job knows an opaque id, and nothing else"
+        )
+        async with working(queue):
+            await stand.until(queue, all_connected)
+    assert stand.sandbox.journal.count("connections.request", wrote=True) == 5
+
+
+async def test_a_pause_lets_no_round_begin(stand: Stand) -> None:
+    async with stand.queue() as queue:
+        await queue.pause()
+        await queue.enroll("p0")
+        async with working(queue):
+            await asyncio.sleep(0.3)
+            assert len(stand.sandbox.journal) == 0
+            assert (await queue.status()).stages[Stage.ENROLLED] == 1
+            await queue.resume()
+            await stand.until(queue, all_connected)
+
+
+async def test_a_round_is_one_workers(stand: Stand) -> None:
+    """A worker that was taken for dead, and is not, still holds its practice's lock."""
+    async with stand.queue() as queue, stand.queue() as frozen:
+        assert await frozen.database.locks.try_lock("practice/p0")
+        for id in ("p0", "p1"):
+            await queue.enroll(id)
+        async with working(queue):
+            status = await stand.until(queue, lambda s: s.stages[Stage.CONNECTED] == 1)
+            assert status.stages[Stage.ENROLLED] == 1
+            await frozen.database.locks.unlock("practice/p0")
+            await stand.until(queue, all_connected)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "update procrastinate_jobs set status = 'doing', worker_id = null",
+        "delete from procrastinate_jobs",
+    ],
+    ids=["its worker died", "its job was never written"],
+)
+async def test_what_was_lost_is_found(stand: Stand, loss: Any) -> None:
+    async with stand.queue() as queue:
+        await queue.enroll("p0")
+        await queue.database.execute(loss)
+        async with working(queue):
+            await stand.until(queue, all_connected)
+
+
+async def test_nobody_asks_again_a_lab_that_has_said_no(stand: Stand) -> None:
+    who = stand.doctors["p0"]
+    stand.sandbox.world.set_approval(Approval.removed_after(HOURS), practice=who.email)
+    async with stand.queue() as queue, working(queue):
+        await queue.enroll("p0")
+        status = await stand.until(queue, lambda s: s.stages[Stage.FAILED] == 1)
+        assert "no longer listed" in status.failures[0].problem
+        assert status.done
+        stand.sandbox.world.set_approval(Approval.immediately(), practice=who.email)
+        await asyncio.sleep(0.2)
+        assert (await queue.status()).stages[Stage.FAILED] == 1
+        assert await queue.retry() == 1
+        await stand.until(queue, all_connected)
+    assert stand.sandbox.journal.count("connections.request", wrote=True) == 2
+
+
+async def test_a_bad_paste_loses_nothing(stand: Stand) -> None:
+    async with stand.queue() as queue, working(queue):
+        await queue.enroll("p0")
+        links = (await stand.until(queue, lambda s: bool(s.links))).links
+        with pytest.raises(errors.PasteError):
+            await queue.authorized("p0", "https://example.com/where-is-the-code")
+        assert [link.url for link in (await queue.status()).links] == [links[0].url]
+        with pytest.raises(LookupError):
+            await queue.authorized("nobody", "x")
+        await stand.until(queue, all_connected)
+
+
+async def test_a_practice_that_cannot_be_opened_fails_by_itself(stand: Stand) -> None:
+    async with stand.queue() as queue, working(queue):
+        await queue.enroll("unknown")
+        await queue.enroll("p0")
+        status = await stand.until(queue, lambda s: s.done)
+        assert [each.practice for each in status.failures] == ["unknown"]
+        assert status.stages[Stage.CONNECTED] == 1
+
+
+async def test_a_rolling_restart_with_two_versions(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next version's tables come while this version works, and it is restarted among them."""
+    this, following = (
+        schema.STEPS,
+        (
+            *schema.STEPS,
+            "alter table ormco_trios_standing add column note text not null default ''",
+        ),
+    )
+    async with stand.queue() as old, stand.queue() as new, stand.queue() as again:
+        for id in ("p0", "p1"):
+            await old.enroll(id)
+        async with working(old):
+            await stand.until(old, lambda s: s.stages[Stage.WAITING] > 0)
+            monkeypatch.setattr(schema, "STEPS", following)
+            with pytest.raises(errors.ConfigurationError, match="fleet migrate"):
+                await new.work()
+            assert await new.migrate() == len(following)
+            async with working(new):
+                for id in ("p2", "p3"):
+                    await new.enroll(id)
+                await stand.until(old, all_connected)
+        monkeypatch.setattr(schema, "STEPS", this)
+        async with working(again):
+            await again.enroll("p4")
+            await stand.until(again, all_connected)
+    assert stand.sandbox.journal.count("connections.request", wrote=True) == 5
+
+
+async def test_a_database_without_tables(conninfo: str) -> None:
+    async with Stand(conninfo).queue() as queue:
+        with pytest.raises(errors.ConfigurationError, match="fleet migrate"):
+            await queue.work()
+        await queue.database.migrate()
+        with pytest.raises(errors.ConfigurationError, match="no queue"):
+            await queue.work()
