@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from rich.console import Console
 
 from ormco_trios._version import __version__
+from ormco_trios.cli.cases import cases
+from ormco_trios.cli.common import F, ask_for_address, json_option, reporting
 from ormco_trios.cli.display import (
     Display,
     Lines,
@@ -20,6 +22,7 @@ from ormco_trios.cli.display import (
     print_diagnosis,
     print_result,
 )
+from ormco_trios.cli.lab import approve
 from ormco_trios.cli.settings import (
     APPROVAL_HOURS,
     SPEED,
@@ -29,7 +32,6 @@ from ormco_trios.cli.settings import (
     sandbox_practice,
 )
 from ormco_trios.communicate.regions import Region
-from ormco_trios.core.errors import NobodyCameBack, OrmcoTriosError
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.onboarding.checklist import Checklist, OverallState
 from ormco_trios.onboarding.outcomes import NeedsAuthorization
@@ -37,8 +39,6 @@ from ormco_trios.onboarding.remedies import Remedy
 
 if TYPE_CHECKING:
     from ormco_trios.sandbox import Sandbox
-
-F = TypeVar("F", bound=Callable[..., object])
 
 EXIT_CODES = {
     OverallState.CONNECTED: 0,
@@ -54,7 +54,7 @@ EXIT_CODES = {
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ormco-trios")
 def cli() -> None:
-    r"""Connect a practice's 3Shape TRIOS account to Ormco.
+    """Connect a practice's 3Shape TRIOS account to Ormco.
 
     Without --sandbox the commands read ORMCO_TRIOS_CLIENT_ID, _CLIENT_SECRET, _REDIRECT_URI,
     _DIALECT, _PORTAL_USERNAME, _PORTAL_PASSWORD and _ENVIRONMENT.  No secret is ever an argument.
@@ -63,12 +63,16 @@ def cli() -> None:
     Exit codes: 0 connected, 1 error, 2 wrong usage, 3 waiting for Ormco,
     4 a person has to authorize, 5 steps are missing, 6 broken,
     7 not known, 130 interrupted.
-    """
+    """  # noqa: D301 - click wants the character, not the two
+
+
+for _family in (approve, cases):
+    cli.add_command(_family)
 
 
 def _common(command: F) -> F:
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+        json_option,
         click.option(
             "--region",
             type=click.Choice([region.value for region in Region]),
@@ -95,7 +99,7 @@ def connect(sandbox: bool, region: str | None, as_json: bool, show_requests: boo
     Safe to interrupt and to repeat: it goes on from wherever the practice stands.
     """
     console = Console()
-    with _reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region) as practice:
         display = _display(console, as_json)
         with display:
             if sandbox:
@@ -116,7 +120,7 @@ def connect(sandbox: bool, region: str | None, as_json: bool, show_requests: boo
 @_common
 def check(sandbox: bool, region: str | None, as_json: bool) -> None:
     """Show the checklist and change nothing."""
-    with _reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region) as practice:
         _finish(Console(), practice.onboarding.check(), as_json)
 
 
@@ -133,7 +137,7 @@ def repair(sandbox: bool, region: str | None, as_json: bool, remedy: str) -> Non
     """Mend a connection that broke, with the least that helps."""
     chosen = Remedy[remedy.upper().replace("-", "_")]
     console = Console()
-    with _reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region) as practice:
         with _display(console, as_json) as display:
             repaired = practice.onboarding.repair(
                 remedy=chosen, authorize=_authorize(practice, display), on_update=display.update
@@ -151,7 +155,7 @@ def disconnect(sandbox: bool, region: str | None, as_json: bool, sign_out: bool,
     """Take everything back: scans can no longer be sent."""
     if not (yes or sandbox):
         click.confirm("Scans can no longer be sent afterwards. Disconnect?", abort=True, err=True)
-    with _reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region) as practice:
         done = practice.onboarding.disconnect(sign_out=sign_out)
         if as_json:
             places = [
@@ -168,8 +172,8 @@ def disconnect(sandbox: bool, region: str | None, as_json: bool, sign_out: bool,
 @click.option("--verbose", is_flag=True, help="With details for support.")
 @_common
 def doctor(sandbox: bool, region: str | None, as_json: bool, verbose: bool) -> None:
-    """Say what is wrong, from the network to the portal, and what to do."""
-    with _reporting(as_json), _practice(sandbox, region) as practice:
+    """Say what is wrong, from network to portal, and what to do."""
+    with reporting(as_json), _practice(sandbox, region) as practice:
         diagnosis = practice.onboarding.doctor()
         if as_json:
             findings = [
@@ -215,13 +219,13 @@ def doctor(sandbox: bool, region: str | None, as_json: bool, verbose: bool) -> N
 def serve(
     port: int, time_scale: float, approve_after: float, seed: str | None, faults: tuple[str, ...]
 ) -> None:
-    """Run the simulator until it is interrupted, and say how to use it."""
+    """Run the simulator until interrupted, and say how to use it."""
     import threading
 
     from ormco_trios.sandbox import Approval, Fault, Sandbox
     from ormco_trios.sandbox.clock import ControlledClock
 
-    with _reporting(as_json=False):
+    with reporting(as_json=False):
         need_server()
         try:
             planned = [Fault.parse(text) for text in faults]
@@ -284,48 +288,13 @@ def _authorize(practice: Practice, display: Display) -> Callable[[NeedsAuthoriza
 
 
 def _ask(needed: NeedsAuthorization, display: Display, receiver: RedirectReceiver | None) -> str:
-    """Show the link and take the answer, on standard error: --json keeps standard output."""
     display.pause()
-    if needed.problem:
-        click.secho(needed.problem, fg="red", err=True)
-    click.echo(
-        f"\n{needed.purpose.explanation}\n\n"
-        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {needed.url}\n",
-        err=True,
+    return ask_for_address(
+        needed.request,
+        needed.purpose.explanation,
+        problem=needed.problem,
+        receiver=receiver,
     )
-    if receiver is not None and needed.request.redirect_uri == receiver.redirect_uri:
-        click.echo("2. Your browser comes back here by itself. Waiting for it ...\n", err=True)
-        try:
-            return receiver.wait()
-        except NobodyCameBack as error:
-            click.secho(str(error), fg="red", err=True)
-    click.echo(
-        "2. Copy the ENTIRE address of the page you are sent to, even if it shows an error,\n"
-        "   and paste it here within three minutes. It is not shown while you paste.\n",
-        err=True,
-    )
-    pasted: str = click.prompt("Address", hide_input=True, err=True)
-    return pasted
-
-
-@contextmanager
-def _reporting(as_json: bool) -> Generator[None]:
-    """Turn the library's errors and an interruption into a message and an exit code."""
-    try:
-        yield
-    except OrmcoTriosError as error:
-        _fail(as_json, type(error).__name__, error, code=1)
-    except (KeyboardInterrupt, click.Abort):
-        message = "Interrupted. Nothing is lost: run the same command again and it goes on."
-        _fail(as_json, "Interrupted", message, code=130)
-
-
-def _fail(as_json: bool, kind: str, message: object, *, code: int) -> NoReturn:
-    if as_json:
-        print(json.dumps({"state": "error", "error": {"type": kind, "message": str(message)}}))
-    else:
-        click.secho(str(message), fg="red", err=True)
-    sys.exit(code)
 
 
 def _finish(console: Console, checklist: Checklist, as_json: bool) -> NoReturn:

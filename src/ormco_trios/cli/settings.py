@@ -7,8 +7,9 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from ormco_trios.cli.common import ask_for_address
 from ormco_trios.communicate.client import CommunicateClient
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.clock import HurriedClock
@@ -18,12 +19,15 @@ from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.oauth.server import AuthorizationServer
 from ormco_trios.oauth.stores import FileTokenStore
+from ormco_trios.onboarding.observation import SIGNED_OUT
 from ormco_trios.onboarding.onboarding import Onboarding
 from ormco_trios.onboarding.outcomes import NeedsAuthorization
 from ormco_trios.ormcodigital.client import OrmcoDigitalClient
 
 if TYPE_CHECKING:
     from ormco_trios.sandbox import Sandbox
+
+T = TypeVar("T")
 
 SPEED = 3600.0
 """With ``--sandbox``, an hour of waiting takes a second."""
@@ -48,6 +52,34 @@ class Practice:
     authorize: Authorize | None = None
     receiver: RedirectReceiver | None = None
     sandbox: Sandbox | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account at Communicate, a lab's or a practice's.
+
+    Attributes:
+        receiver: Where the browser comes back to, if the application's redirect address allows.
+    """
+
+    communicate: CommunicateClient
+    oauth: OAuthClient
+    receiver: RedirectReceiver | None = None
+
+    def use(self, action: Callable[[], T]) -> T:
+        """What ``action`` gives, after signing in if that turns out to be missing."""
+        try:
+            return action()
+        except SIGNED_OUT:
+            request = self.oauth.authorization_request()
+            pasted = ask_for_address(
+                request,
+                "Allows this program to use your 3Shape Communicate account.",
+                problem=None,
+                receiver=self.receiver,
+            )
+            self.oauth.exchange(request.finish(pasted), request)
+        return action()
 
 
 def need_server() -> None:
@@ -95,10 +127,31 @@ def sandbox_practice(region: Region | None) -> Generator[Practice]:
 
 
 @contextmanager
-def configured_practice(
-    region: Region | None, environ: Mapping[str, str] | None = None
-) -> Generator[Practice]:
-    """The practice that the environment variables ``ORMCO_TRIOS_*`` describe.
+def sandbox_account(*, lab: bool) -> Generator[Account]:
+    """The sandbox's sample practice, or its lab with three practices that wait for it."""
+    from ormco_trios.sandbox import Approval, Sandbox
+
+    with Sandbox(approval=Approval.held()) as sandbox:
+        who = sandbox.world.user(sandbox.practice.lab_email if lab else sandbox.practice.email)
+        if lab:
+            for practice in sandbox.practices(3):
+                sandbox.world.new_connection(sandbox.world.user(practice.email), who)
+        with (
+            OAuthClient(
+                sandbox.environment,
+                client_id=sandbox.client_id,
+                client_secret=sandbox.client_secret,
+                redirect_uri=sandbox.redirect_uri,
+            ) as oauth,
+            CommunicateClient(sandbox.environment, auth=oauth.auth) as communicate,
+        ):
+            oauth.sign_in_with_password(who.email, who.password)
+            yield Account(communicate, oauth)
+
+
+@contextmanager
+def configured_account(environ: Mapping[str, str] | None = None) -> Generator[Account]:
+    """The account at Communicate that the environment variables ``ORMCO_TRIOS_*`` describe.
 
     Raises:
         ConfigurationError: One is missing or wrong.
@@ -110,7 +163,8 @@ def configured_practice(
         server = AuthorizationServer.named(dialect)
     except ValueError:
         raise ConfigurationError("ORMCO_TRIOS_DIALECT must be classic or account.") from None
-    username = _needed(source, "PORTAL_USERNAME", "your OrmcoDigital user name")
+    names = (source.get(f"ORMCO_TRIOS_{name}") for name in ("ACCOUNT", "PORTAL_USERNAME"))
+    account = next((name for name in names if name), "default")
     redirect_uri = _needed(source, "REDIRECT_URI", "its registered redirect address")
     with (
         _receiver(redirect_uri, source) as receiver,
@@ -121,18 +175,37 @@ def configured_practice(
             redirect_uri=redirect_uri if receiver is None else receiver.redirect_uri,
             server=server,
             store=FileTokenStore(source.get("ORMCO_TRIOS_TOKEN_FOLDER")),
-            account=f"{environment.name}:{source.get('ORMCO_TRIOS_ACCOUNT', username)}",
+            account=f"{environment.name}:{account}",
         ) as oauth,
         CommunicateClient(environment, auth=oauth.auth) as communicate,
+    ):
+        yield Account(communicate, oauth, receiver)
+
+
+@contextmanager
+def configured_practice(
+    region: Region | None, environ: Mapping[str, str] | None = None
+) -> Generator[Practice]:
+    """The practice that the environment variables ``ORMCO_TRIOS_*`` describe.
+
+    Raises:
+        ConfigurationError: One is missing or wrong.
+    """
+    source = os.environ if environ is None else environ
+    username = _needed(source, "PORTAL_USERNAME", "your OrmcoDigital user name")
+    with (
+        configured_account(source) as account,
         OrmcoDigitalClient(
-            environment,
+            account.communicate.environment,
             username=username,
             password=_needed(source, "PORTAL_PASSWORD", "its password"),
         ) as ormco,
     ):
         yield Practice(
-            Onboarding(communicate=communicate, ormco=ormco, oauth=oauth, region=region),
-            receiver=receiver,
+            Onboarding(
+                communicate=account.communicate, ormco=ormco, oauth=account.oauth, region=region
+            ),
+            receiver=account.receiver,
         )
 
 
