@@ -137,7 +137,7 @@ def repair(sandbox: bool, region: str | None, as_json: bool, remedy: str) -> Non
     """Mend a connection that broke, with the least that helps."""
     chosen = Remedy[remedy.upper().replace("-", "_")]
     console = Console()
-    with reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region, lived=True) as practice:
         with _display(console, as_json) as display:
             repaired = practice.onboarding.repair(
                 remedy=chosen, authorize=_authorize(practice, display), on_update=display.update
@@ -155,7 +155,7 @@ def disconnect(sandbox: bool, region: str | None, as_json: bool, sign_out: bool,
     """Take everything back: scans can no longer be sent."""
     if not (yes or sandbox):
         click.confirm("Scans can no longer be sent afterwards. Disconnect?", abort=True, err=True)
-    with reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region, lived=True) as practice:
         done = practice.onboarding.disconnect(sign_out=sign_out)
         if as_json:
             places = [
@@ -263,9 +263,10 @@ def _introduce(box: Sandbox) -> None:
 
 
 @contextmanager
-def _practice(sandbox: bool, region: str | None) -> Generator[Practice]:
+def _practice(sandbox: bool, region: str | None, *, lived: bool = False) -> Generator[Practice]:
     chosen = None if region is None else Region(region)
-    with sandbox_practice(chosen) if sandbox else configured_practice(chosen) as practice:
+    found = sandbox_practice(chosen, lived=lived) if sandbox else configured_practice(chosen)
+    with found as practice:
         yield practice
 
 

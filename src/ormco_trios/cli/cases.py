@@ -20,10 +20,20 @@ from ormco_trios.communicate.models import Case
 @click.option(
     "--search", is_flag=True, help="Ask for a text, such as an order number, and find its cases."
 )
-@click.option("--since", type=click.DateTime(), help="Only those from this moment on, in UTC.")
-@click.option("--until", type=click.DateTime(), help="Only those up to this moment, in UTC.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many."
+    "--since",
+    type=click.DateTime(),
+    metavar="TIME",
+    help="From then on, such as 2026-01-31T08:00:00; in UTC.",
+)
+@click.option("--until", type=click.DateTime(), metavar="TIME", help="Up to then, likewise.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="At most so many.",
 )
 @click.option(
     "--patients", is_flag=True, help="Show names, and order numbers, which may hold them."

@@ -96,13 +96,16 @@ def need_server() -> None:
 
 
 @contextmanager
-def sandbox_practice(region: Region | None) -> Generator[Practice]:
-    """The sandbox's sample practice, on a server that lives as long as this block."""
+def sandbox_practice(region: Region | None, *, lived: bool) -> Generator[Practice]:
+    """The sandbox's sample practice, on a server that lives as long as this block.
+
+    One that has ``lived`` was connected, and Ormco's access has been taken away since.
+    """
     need_server()
     from ormco_trios.sandbox import Approval, Sandbox
 
     clock = HurriedClock(SPEED)
-    approval = Approval.after(APPROVAL_HOURS * 3600)
+    approval = Approval.immediately() if lived else Approval.after(APPROVAL_HOURS * 3600)
     with Sandbox(server=True, clock=clock, approval=approval) as sandbox:
         who = sandbox.practice
         with (
@@ -119,11 +122,18 @@ def sandbox_practice(region: Region | None) -> Generator[Practice]:
                 password=who.portal_password,
             ) as ormco,
         ):
-            yield Practice(
-                Onboarding(communicate=communicate, ormco=ormco, oauth=oauth, region=region),
-                lambda needed: sandbox.authorize(needed.url),
-                sandbox=sandbox,
+            onboarding = Onboarding(
+                communicate=communicate, ormco=ormco, oauth=oauth, region=region
             )
+
+            def authorize(needed: NeedsAuthorization) -> str:
+                return sandbox.authorize(needed.url)
+
+            if lived:
+                onboarding.run(authorize=authorize)
+                sandbox.world.revoke(who.email)
+                sandbox.journal.clear()
+            yield Practice(onboarding, authorize, sandbox=sandbox)
 
 
 @contextmanager
