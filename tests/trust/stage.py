@@ -9,6 +9,7 @@ import pickle
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from tests.trust.wire import Trouble, Wire
@@ -130,6 +131,10 @@ def connection_id(stage: Stage) -> str:
     return id
 
 
+def a_case(stage: Stage) -> Any:
+    return next(iter(stage.communicate.cases.list()))
+
+
 def exchange_of(name: str) -> Callable[[Stage], Any]:
     """The two arguments of ``exchange`` belong together."""
 
@@ -160,6 +165,14 @@ ARGUMENTS: dict[str, Any] = {
     "connections.get.id": connection_id,
     "connections.approve.id": connection_id,
     "connections.remove.id": connection_id,
+    "cases.get.id": lambda stage: a_case(stage).id,
+    "attachment": lambda stage: a_case(stage).attachments[0],
+    # The test's own folder: see _no_traces.
+    "to": lambda stage: Path.home() / "downloaded",
+    "text": lambda stage: "muster",
+    "updated.since": lambda stage: stage.sandbox.clock.now() - timedelta(days=30),
+    "since": OMIT,
+    "until": OMIT,
     "applications.remove.id": lambda stage: "0f8fad5b-d9cb-469f-a165-70867728950e",
     "connection": lambda stage: stage.connection,
     "wait": lambda stage: begin_wait(

@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from rich.console import Console
 
 from ormco_trios._version import __version__
+from ormco_trios.cli.cases import cases
+from ormco_trios.cli.common import F, ask_for_address, json_option, reporting
 from ormco_trios.cli.display import (
     Display,
     Lines,
@@ -21,7 +23,7 @@ from ormco_trios.cli.display import (
     print_result,
 )
 from ormco_trios.cli.fleet import fleet
-from ormco_trios.cli.reporting import reporting
+from ormco_trios.cli.lab import approve
 from ormco_trios.cli.settings import (
     APPROVAL_HOURS,
     SPEED,
@@ -31,7 +33,6 @@ from ormco_trios.cli.settings import (
     sandbox_practice,
 )
 from ormco_trios.communicate.regions import Region
-from ormco_trios.core.errors import NobodyCameBack
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.onboarding.checklist import Checklist, OverallState
 from ormco_trios.onboarding.outcomes import NeedsAuthorization
@@ -39,8 +40,6 @@ from ormco_trios.onboarding.remedies import Remedy
 
 if TYPE_CHECKING:
     from ormco_trios.sandbox import Sandbox
-
-F = TypeVar("F", bound=Callable[..., object])
 
 EXIT_CODES = {
     OverallState.CONNECTED: 0,
@@ -53,23 +52,28 @@ EXIT_CODES = {
 """0 connected, 1 error, 2 wrong usage, 3 to 7 by state, 130 interrupted."""
 
 
-@click.group(
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 connected, 1 error, 2 wrong usage, 3 waiting for Ormco, 4 a person has "
-    "to authorize, 5 steps are missing, 6 broken, 7 not known, 130 interrupted.",
-)
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ormco-trios")
 def cli() -> None:
     """Connect a practice's 3Shape TRIOS account to Ormco.
 
     Without --sandbox the commands read ORMCO_TRIOS_CLIENT_ID, _CLIENT_SECRET, _REDIRECT_URI,
     _DIALECT, _PORTAL_USERNAME, _PORTAL_PASSWORD and _ENVIRONMENT.  No secret is ever an argument.
-    """
+
+    \b
+    Exit codes: 0 connected, 1 error, 2 wrong usage, 3 waiting for Ormco,
+    4 a person has to authorize, 5 steps are missing, 6 broken,
+    7 not known, 130 interrupted.
+    """  # noqa: D301 - click wants the character, not the two
+
+
+for _family in (approve, cases, fleet):
+    cli.add_command(_family)
 
 
 def _common(command: F) -> F:
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+        json_option,
         click.option(
             "--region",
             type=click.Choice([region.value for region in Region]),
@@ -134,7 +138,7 @@ def repair(sandbox: bool, region: str | None, as_json: bool, remedy: str) -> Non
     """Mend a connection that broke, with the least that helps."""
     chosen = Remedy[remedy.upper().replace("-", "_")]
     console = Console()
-    with reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region, lived=True) as practice:
         with _display(console, as_json) as display:
             repaired = practice.onboarding.repair(
                 remedy=chosen, authorize=_authorize(practice, display), on_update=display.update
@@ -152,7 +156,7 @@ def disconnect(sandbox: bool, region: str | None, as_json: bool, sign_out: bool,
     """Take everything back: scans can no longer be sent."""
     if not (yes or sandbox):
         click.confirm("Scans can no longer be sent afterwards. Disconnect?", abort=True, err=True)
-    with reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region, lived=True) as practice:
         done = practice.onboarding.disconnect(sign_out=sign_out)
         if as_json:
             places = [
@@ -169,7 +173,7 @@ def disconnect(sandbox: bool, region: str | None, as_json: bool, sign_out: bool,
 @click.option("--verbose", is_flag=True, help="With details for support.")
 @_common
 def doctor(sandbox: bool, region: str | None, as_json: bool, verbose: bool) -> None:
-    """Say what is wrong, from the network to the portal, and what to do."""
+    """Say what is wrong, from network to portal, and what to do."""
     with reporting(as_json), _practice(sandbox, region) as practice:
         diagnosis = practice.onboarding.doctor()
         if as_json:
@@ -216,7 +220,7 @@ def doctor(sandbox: bool, region: str | None, as_json: bool, verbose: bool) -> N
 def serve(
     port: int, time_scale: float, approve_after: float, seed: str | None, faults: tuple[str, ...]
 ) -> None:
-    """Run the simulator until it is interrupted, and say how to use it."""
+    """Run the simulator until interrupted, and say how to use it."""
     import threading
 
     from ormco_trios.sandbox import Approval, Fault, Sandbox
@@ -260,9 +264,10 @@ def _introduce(box: Sandbox) -> None:
 
 
 @contextmanager
-def _practice(sandbox: bool, region: str | None) -> Generator[Practice]:
+def _practice(sandbox: bool, region: str | None, *, lived: bool = False) -> Generator[Practice]:
     chosen = None if region is None else Region(region)
-    with sandbox_practice(chosen) if sandbox else configured_practice(chosen) as practice:
+    found = sandbox_practice(chosen, lived=lived) if sandbox else configured_practice(chosen)
+    with found as practice:
         yield practice
 
 
@@ -285,28 +290,13 @@ def _authorize(practice: Practice, display: Display) -> Callable[[NeedsAuthoriza
 
 
 def _ask(needed: NeedsAuthorization, display: Display, receiver: RedirectReceiver | None) -> str:
-    """Show the link and take the answer, on standard error: --json keeps standard output."""
     display.pause()
-    if needed.problem:
-        click.secho(needed.problem, fg="red", err=True)
-    click.echo(
-        f"\n{needed.purpose.explanation}\n\n"
-        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {needed.url}\n",
-        err=True,
+    return ask_for_address(
+        needed.request,
+        needed.purpose.explanation,
+        problem=needed.problem,
+        receiver=receiver,
     )
-    if receiver is not None and needed.request.redirect_uri == receiver.redirect_uri:
-        click.echo("2. Your browser comes back here by itself. Waiting for it ...\n", err=True)
-        try:
-            return receiver.wait()
-        except NobodyCameBack as error:
-            click.secho(str(error), fg="red", err=True)
-    click.echo(
-        "2. Copy the ENTIRE address of the page you are sent to, even if it shows an error,\n"
-        "   and paste it here within three minutes. It is not shown while you paste.\n",
-        err=True,
-    )
-    pasted: str = click.prompt("Address", hide_input=True, err=True)
-    return pasted
 
 
 def _finish(console: Console, checklist: Checklist, as_json: bool) -> NoReturn:
@@ -315,6 +305,3 @@ def _finish(console: Console, checklist: Checklist, as_json: bool) -> NoReturn:
     else:
         print_result(console, checklist)
     sys.exit(EXIT_CODES[checklist.state])
-
-
-cli.add_command(fleet)

@@ -10,23 +10,21 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ormco_trios.communicate.approval import describe
-from ormco_trios.onboarding.checklist import Checklist, Step, StepName, StepState
+from ormco_trios.onboarding.checklist import (
+    SYMBOLS,
+    Checklist,
+    OverallState,
+    StepName,
+    StepState,
+)
 from ormco_trios.onboarding.doctor import Diagnosis, Verdict
 
 _STYLES = {
-    StepState.DONE: ("✔", "green"),
-    StepState.WAITING: ("…", "yellow"),
-    StepState.MISSING: ("○", "dim"),
-    StepState.BROKEN: ("✘", "bold red"),
-    StepState.UNKNOWN: ("?", "dim"),
-}
-_WORDS = {
-    StepState.DONE: "done",
-    StepState.WAITING: "waiting",
-    StepState.MISSING: "to do",
-    StepState.BROKEN: "broken",
-    StepState.UNKNOWN: "not known yet",
+    StepState.DONE: "green",
+    StepState.WAITING: "yellow",
+    StepState.MISSING: "cyan",
+    StepState.BROKEN: "bold red",
+    StepState.UNKNOWN: "magenta",
 }
 
 
@@ -94,7 +92,7 @@ class Lines(Silent):
             key = (step.state, waited.bit_length())
             if self._shown.get(step.name) != key:
                 self._shown[step.name] = key
-                line = f"{step.title}: {_WORDS[step.state]}{_waited(step, checklist)}"
+                line = f"{step.title}: {step.words(checklist.looked_at)}"
                 self._console.print(line, highlight=False, markup=False)
 
     def say(self, text: str) -> None:
@@ -137,50 +135,47 @@ class LiveTable(Silent):
 
 
 def table(checklist: Checklist, note: str = "") -> Table:
-    """The checklist as a table for a terminal."""
-    view = Table(box=None, show_header=False, pad_edge=False, caption=note or None)
-    view.caption_justify = "left"
+    """The checklist for a terminal; shows what its plain and its HTML form show."""
+    view = Table.grid(padding=(0, 1))
     view.add_column(width=1)
     view.add_column()
-    view.add_column(style="dim")
     for step in checklist.steps:
-        mark, style = _STYLES[step.state]
-        detail = f"{_WORDS[step.state]}{_waited(step, checklist)}"
-        view.add_row(Text(mark, style=style), Text(step.title), Text(detail))
+        style = _STYLES[step.state]
+        said = Text(step.title, style="bold").append(": ", style="not bold")
+        said.append(step.words(checklist.looked_at), style=f"not bold {style}")
+        view.add_row(Text(SYMBOLS[step.state], style=style), said)
+        view.add_row("", Text(step.evidence, style="dim"))
+        if step.next_sentence:
+            view.add_row("", Text(step.next_sentence))
+    style = "bold green" if checklist.state is OverallState.CONNECTED else "bold yellow"
+    view.add_row()
+    view.add_row("", Text(note or checklist.summary, style="" if note else style))
     return view
 
 
 def print_result(console: Console, checklist: Checklist) -> None:
-    """The checklist at the end, with what to do about each step that is not done."""
+    """The checklist at the end."""
     console.print(table(checklist))
-    for step in checklist.steps:
-        if step.state is not StepState.DONE and step.next_action:
-            console.print()
-            console.print(Text(f"{step.title}: {step.evidence}"))
-            console.print(Text(f"Next ({step.actor.value}): {step.next_action}"))
-            break
-    console.print()
-    style = "bold green" if checklist.state.value == "connected" else "bold yellow"
-    console.print(Text(checklist.state.value.replace("_", " ").capitalize(), style=style))
 
 
 _VERDICTS = {
     Verdict.WELL: ("✔", "green"),
     Verdict.ILL: ("✘", "bold red"),
-    Verdict.UNKNOWN: ("?", "dim"),
+    Verdict.UNKNOWN: ("?", "magenta"),
 }
 
 
 def print_diagnosis(console: Console, diagnosis: Diagnosis, *, verbose: bool) -> None:
     """What was found, and the first thing to mend at the end, where it is read."""
-    view = Table(box=None, show_header=False, pad_edge=False)
+    view = Table.grid(padding=(0, 1))
     view.add_column(width=1)
-    view.add_column(no_wrap=True)
     view.add_column()
     for finding in diagnosis.findings:
         mark, style = _VERDICTS[finding.verdict]
-        said = f"{finding.said} ({finding.detail})" if verbose and finding.detail else finding.said
-        view.add_row(Text(mark, style=style), Text(finding.subject), Text(said))
+        said = Text(finding.subject, style="bold").append(f": {finding.said}", style="not bold")
+        view.add_row(Text(mark, style=style), said)
+        if verbose and finding.detail:
+            view.add_row("", Text(finding.detail, style="dim"))
     console.print(view)
     console.print()
     if (first := diagnosis.first) is not None:
@@ -188,13 +183,3 @@ def print_diagnosis(console: Console, diagnosis: Diagnosis, *, verbose: bool) ->
         console.print(Text(first.advice or first.said))
     else:
         console.print(Text("Nothing is wrong, as far as can be seen."))
-
-
-def _waited(step: Step, checklist: Checklist) -> str:
-    if step.state is not StepState.WAITING or step.since is None:
-        return ""
-    so_far = describe((checklist.looked_at - step.since).total_seconds())
-    if step.until is None:
-        return f", {so_far} so far"
-    ahead = describe((step.until - checklist.looked_at).total_seconds())
-    return f", {so_far} so far; next look in {ahead}"

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ormco_trios.cli.reporting import reporting
+from ormco_trios.cli.common import json_option, reporting
 from ormco_trios.cli.settings import configured_server, needed_setting
 from ormco_trios.core.clock import Clock, HurriedClock
 from ormco_trios.core.environment import Environment
@@ -59,7 +59,6 @@ _records = click.option(
     show_default=True,
     help="The file that remembers where each practice stands.",
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _rate = click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
@@ -116,7 +115,7 @@ def fleet() -> None:
 @_rate
 @_records
 @_report
-@_json
+@json_option
 def run(
     practices: Path | None,
     sandbox: int | None,
@@ -231,7 +230,7 @@ async def _run_sandbox(n: int, in_flight: int, as_json: bool) -> FleetStatus:
 @_records
 @_report
 @click.option("--links", is_flag=True, help="Print only the links to send, each with its practice.")
-@_json
+@json_option
 def status(records: Path, report: Path | None, links: bool, as_json: bool) -> None:
     """Show where the practices stand: of the database if there is one, or of --records."""
     with reporting(as_json):

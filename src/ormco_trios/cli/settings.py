@@ -7,8 +7,9 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from ormco_trios.cli.common import ask_for_address
 from ormco_trios.communicate.client import CommunicateClient
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.clock import HurriedClock
@@ -18,12 +19,15 @@ from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.oauth.server import AuthorizationServer
 from ormco_trios.oauth.stores import FileTokenStore
+from ormco_trios.onboarding.observation import SIGNED_OUT
 from ormco_trios.onboarding.onboarding import Onboarding
 from ormco_trios.onboarding.outcomes import NeedsAuthorization
 from ormco_trios.ormcodigital.client import OrmcoDigitalClient
 
 if TYPE_CHECKING:
     from ormco_trios.sandbox import Sandbox
+
+T = TypeVar("T")
 
 SPEED = 3600.0
 """With ``--sandbox``, an hour of waiting takes a second."""
@@ -50,6 +54,34 @@ class Practice:
     sandbox: Sandbox | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account at Communicate, a lab's or a practice's.
+
+    Attributes:
+        receiver: Where the browser comes back to, if the application's redirect address allows.
+    """
+
+    communicate: CommunicateClient
+    oauth: OAuthClient
+    receiver: RedirectReceiver | None = None
+
+    def use(self, action: Callable[[], T]) -> T:
+        """What ``action`` gives, after signing in if that turns out to be missing."""
+        try:
+            return action()
+        except SIGNED_OUT:
+            request = self.oauth.authorization_request()
+            pasted = ask_for_address(
+                request,
+                "Allows this program to use your 3Shape Communicate account.",
+                problem=None,
+                receiver=self.receiver,
+            )
+            self.oauth.exchange(request.finish(pasted), request)
+        return action()
+
+
 def need_server() -> None:
     """Make sure that the sandbox can be served.
 
@@ -64,13 +96,16 @@ def need_server() -> None:
 
 
 @contextmanager
-def sandbox_practice(region: Region | None) -> Generator[Practice]:
-    """The sandbox's sample practice, on a server that lives as long as this block."""
+def sandbox_practice(region: Region | None, *, lived: bool) -> Generator[Practice]:
+    """The sandbox's sample practice, on a server that lives as long as this block.
+
+    One that has ``lived`` was connected, and Ormco's access has been taken away since.
+    """
     need_server()
     from ormco_trios.sandbox import Approval, Sandbox
 
     clock = HurriedClock(SPEED)
-    approval = Approval.after(APPROVAL_HOURS * 3600)
+    approval = Approval.immediately() if lived else Approval.after(APPROVAL_HOURS * 3600)
     with Sandbox(server=True, clock=clock, approval=approval) as sandbox:
         who = sandbox.practice
         with (
@@ -87,11 +122,69 @@ def sandbox_practice(region: Region | None) -> Generator[Practice]:
                 password=who.portal_password,
             ) as ormco,
         ):
-            yield Practice(
-                Onboarding(communicate=communicate, ormco=ormco, oauth=oauth, region=region),
-                lambda needed: sandbox.authorize(needed.url),
-                sandbox=sandbox,
+            onboarding = Onboarding(
+                communicate=communicate, ormco=ormco, oauth=oauth, region=region
             )
+
+            def authorize(needed: NeedsAuthorization) -> str:
+                return sandbox.authorize(needed.url)
+
+            if lived:
+                onboarding.run(authorize=authorize)
+                sandbox.world.revoke(who.email)
+                sandbox.journal.clear()
+            yield Practice(onboarding, authorize, sandbox=sandbox)
+
+
+@contextmanager
+def sandbox_account(*, lab: bool) -> Generator[Account]:
+    """The sandbox's sample practice, or its lab with three practices that wait for it."""
+    from ormco_trios.sandbox import Approval, Sandbox
+
+    with Sandbox(approval=Approval.held()) as sandbox:
+        who = sandbox.world.user(sandbox.practice.lab_email if lab else sandbox.practice.email)
+        if lab:
+            for practice in sandbox.practices(3):
+                sandbox.world.new_connection(sandbox.world.user(practice.email), who)
+        with (
+            OAuthClient(
+                sandbox.environment,
+                client_id=sandbox.client_id,
+                client_secret=sandbox.client_secret,
+                redirect_uri=sandbox.redirect_uri,
+            ) as oauth,
+            CommunicateClient(sandbox.environment, auth=oauth.auth) as communicate,
+        ):
+            oauth.sign_in_with_password(who.email, who.password)
+            yield Account(communicate, oauth)
+
+
+@contextmanager
+def configured_account(environ: Mapping[str, str] | None = None) -> Generator[Account]:
+    """The account at Communicate that the environment variables ``ORMCO_TRIOS_*`` describe.
+
+    Raises:
+        ConfigurationError: One is missing or wrong.
+    """
+    source = os.environ if environ is None else environ
+    environment = Environment.from_env(source)
+    names = (source.get(f"ORMCO_TRIOS_{name}") for name in ("ACCOUNT", "PORTAL_USERNAME"))
+    account = next((name for name in names if name), "default")
+    redirect_uri = needed_setting(source, "REDIRECT_URI", "its registered redirect address")
+    with (
+        _receiver(redirect_uri, source) as receiver,
+        OAuthClient(
+            environment,
+            client_id=needed_setting(source, "CLIENT_ID", "the id of your application at 3Shape"),
+            client_secret=source.get("ORMCO_TRIOS_CLIENT_SECRET"),
+            redirect_uri=redirect_uri if receiver is None else receiver.redirect_uri,
+            server=configured_server(source),
+            store=FileTokenStore(source.get("ORMCO_TRIOS_TOKEN_FOLDER")),
+            account=f"{environment.name}:{account}",
+        ) as oauth,
+        CommunicateClient(environment, auth=oauth.auth) as communicate,
+    ):
+        yield Account(communicate, oauth, receiver)
 
 
 @contextmanager
@@ -104,31 +197,20 @@ def configured_practice(
         ConfigurationError: One is missing or wrong.
     """
     source = os.environ if environ is None else environ
-    environment = Environment.from_env(source)
-    server = configured_server(source)
     username = needed_setting(source, "PORTAL_USERNAME", "your OrmcoDigital user name")
-    redirect_uri = needed_setting(source, "REDIRECT_URI", "its registered redirect address")
     with (
-        _receiver(redirect_uri, source) as receiver,
-        OAuthClient(
-            environment,
-            client_id=needed_setting(source, "CLIENT_ID", "the id of your application at 3Shape"),
-            client_secret=source.get("ORMCO_TRIOS_CLIENT_SECRET"),
-            redirect_uri=redirect_uri if receiver is None else receiver.redirect_uri,
-            server=server,
-            store=FileTokenStore(source.get("ORMCO_TRIOS_TOKEN_FOLDER")),
-            account=f"{environment.name}:{source.get('ORMCO_TRIOS_ACCOUNT', username)}",
-        ) as oauth,
-        CommunicateClient(environment, auth=oauth.auth) as communicate,
+        configured_account(source) as account,
         OrmcoDigitalClient(
-            environment,
+            account.communicate.environment,
             username=username,
             password=needed_setting(source, "PORTAL_PASSWORD", "its password"),
         ) as ormco,
     ):
         yield Practice(
-            Onboarding(communicate=communicate, ormco=ormco, oauth=oauth, region=region),
-            receiver=receiver,
+            Onboarding(
+                communicate=account.communicate, ormco=ormco, oauth=account.oauth, region=region
+            ),
+            receiver=account.receiver,
         )
 
 
@@ -141,8 +223,7 @@ def configured_server(source: Mapping[str, str]) -> AuthorizationServer:
     try:
         return AuthorizationServer.named(source.get("ORMCO_TRIOS_DIALECT", "classic"))
     except ValueError:
-        pass
-    raise ConfigurationError("ORMCO_TRIOS_DIALECT must be classic or account.")
+        raise ConfigurationError("ORMCO_TRIOS_DIALECT must be classic or account.") from None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""3Shape Communicate: users, labs, connections, applications."""
+"""3Shape Communicate: users, labs, connections, cases, applications."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ormco_trios.communicate.approval import (
     await_approval,
     begin_wait,
 )
+from ormco_trios.communicate.async_cases import AsyncCases
 from ormco_trios.communicate.async_many import AsyncApprovals
 from ormco_trios.communicate.models import Application, Connection, User
 from ormco_trios.communicate.operations import ME, USER
@@ -60,6 +61,7 @@ class AsyncCommunicateClient(AsyncBaseClient):
     users: AsyncUsers
     labs: AsyncLabs
     connections: AsyncConnections
+    cases: AsyncCases
     applications: AsyncApplications
 
     def __init__(
@@ -127,6 +129,7 @@ class AsyncCommunicateClient(AsyncBaseClient):
         self.users = AsyncUsers(self._runner)
         self.labs = AsyncLabs(self._runner)
         self.connections = AsyncConnections(self._runner)
+        self.cases = AsyncCases(self._runner)
         self.applications = AsyncApplications(self._runner)
 
 

@@ -1,5 +1,5 @@
 # Generated from async_client.py by tools/mirror.py; edit that file.
-"""3Shape Communicate: users, labs, connections, applications."""
+"""3Shape Communicate: users, labs, connections, cases, applications."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ormco_trios.communicate.approval import (
     await_approval,
     begin_wait,
 )
+from ormco_trios.communicate.cases import Cases
 from ormco_trios.communicate.many import Approvals
 from ormco_trios.communicate.models import Application, Connection, User
 from ormco_trios.communicate.operations import ME, USER
@@ -61,6 +62,7 @@ class CommunicateClient(BaseClient):
     users: Users
     labs: Labs
     connections: Connections
+    cases: Cases
     applications: Applications
 
     def __init__(
@@ -128,6 +130,7 @@ class CommunicateClient(BaseClient):
         self.users = Users(self._runner)
         self.labs = Labs(self._runner)
         self.connections = Connections(self._runner)
+        self.cases = Cases(self._runner)
         self.applications = Applications(self._runner)
 
 

@@ -6,10 +6,10 @@ Any documented field may be missing or null, and new ones appear: they are kept.
 from __future__ import annotations
 
 import enum
-from datetime import datetime
-from typing import ClassVar
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ormco_trios.core.model import PascalModel
 
@@ -135,3 +135,100 @@ class Application(PascalModel):
     id: str
     name: str | None = None
     authorized_on: datetime | None = None
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("outside the calendar") from None
+
+
+Moment: TypeAlias = Annotated[datetime, AfterValidator(_in_utc)]
+"""Aware and in UTC; one that comes without a zone is taken for UTC [assumed]."""
+
+
+class Patient(PascalModel):
+    """Whom a case is about [doc, seen]; nothing of it is printed."""
+
+    first_name: str | None = None
+    last_name: str | None = None
+    external_id: str | None = None
+    patient_ref_no: str | None = None
+
+
+class Actor(PascalModel):
+    """An account that takes part in a case [doc, seen]."""
+
+    printed: ClassVar[frozenset[str]] = frozenset({"id", "roles"})
+
+    id: str | None = None
+    roles: list[str] | None = None
+    email: str | None = None
+    name: str | None = None
+
+
+class CaseFile(PascalModel):
+    """An attachment, a scan or a design of a case [doc, seen]; ``cases.download`` fetches it."""
+
+    printed: ClassVar[frozenset[str]] = frozenset({"file_type"})
+
+    id: str | None = None
+    name: str | None = None
+    hash: str | None = None
+    """SHA-1 of the content."""
+    file_type: str | None = None
+    type: str | None = None
+    jaw_type: str | None = None
+    """Of scans only."""
+    href: str | None = None
+    """Where it is; never followed outside the environment."""
+    created: Moment | None = None
+    updated: Moment | None = None
+    scan_timestamp: Moment | None = None
+
+
+class Case(PascalModel):
+    """One patient's scans and order [doc, seen]; nothing that tells about the patient is printed.
+
+    That goes for its id, too, which links the patient to other records.
+    """
+
+    printed: ClassVar[frozenset[str]] = frozenset({"version"})
+
+    id: str
+    version: int | None = None
+    patient_name: str | None = None
+    patient: Patient | None = None
+    created: Moment | None = None
+    updated_on: Moment | None = None
+    received_on: Moment | None = None
+    delivery_date: Moment | None = None
+    creator_id: str | None = None
+    operator_id: str | None = None
+    state: str | None = None
+    state_flag: str | int | None = None
+    scan_source: str | None = None
+    application: str | None = None
+    three_shape_order_no: str | None = None
+    manufacturing_production_tag: str | None = None
+    actors: list[Actor] | None = None
+    attachments: list[CaseFile] | None = None
+    scans: list[CaseFile] | None = None
+    designs: list[CaseFile] | None = None
+
+    @property
+    def files(self) -> tuple[CaseFile, ...]:
+        """Attachments, scans and designs, in this order."""
+        return (*(self.attachments or ()), *(self.scans or ()), *(self.designs or ()))
+
+
+class CasePage(PascalModel):
+    """At most ten cases, and how many there are in all [doc]."""
+
+    printed: ClassVar[frozenset[str]] = frozenset({"count"})
+
+    cases: list[Case] | None = None
+    count: int | None = None

@@ -1,4 +1,4 @@
-"""Communicate's user service, endpoint by endpoint [doc unless marked otherwise]."""
+"""Communicate's user and case services, endpoint by endpoint [doc unless marked otherwise]."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from ormco_trios.communicate.models import Application, User
-from ormco_trios.core.answers import error_as, json_as, json_list_as, nothing, refusal
+from ormco_trios.communicate.models import Application, Case, CasePage, User
+from ormco_trios.core.answers import (
+    content,
+    error_as,
+    json_as,
+    json_list_as,
+    nothing,
+    refusal,
+)
 from ormco_trios.core.environment import Service
 from ormco_trios.core.errors import ApiError, NotFound, PermissionDenied
 from ormco_trios.core.operation import Operation, Safety
@@ -90,4 +97,47 @@ REMOVE_APPLICATION = Operation(  # [assumed]: its square icon
     parse=nothing,
     refuse=refuse,
     safety=Safety.IDEMPOTENT,
+)
+CASES = Operation(
+    "cases.list", Service.METADATA, "GET", "/api/cases", parse=json_as(CasePage), refuse=refuse
+)
+SEARCH = Operation(
+    "cases.search",
+    Service.METADATA,
+    "GET",
+    "/api/cases/search",
+    parse=json_as(CasePage),
+    refuse=refuse,
+)
+UPDATED = Operation(
+    "cases.updated",
+    Service.METADATA,
+    "GET",
+    "/api/updatedcases",
+    parse=json_list_as(list[Case]),
+    refuse=refuse,
+)
+CASE = Operation(
+    "cases.get", Service.METADATA, "GET", "/api/cases/{case}", parse=json_as(Case), refuse=refuse
+)
+
+
+def refuse_file(operation: Operation[Any], answer: Answer) -> ApiError:
+    """As `refuse`; who may not have a file is told why [doc]."""
+    error = refuse(operation, answer)
+    if isinstance(error, PermissionDenied):
+        error.advice = (
+            "Ask 3Shape: it gives STL files to practices only if it has agreed to that; "
+            "otherwise sign in with an account that takes part in the case."
+        )
+    return error
+
+
+FILE = Operation(
+    "cases.download",
+    Service.METADATA,
+    "GET",
+    "/api/cases/{case}/attachments/{hash}",
+    parse=content,
+    refuse=refuse_file,
 )

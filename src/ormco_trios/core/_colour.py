@@ -23,3 +23,16 @@ async def call_local_async(function: Callable[..., Any], arguments: tuple[Any, .
     if inspect.iscoroutinefunction(function):
         return await function(*arguments)
     return function(*arguments)
+
+
+def call_blocking(function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """Call a function that takes its time."""
+    function(*arguments)
+
+
+async def call_blocking_async(function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """Call a function that takes its time, in a thread."""
+    # Here, since threads do without it.
+    import asyncio
+
+    await asyncio.to_thread(function, *arguments)

@@ -62,6 +62,11 @@ def json_list_as(kind: type[list[M]]) -> Callable[[Answer], list[M]]:
     return parse
 
 
+def content(answer: Answer) -> bytes:
+    """A parser for an answer that is a file."""
+    return answer.body
+
+
 def nothing(_: Answer) -> None:
     """A parser for an answer whose body does not matter."""
 

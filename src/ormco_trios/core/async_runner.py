@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ormco_trios.core._colour import AsyncAsk, call_local_async
+from ormco_trios.core._colour import AsyncAsk, call_blocking_async, call_local_async
 from ormco_trios.core.channel import Channel, route_calls
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.effects import AskHuman, Effect, Emit, Flow, Local, Pause, Send
+from ormco_trios.core.effects import AskHuman, Blocking, Effect, Emit, Flow, Local, Pause, Send
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import empty_frames
 from ormco_trios.core.transport import AsyncTransport
@@ -100,5 +100,7 @@ class AsyncRunner:
                 return await ask(prompt)
             case Local(function, arguments):
                 return await call_local_async(function, arguments)
+            case Blocking(function, arguments):
+                return await call_blocking_async(function, arguments)
             case _:
                 raise TypeError(f"not an effect: {type(effect).__name__}")

@@ -104,3 +104,11 @@ class Local(Effect[Any]):
 
     function: Callable[..., Any] = field(repr=False)
     arguments: tuple[Any, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking(Effect[None]):
+    """Call a function that takes its time, such as writing a file; an event loop uses a thread."""
+
+    function: Callable[..., None] = field(repr=False)
+    arguments: tuple[Any, ...] = field(default=(), repr=False)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ormco_trios.core._colour import Ask, call_local
+from ormco_trios.core._colour import Ask, call_blocking, call_local
 from ormco_trios.core.channel import Channel, route_calls
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.effects import AskHuman, Effect, Emit, Flow, Local, Pause, Send
+from ormco_trios.core.effects import AskHuman, Blocking, Effect, Emit, Flow, Local, Pause, Send
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import empty_frames
 from ormco_trios.core.transport import Transport
@@ -101,5 +101,7 @@ class Runner:
                 return ask(prompt)
             case Local(function, arguments):
                 return call_local(function, arguments)
+            case Blocking(function, arguments):
+                return call_blocking(function, arguments)
             case _:
                 raise TypeError(f"not an effect: {type(effect).__name__}")

@@ -6,13 +6,13 @@ import contextlib
 import hashlib
 import os
 import secrets
-import tempfile
 import threading
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.files import replace_file
 from ormco_trios.oauth.token import Token
 
 if TYPE_CHECKING:
@@ -111,19 +111,7 @@ class FileTokenStore(_FileLocks):
     def save(self, account: str, token: Token) -> None:
         path = self._path(account)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # mkstemp creates with mode 0600 whatever the umask is.
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", dir=self._folder)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(token.to_json())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
-        _sync_folder(self._folder)
+        replace_file(path, token.to_json().encode())
 
     def delete(self, account: str) -> None:
         self._path(account).unlink(missing_ok=True)
@@ -257,13 +245,3 @@ def _data_folder() -> Path:
 def _file_name(account: str) -> str:
     """A hash, since an account's name may be somebody's e-mail."""
     return hashlib.sha256(account.encode()).hexdigest()[:32]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the system lets a folder be opened."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

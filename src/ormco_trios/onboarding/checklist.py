@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 
 from pydantic import BaseModel, ConfigDict, computed_field
+
+from ormco_trios.communicate.approval import describe
 
 
 class StepState(enum.Enum):
@@ -85,6 +87,32 @@ class Step(BaseModel):
         """The step for people."""
         return self.name.title
 
+    @property
+    def next_sentence(self) -> str:
+        """Who does what next, empty when nothing is to be done."""
+        if self.state is StepState.DONE or not self.next_action:
+            return ""
+        who = "" if self.actor is Actor.NOBODY else f" ({self.actor.value})"
+        return f"Next{who}: {self.next_action}"
+
+    def words(self, looked_at: datetime) -> str:
+        """The state for people, with how long it has been waiting."""
+        said = _WORDS[self.state]
+        if self.state is StepState.WAITING and self.since is not None:
+            said += f", {describe((looked_at - self.since).total_seconds())} so far"
+            if self.until is not None:
+                said += f"; next look in {describe((self.until - looked_at).total_seconds())}"
+        return said
+
+
+_WORDS = {
+    StepState.DONE: "done",
+    StepState.WAITING: "waiting",
+    StepState.MISSING: "to do",
+    StepState.BROKEN: "broken",
+    StepState.UNKNOWN: "not known",
+}
+
 
 class OverallState(enum.Enum):
     """All steps in one word."""
@@ -109,7 +137,8 @@ _MARKS = {
 class Checklist(BaseModel):
     """Every step of one practice, as both services told it at one moment.
 
-    It holds no secret and no patient data; ``str()`` is a plain text form of it.
+    It holds no secret and no patient data.  ``str()`` is a plain text form of it, a notebook shows
+    it as a table, and the command line in colour; all three show the same.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -137,18 +166,30 @@ class Checklist(BaseModel):
                     return OverallState.INCOMPLETE
         return OverallState.CONNECTED
 
+    @property
+    def summary(self) -> str:
+        """When it was looked at, and all steps in one word, for people."""
+        state = self.state.value.replace("_", " ").capitalize()
+        return f"Looked at {self.looked_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {state}"
+
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><td style="color:{_COLOURS[step.state]};font-weight:bold;text-align:left">'
-            f"{_SYMBOLS[step.state]} {escape(step.state.value)}</td>"
-            f'<td style="text-align:left">{escape(step.title)}</td>'
-            f'<td style="text-align:left">{escape(_remark(step))}</td></tr>'
-            for step in self.steps
-        )
-        head = "".join(f'<th style="text-align:left">{h}</th>' for h in ("State", "Step", ""))
         return (
-            f"<table><caption style='text-align:left'>{escape(self.state.value.replace('_', ' '))}"
-            f"</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+            '<table style="border-collapse:collapse;margin:.5em 0">'
+            f'<caption style="{_LEFT};caption-side:bottom;padding:.6em .5em 0;font-weight:bold">'
+            f"{escape(self.summary)}</caption><tbody>"
+            f"{''.join(self._row(step) for step in self.steps)}</tbody></table>"
+        )
+
+    def _row(self, step: Step) -> str:
+        colour = _COLOURS[step.state]
+        ahead = f"<div><b>{escape(step.next_sentence)}</b></div>" if step.next_sentence else ""
+        return (
+            f'<tr style="background:none"><td style="{_LEFT};width:3px;padding:0 .8em 0 0;'
+            f'border-left:3px solid {colour};"></td>'
+            f'<td style="{_LEFT};white-space:nowrap;color:{colour};font-weight:bold">'
+            f"{SYMBOLS[step.state]} {escape(step.words(self.looked_at))}</td>"
+            f'<td style="{_LEFT}"><div><b>{escape(step.title)}</b></div>'
+            f'<div style="opacity:.75">{escape(step.evidence)}</div>{ahead}</td></tr>'
         )
 
     def __getitem__(self, name: StepName) -> Step:
@@ -162,16 +203,12 @@ class Checklist(BaseModel):
     def __str__(self) -> str:
         lines: list[str] = []
         for step in self.steps:
-            lines.append(f"{_MARKS[step.state]} {step.title}")
-            if step.state is not StepState.DONE:
-                lines.append(f"      {step.evidence}")
-                if step.next_action:
-                    lines.append(f"      Next ({step.actor.value}): {step.next_action}")
-        lines.append(f"State: {self.state.value.replace('_', ' ')}")
-        return "\n".join(lines)
+            lines.append(f"{_MARKS[step.state]} {step.title}: {step.words(self.looked_at)}")
+            lines += (f"      {text}" for text in (step.evidence, step.next_sentence) if text)
+        return "\n".join((*lines, self.summary))
 
 
-_SYMBOLS = {
+SYMBOLS = {
     StepState.DONE: "\u2714",
     StepState.WAITING: "\u2026",
     StepState.MISSING: "\u25cb",
@@ -187,12 +224,7 @@ _COLOURS = {
     StepState.UNKNOWN: "#808080",
 }
 
-
-def _remark(step: Step) -> str:
-    """What there is to say about a step that is not done."""
-    if step.state is StepState.DONE or step.next_action is None:
-        return step.evidence
-    return f"{step.evidence} Next ({step.actor.value}): {step.next_action}"
+_LEFT = "text-align:left;vertical-align:top"
 
 
 _BY_PERSON = frozenset({StepName.SIGN_IN, StepName.AUTHORIZATION})

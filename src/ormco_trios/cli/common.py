@@ -1,0 +1,69 @@
+"""What the commands share: options, the prompt for a paste, and how they fail."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import NoReturn, TypeVar
+
+import click
+
+from ormco_trios.core.errors import NobodyCameBack, OrmcoTriosError
+from ormco_trios.oauth.receiver import RedirectReceiver
+from ormco_trios.oauth.request import AuthorizationRequest
+
+F = TypeVar("F", bound=Callable[..., object])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@contextmanager
+def reporting(as_json: bool) -> Generator[None]:
+    """Turn the library's errors and an interruption into a message and an exit code."""
+    try:
+        yield
+    except OrmcoTriosError as error:
+        _fail(as_json, type(error).__name__, error, code=1)
+    except (KeyboardInterrupt, click.Abort):
+        message = "Interrupted. Nothing is lost: run the same command again and it goes on."
+        _fail(as_json, "Interrupted", message, code=130)
+
+
+def _fail(as_json: bool, kind: str, message: object, *, code: int) -> NoReturn:
+    if as_json:
+        print(json.dumps({"state": "error", "error": {"type": kind, "message": str(message)}}))
+    else:
+        click.secho(str(message), fg="red", err=True)
+    sys.exit(code)
+
+
+def ask_for_address(
+    request: AuthorizationRequest,
+    explanation: str,
+    *,
+    problem: str | None,
+    receiver: RedirectReceiver | None,
+) -> str:
+    """Show the link and take the answer, on standard error: --json keeps standard output."""
+    if problem:
+        click.secho(problem, fg="red", err=True)
+    click.echo(
+        f"\n{explanation}\n\n"
+        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {request.url}\n",
+        err=True,
+    )
+    if receiver is not None and request.redirect_uri == receiver.redirect_uri:
+        click.echo("2. Your browser comes back here by itself. Waiting for it ...\n", err=True)
+        try:
+            return receiver.wait()
+        except NobodyCameBack as error:
+            click.secho(str(error), fg="red", err=True)
+    click.echo(
+        "2. Copy the ENTIRE address of the page you are sent to, even if it shows an error,\n"
+        "   and paste it here within three minutes. It is not shown while you paste.\n",
+        err=True,
+    )
+    pasted: str = click.prompt("Address", hide_input=True, err=True)
+    return pasted

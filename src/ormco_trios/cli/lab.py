@@ -1,0 +1,111 @@
+"""The lab's side: who asks for a connection, and accepting it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from fnmatch import fnmatchcase
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ormco_trios.cli.common import json_option, reporting
+from ormco_trios.cli.settings import Account, configured_account, sandbox_account
+from ormco_trios.communicate.models import Connection
+from ormco_trios.core.errors import NotFound, OrmcoTriosError
+
+
+@click.command()
+@click.argument("who", nargs=-1)
+@click.option("--yes", is_flag=True, help="Do not ask whether you are sure.")
+@json_option
+@click.option(
+    "--sandbox",
+    is_flag=True,
+    help="Use a simulator in this process and be Ormco's lab there: nothing real is touched.",
+)
+def approve(who: tuple[str, ...], yes: bool, as_json: bool, sandbox: bool) -> None:
+    """List who asks this lab for a connection, or accept them.
+
+    Without WHO it lists the practices and changes nothing. WHO is an e-mail, a pattern such as
+    '*@clinic.example', or a connection's id; '*' is everybody.
+    """
+    console = Console(stderr=as_json)
+    with reporting(as_json), sandbox_account(lab=True) if sandbox else configured_account() as lab:
+        waiting = lab.use(lab.communicate.connections.incoming)
+        if not who:
+            if as_json:
+                print(json.dumps({"waiting": [_as_json(request) for request in waiting]}))
+            else:
+                _show(console, waiting)
+            return
+        chosen = [request for request in waiting if any(_is(request, each) for each in who)]
+        unknown = [each for each in who if not any(_is(request, each) for request in waiting)]
+        if unknown:
+            raise NotFound(
+                f"{len(unknown)} of {len(who)} mean nobody who waits; nothing was approved.",
+                operation="connections.approve",
+                status=200,
+                advice="See who waits with: ormco-trios approve",
+            )
+        if not yes:
+            _show(console, chosen)
+            click.confirm("Let these send you their cases?", abort=True, err=True)
+        _approve(lab, console, chosen, as_json)
+
+
+def _approve(lab: Account, console: Console, chosen: list[Connection], as_json: bool) -> None:
+    """Accept each; one that fails does not keep the others waiting."""
+    failed: dict[str, OrmcoTriosError] = {}
+    for request in chosen:
+        try:
+            lab.communicate.connections.approve(request.id)
+        except OrmcoTriosError as error:
+            failed[request.id] = error
+    if as_json:
+        approved = [_as_json(request) for request in chosen if request.id not in failed]
+        problems = [
+            {**_as_json(request), "error": type(failed[request.id]).__name__}
+            for request in chosen
+            if request.id in failed
+        ]
+        print(json.dumps({"approved": approved, "failed": problems}))
+    else:
+        for request in chosen:
+            problem = failed.get(request.id)
+            mark, style = ("✔ ", "green") if problem is None else ("✘ ", "bold red")
+            said = "approved" if problem is None else str(problem)
+            console.print(Text(mark, style=style) + Text(f"{_name(request)}: {said}"))
+    sys.exit(1 if failed else 0)
+
+
+def _is(request: Connection, wanted: str) -> bool:
+    wanted = wanted.strip().casefold()
+    email = (request.inviter_user_email or "").strip().casefold()
+    return request.id.casefold() == wanted or fnmatchcase(email, wanted)
+
+
+def _name(request: Connection) -> str:
+    return request.inviter_user_email or request.id
+
+
+def _show(console: Console, requests: list[Connection]) -> None:
+    if not requests:
+        console.print("Nobody waits for an approval.")
+        return
+    view = Table(box=None, pad_edge=False, header_style="dim")
+    view.add_column("Practice")
+    view.add_column("E-mail, or id where none is shown", overflow="fold")
+    for request in requests:
+        view.add_row(Text(request.inviter_user_name or ""), Text(_name(request)))
+    console.print(view)
+
+
+def _as_json(request: Connection) -> dict[str, str | None]:
+    return {
+        "id": request.id,
+        "name": request.inviter_user_name,
+        "email": request.inviter_user_email,
+    }

@@ -1,0 +1,364 @@
+"""Cases: read page by page from the right server, and their files, written as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.practices import signed_in
+from tests.trust.wire import Wire
+
+from ormco_trios import Environment, errors
+from ormco_trios.communicate import case_flows
+from ormco_trios.communicate.case_flows import Home
+from ormco_trios.communicate.models import Case, CaseFile, CasePage
+from ormco_trios.communicate.operations import ME
+from ormco_trios.core.effects import Call, Emit
+from ormco_trios.sandbox import InProcessGateway, Sandbox
+
+EVIL = [
+    "https://evil.example/metadata-eu",
+    "evil.example",
+    "https://sandbox.example@evil.example",
+    "https://sandbox.example.evil.example",
+    "http://sandbox.example/metadata-eu",
+    "//evil.example",
+    "https://sandbox.example\\@evil.example",
+    "https://sandbox.example:8443/metadata-eu",
+    "file:///etc/passwd",
+]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as made:
+        yield made
+
+
+def cases_of(both: Any, sandbox: Sandbox, **options: Any) -> Any:
+    return signed_in(both, sandbox, **options).communicate.cases
+
+
+def lab_cases(both: Any, sandbox: Sandbox) -> Any:
+    lab = sandbox.world.user(sandbox.practice.lab_email)
+    practice = signed_in(both, sandbox)
+    practice.oauth.sign_in_with_password(lab.email, lab.password)
+    return practice.communicate.cases
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def test_every_case_newest_first_with_as_few_requests_as_pages(both: Any, sandbox: Sandbox) -> None:
+    cases = cases_of(both, sandbox)
+    sandbox.journal.clear()
+    found = list(cases.list())
+    assert len(found) == 12
+    assert sorted((c.created for c in found), reverse=True) == [c.created for c in found]
+    assert sandbox.journal.count("cases.list") == 2
+    assert sandbox.journal.count("users.me") == 1
+    list(cases.list())
+    assert sandbox.journal.count("users.me") == 1, "its server is looked up once"
+
+
+def test_no_page_is_fetched_before_it_is_wanted(both: Any, sandbox: Sandbox) -> None:
+    cases = cases_of(both, sandbox)
+    sandbox.journal.clear()
+    found = cases.list()
+    for _ in range(10):
+        next(found)
+    found.close()
+    assert sandbox.journal.count("cases.list") == 1
+
+
+def test_times_are_aware_however_they_come(both: Any, sandbox: Sandbox) -> None:
+    case = next(iter(cases_of(both, sandbox).list()))
+    for moment in (case.created, case.updated_on, case.received_on):
+        assert moment.utcoffset() == timedelta(0)
+    # The sandbox writes one without decimals, one with two, one with three.
+    assert abs(case.created - case.received_on) < timedelta(seconds=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("2025-12-30T10:00:00", datetime(2025, 12, 30, 10, tzinfo=UTC)),
+        ("2025-12-30T10:00:00.5Z", datetime(2025, 12, 30, 10, 0, 0, 500000, tzinfo=UTC)),
+        ("2025-12-30T10:00:00.123", datetime(2025, 12, 30, 10, 0, 0, 123000, tzinfo=UTC)),
+        ("2025-12-30T10:00:00+02:00", datetime(2025, 12, 30, 8, tzinfo=UTC)),
+        ("0001-01-01T00:00:00", datetime(1, 1, 1, tzinfo=UTC)),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("soon", None),
+    ],
+)
+def test_times(text: str, kind: datetime | None) -> None:
+    body = f'{{"Id": "1", "Created": "{text}"}}'
+    if kind is None:
+        with pytest.raises(ValueError, match="Created"):
+            Case.model_validate_json(body)
+    else:
+        assert Case.model_validate_json(body).created == kind
+
+
+def test_spans(both: Any, sandbox: Sandbox) -> None:
+    cases = cases_of(both, sandbox)
+    # An hour east of Greenwich: on the wire it is the hour before.
+    east = datetime(2025, 12, 20, 1, tzinfo=timezone(timedelta(hours=1)))
+    found = list(cases.list(since=east, until=datetime(2025, 12, 22, tzinfo=UTC)))
+    assert len(found) == 2
+    assert len(cases.updated(datetime(2025, 12, 28, tzinfo=UTC))) == 4
+    assert cases.updated(east, until=east) == []
+
+
+def test_a_time_without_a_zone_is_refused(both: Any, sandbox: Sandbox) -> None:
+    cases = cases_of(both, sandbox)
+    naive = datetime(2025, 12, 20)  # noqa: DTZ001 - that is the point
+    for call in (
+        lambda: list(cases.list(since=naive)),
+        lambda: list(cases.search("x", until=naive)),
+        lambda: cases.updated(naive),
+    ):
+        with pytest.raises(errors.ConfigurationError, match="without a zone"):
+            call()
+
+
+def test_searching(both: Any, sandbox: Sandbox) -> None:
+    cases = cases_of(both, sandbox)
+    assert len(list(cases.search("SANDBOX-0000"))) == 9
+    assert len(list(cases.search("sandbox"))) == 12
+    (found,) = cases.search("muster")
+    assert "Muster" in found.patient_name
+    assert list(cases.search("nobody & nothing=?")) == []
+
+
+def test_one_case(both: Any, sandbox: Sandbox) -> None:
+    cases = cases_of(both, sandbox)
+    first = next(iter(cases.list()))
+    assert cases.get(first.id) == first
+    with pytest.raises(errors.NotFound):
+        cases.get("0f8fad5b-d9cb-469f-a165-70867728950e")
+    stranger = cases_of(both, sandbox, who=sandbox.practices(1)[0])
+    with pytest.raises(errors.PermissionDenied):
+        stranger.get(first.id)
+
+
+def test_nothing_of_a_patient_is_printed(both: Any, sandbox: Sandbox) -> None:
+    case = next(iter(cases_of(both, sandbox).list()))
+    assert repr(case) == str(case) == "Case(version=1)"
+    assert repr(case.files) == "(CaseFile(file_type='png'), CaseFile(file_type='stl'))"
+    assert repr(case.patient) == "Patient()"
+
+
+def test_a_case_that_arrives_meanwhile_moves_the_pages_and_nothing_comes_twice(
+    both: Any, sandbox: Sandbox
+) -> None:
+    cases = cases_of(both, sandbox)
+    found = cases.list()
+    ids = [next(found).id for _ in range(10)]
+    state = sandbox.world.state
+    there = set(state.cases)
+    old = next(iter(state.cases.values()))
+    for _ in range(13):
+        new = replace(old, id=state.new_id(), created=old.created + 1e7)
+        state.cases[new.id] = new
+    ids += [case.id for case in found]
+    assert len(ids) == len(set(ids))
+    assert there <= set(ids)
+
+
+def pages(*answers: CasePage) -> tuple[list[str], int]:
+    """What is emitted if the service answers like this, and how many pages were asked for."""
+    flow = case_flows.list_cases(
+        Home("https://x.example", "https://x.example"), since=None, until=None
+    )
+    emitted: list[str] = []
+    asked = 0
+    reply: Any = None
+    while True:
+        try:
+            effect = flow.send(reply)
+        except StopIteration:
+            return emitted, asked
+        if isinstance(effect, Emit):
+            assert isinstance(effect.item, Case)
+            emitted.append(effect.item.id)
+            reply = None
+        else:
+            assert isinstance(effect, Call)
+            assert effect.query == {"page": str(asked)}
+            reply = answers[min(asked, len(answers) - 1)]
+            asked += 1
+
+
+def page(*ids: str, count: int | None) -> CasePage:
+    return CasePage(cases=[Case(id=id) for id in ids], count=count)
+
+
+@pytest.mark.parametrize(
+    ("answers", "emitted", "asked"),
+    [
+        ([page(count=0)], "", 1),
+        ([page(count=None)], "", 1),
+        ([CasePage()], "", 1),
+        ([page("a", count=1)], "a", 1),
+        ([page("a", count=None), page(count=None)], "a", 2),
+        ([page("a", "b", count=3), page("b", count=3)], "ab", 2),
+        # It says there are more, and then there are not.
+        ([page("a", count=9), page(count=9)], "a", 2),
+        ([page("a", "b", count=4), page("a", "b", count=5), page("c", count=5)], "abc", 3),
+    ],
+)
+def test_where_the_pages_end(answers: list[CasePage], emitted: str, asked: int) -> None:
+    assert pages(*answers) == (list(emitted), asked)
+
+
+def test_pages_that_repeat_for_ever_end() -> None:
+    with pytest.raises(errors.UnexpectedAnswer, match="same cases again"):
+        pages(page("a", "b", count=10**9))
+
+
+# --- the right server, and no other --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("template", ["{url}", "{place}", None, ""])
+def test_where_the_account_is_at_home(both: Any, sandbox: Sandbox, template: str | None) -> None:
+    sandbox.world.user(sandbox.practice.email).region_uri = template
+    assert len(list(cases_of(both, sandbox).list())) == 12
+
+
+def test_another_region_is_another_server(both: Any, sandbox: Sandbox) -> None:
+    cases = cases_of(both, sandbox, who=sandbox.practice_in("am"))
+    assert list(cases.list()) == []
+    assert sandbox.journal[-1].route.startswith("/metadata-{server}")
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_a_hostile_region_gets_nothing(both: Any, sandbox: Sandbox, evil: str) -> None:
+    sandbox.world.user(sandbox.practice.email).region_uri = evil
+    cases = cases_of(both, sandbox)
+    case = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    for call in (
+        lambda: list(cases.list()),
+        lambda: list(cases.search("x")),
+        lambda: cases.updated(datetime(2026, 1, 1, tzinfo=UTC)),
+        lambda: cases.get(case),
+    ):
+        before = len(sandbox.journal)
+        with pytest.raises(errors.UntrustedHost):
+            call()
+        assert {e.operation for e in list(sandbox.journal)[before:]} <= {ME.name}
+
+
+ROUTE = "/api/cases/0f8f/attachments/abcd"
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        *(f"{evil}{ROUTE}" for evil in EVIL if "://" in evil),
+        f"/metadata-eu{ROUTE}",
+        f"//evil.example{ROUTE}",
+        "https://sandbox.example/metadata-eu/api/cases/0f8f",
+        "https://sandbox.example/communicate/api/users/me",
+        f"https://sandbox.example/metadata-eu{ROUTE}?next=https://evil.example",
+        f"https://evil.example/?{ROUTE}",
+        "",
+        None,
+    ],
+)
+def test_a_hostile_href_gets_nothing(
+    both: Any, sandbox: Sandbox, href: str | None, tmp_path: Path
+) -> None:
+    wire = Wire(InProcessGateway(sandbox.world))
+    client = both.communicate(
+        environment=Environment.sandbox("https://sandbox.example", gateway=wire), token="t"
+    )
+    with pytest.raises(errors.UntrustedHost):
+        client.cases.download(CaseFile(href=href), tmp_path / "file")
+    assert wire.requests == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(st.text(max_size=60).map(lambda text: f"https://{text}{ROUTE}") | st.text(max_size=60))
+def test_any_href_is_a_files_address_or_refused(href: str) -> None:
+    flow = case_flows.download(CaseFile(href=href), Path("nowhere"))
+    try:
+        effect = next(flow)
+    except errors.UntrustedHost:
+        return
+    assert isinstance(effect, Call)
+    assert effect.base_url is not None
+    assert href.startswith(effect.base_url)
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def test_a_file_is_written_as_a_whole(both: Any, sandbox: Sandbox, tmp_path: Path) -> None:
+    cases = lab_cases(both, sandbox)
+    target = tmp_path / "scan.stl"
+    target.write_bytes(b"older and longer than what comes, for sure; " * 9)
+    case = next(iter(cases.list()))
+    (scan,) = case.scans
+    assert cases.download(scan, str(target)) == target
+    assert target.read_bytes().startswith(b"sandbox scan")
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_practice_gets_scans_only_by_agreement(
+    both: Any, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    cases = cases_of(both, sandbox)
+    case = next(iter(cases.list()))
+    cases.download(case.attachments[0], tmp_path / "picture")
+    with pytest.raises(errors.PermissionDenied, match="Ask 3Shape"):
+        cases.download(case.scans[0], tmp_path / "scan")
+    sandbox.world.user(sandbox.practice.email).may_download_stl = True
+    cases.download(case.scans[0], tmp_path / "scan")
+
+
+@pytest.mark.parametrize("trouble", ["other content", "too large", "no folder", "cut off"])
+def test_what_fails_leaves_no_trace(
+    both: Any, sandbox: Sandbox, tmp_path: Path, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = cases_of(both, sandbox)
+    (picture,) = next(iter(cases.list())).attachments
+    target = tmp_path / "picture"
+    target.write_bytes(b"before")
+    kind: type[Exception] = errors.UnexpectedAnswer
+    if trouble == "other content":
+        picture = picture.model_copy(update={"hash": "0" * 40})
+    elif trouble == "too large":
+        kind = errors.AnswerTooLarge
+
+        def refuse(*_: object) -> None:
+            raise errors.AnswerTooLarge("The answer is longer than 64 bytes.")
+
+        monkeypatch.setattr("ormco_trios.sandbox.transport._ask", refuse)
+    elif trouble == "no folder":
+        kind, target = FileNotFoundError, tmp_path / "missing" / "picture"
+    else:
+        kind = errors.OutcomeUnknown
+        sandbox.fault("cases.attachment", network="truncate", times=None)
+    with pytest.raises(kind) as caught:
+        cases.download(picture, target)
+    if trouble == "too large":
+        assert "own page" in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["picture"]
+    assert (tmp_path / "picture").read_bytes() == b"before"
+
+
+def test_a_hash_of_another_kind_is_not_held_against_the_file(
+    both: Any, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    cases = cases_of(both, sandbox)
+    (picture,) = next(iter(cases.list())).attachments
+    for odd in (None, "", "bm90IGhleA=="):
+        cases.download(picture.model_copy(update={"hash": odd}), tmp_path / "picture")

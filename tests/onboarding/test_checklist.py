@@ -1,0 +1,97 @@
+"""The checklist's forms: each shows the same, and it survives being stored."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from ormco_trios.cli.display import table
+from ormco_trios.onboarding.checklist import Actor, Checklist, Step, StepName, StepState
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+sentences = st.sampled_from(["It is so.", "Isn't it? <b>&amp;", "[bold]no markup[/bold] [x]"])
+
+
+@st.composite
+def checklists(draw: st.DrawFn) -> Checklist:
+    since = draw(st.none() | st.just(NOW - timedelta(hours=2)))
+    until = draw(st.none() | st.just(NOW + timedelta(minutes=11)))
+    return Checklist(
+        looked_at=NOW,
+        steps=tuple(
+            Step(
+                name=name,
+                state=draw(st.sampled_from(StepState)),
+                evidence=draw(sentences),
+                actor=draw(st.sampled_from(Actor)),
+                next_action=draw(st.none() | sentences),
+                since=since,
+                until=until,
+            )
+            for name in StepName
+        ),
+    )
+
+
+def plain(checklist: Checklist) -> str:
+    return re.sub(r"^\[[x~ !?]\]", "", str(checklist), flags=re.MULTILINE)
+
+
+def rich(checklist: Checklist) -> str:
+    out = io.StringIO()
+    Console(file=out, width=200).print(table(checklist))
+    return re.sub(r"^[\u2714\u2026\u25cb\u2718?] ", "", out.getvalue(), flags=re.MULTILINE)
+
+
+def notebook(checklist: Checklist) -> str:
+    caption, rows = re.fullmatch(
+        r"<table[^>]*>(<caption.*</caption>)<tbody>(.*)</tbody></table>",
+        checklist._repr_html_(),
+        re.DOTALL,
+    ).groups()  # type: ignore[union-attr]  # no match fails the test as well
+    # The state stands before the step there, and the summary comes last where people look.
+    rows = re.sub(
+        r"<td[^>]*></td><td[^>]*>\S+ ([^<]*)</td><td[^>]*><div><b>([^<]*)</b></div>",
+        r"\2: \1 ",
+        rows,
+    )
+    return html.unescape(re.sub(r"<[^>]*>", " ", rows + caption))
+
+
+@given(checklists())
+def test_every_form_shows_the_same(checklist: Checklist) -> None:
+    words = plain(checklist).split()
+    assert rich(checklist).split() == words
+    assert notebook(checklist).split() == words
+    for step in checklist.steps:
+        for text in (step.title, step.evidence, step.next_sentence):
+            assert text in str(checklist)
+
+
+@given(checklists())
+def test_it_survives_being_stored(checklist: Checklist) -> None:
+    assert Checklist.model_validate_json(checklist.model_dump_json()) == checklist
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_it_fits_a_terminal(width: int) -> None:
+    step = Step(
+        name=StepName.APPROVAL,
+        state=StepState.WAITING,
+        evidence="The request is sent and waits for approval.",
+        actor=Actor.ORMCO,
+        next_action="Wait; it can take up to 24 hours.",
+        since=NOW - timedelta(hours=2),
+    )
+    out = io.StringIO()
+    Console(file=out, width=width).print(table(Checklist(steps=(step,), looked_at=NOW)))
+    assert all(len(line) <= width for line in out.getvalue().splitlines())
+    assert "2.0 h so far" in out.getvalue()
