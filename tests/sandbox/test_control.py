@@ -25,8 +25,10 @@ def test_clock(call, make) -> None:
     reply = call.post("/sandbox/clock", body={"advance": 90})
     now = {"now": "2026-01-01T00:01:30Z", "time": 1_767_225_690.0}
     assert call.json(reply) == call.json(call.get("/sandbox/clock")) == now
-    for wrong in ({}, {"advance": -1}, {"advance": "1"}, {"advance": True}):
+    for wrong in ({}, {"advance": -1}, {"advance": "1"}, {"advance": True}, {"advance": 1e308}):
         assert call.post("/sandbox/clock", body=wrong).status == 400
+    for beyond in (b'{"advance": NaN}', b'{"advance": Infinity}', b'{"advance_to": "9999-12-31"}'):
+        assert call.post("/sandbox/clock", body=beyond).status == 400
     assert make(clock=Clock()).post("/sandbox/clock", body={"advance": 1}).status == 409
 
 
