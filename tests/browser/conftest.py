@@ -14,6 +14,7 @@ from ormco_trios.sandbox import Approval, Sandbox
 
 CHROMIUM = Path("/usr/bin/chromium")
 SCREENS = Path(__file__).resolve().parents[2] / ".artefacts" / "screens"
+CONTRAST = Path(__file__).with_name("contrast.js").read_text("utf-8")
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -89,8 +90,22 @@ class Person:
         self.press("Sign in")
 
 
+def faint(page: Page) -> list[str]:
+    """Texts too near in colour to their ground, in the light scheme and in the dark one."""
+    found: list[str] = []
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        seen = page.evaluate(CONTRAST)
+        assert seen["texts"] > 0
+        found += [f"{scheme}, {text}" for text in seen["faint"]]
+    return found
+
+
 def check(page: Page) -> None:
-    """What every page has: a language, one heading, names for all controls, nothing foreign."""
+    """What every page has: a language, one heading, names for all controls, nothing foreign.
+
+    And enough contrast.
+    """
     page.locator("h1").first.wait_for()  # a click returns before the next page is read
     assert page.locator("html[lang=en]").count() == 1
     assert page.locator("h1").count() == 1
@@ -109,6 +124,7 @@ def check(page: Page) -> None:
         ".filter(n => !n.startsWith(location.origin) && !n.startsWith('data:'))"
     )
     assert foreign == []
+    assert faint(page) == []
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
+from tests.browser.conftest import faint
 
 from ormco_trios.sandbox import Sandbox
 
@@ -240,6 +241,26 @@ def test_a_form_of_another_session_is_refused(person, sandbox) -> None:
     person.sign_in()
     assert "form has expired" in person.page.get_by_role("alert").inner_text()
     person.look("expired")
+
+
+def test_contrast_is_measured(person) -> None:
+    """The ratios of a page made for it; every other test here asks for them on every page."""
+    person.page.set_content(
+        """<body style="background:#fff"><style>
+        @media (prefers-color-scheme: dark) { .scheme { background: #555 } }</style>
+        <p style="color:#767676">4.54</p><p style="color:#777">4.48</p>
+        <h1 style="color:#949494;font-size:24px">3.03</h1><b style="color:#949494">3.03</b>
+        <div style="background:rgb(0 0 0 / 50%)"><i style="color:#fff">3.98</i></div>
+        <p class="scheme" style="color:#333">only in the dark</p>
+        <input name="field" value="x" style="color:#888;background:#fff">
+        <p hidden style="color:#fff">nobody sees it</p>"""
+    )
+    always = ["4.48: 4.48", "3.03: 3.03", "3.98: 3.98", "3.54: field"]
+    in_the_dark = [*always[:3], "1.69: only in the dark", always[3]]
+    assert faint(person.page) == [
+        *(f"dark, {text}" for text in in_the_dark),
+        *(f"light, {text}" for text in always),
+    ]
 
 
 def test_what_was_typed_is_escaped(person, sandbox) -> None:

@@ -15,7 +15,7 @@ def test_state_and_journal(call) -> None:
     assert [c["ConnectionAccepted"] for c in state["connections"]] == [False]
     assert state["portal"]["practice.eu"] == "not_connected"
     assert state["operations"] == {"oauth.token": 1, "users.me": 1, "connections.request": 1}
-    assert state["faults_never_fired"] == 1
+    assert state["faults_never_fired"] == ["users.me: status=500, nth=99"]
     journal = call.json(call.get("/sandbox/journal"))
     assert [entry["operation"] for entry in journal] == call.sandbox.journal.operations()
     assert journal[0]["ok"] is True
@@ -23,9 +23,12 @@ def test_state_and_journal(call) -> None:
 
 def test_clock(call, make) -> None:
     reply = call.post("/sandbox/clock", body={"advance": 90})
-    assert call.json(reply) == {"now": "2026-01-01T00:01:30Z"}
-    for wrong in ({}, {"advance": -1}, {"advance": "1"}, {"advance": True}):
+    now = {"now": "2026-01-01T00:01:30Z", "time": 1_767_225_690.0}
+    assert call.json(reply) == call.json(call.get("/sandbox/clock")) == now
+    for wrong in ({}, {"advance": -1}, {"advance": "1"}, {"advance": True}, {"advance": 1e308}):
         assert call.post("/sandbox/clock", body=wrong).status == 400
+    for beyond in (b'{"advance": NaN}', b'{"advance": Infinity}', b'{"advance_to": "9999-12-31"}'):
+        assert call.post("/sandbox/clock", body=beyond).status == 400
     assert make(clock=Clock()).post("/sandbox/clock", body={"advance": 1}).status == 409
 
 
@@ -54,6 +57,17 @@ def test_faults(call) -> None:
 )
 def test_faults_are_checked(call, wrong) -> None:
     assert call.post("/sandbox/faults", body=wrong).status == 400
+
+
+def test_approve(call) -> None:
+    for email in (call.sandbox.practice.email, call.sandbox.practice_in("am").email):
+        call.connect(call.token(email))
+    (one, other) = call.world.connections()
+    for wrong, status in (({"connection": 1}, 400), ({"connection": "none"}, 404)):
+        assert call.post("/sandbox/approve", body=wrong).status == status
+    reply = call.post("/sandbox/approve", body={"connection": other.id})
+    assert (call.json(reply), one.accepted, other.accepted) == ({"approved": 1}, False, True)
+    assert call.json(call.post("/sandbox/approve", body={})) == {"approved": 1}
 
 
 def test_reset(call) -> None:

@@ -18,12 +18,16 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Client
 from hypothesis import HealthCheck
 from hypothesis.errors import Unsatisfiable
 from oauthlib.oauth2 import LegacyApplicationClient
+from openapi_spec_validator import validate
 from requests_oauthlib import OAuth2Session
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
+from tests.sandbox.conftest import Caller
 
-from ormco_trios.sandbox import Sandbox
+from ormco_trios.sandbox import ControlledClock, Sandbox
+from ormco_trios.sandbox.control_schema import ANSWERS, TAKES
+from ormco_trios.sandbox.routes import TABLE
 
 pytestmark = pytest.mark.socket
 
@@ -211,19 +215,54 @@ def test_schemathesis_finds_nothing_undeclared(operation, mode, signed_in) -> No
         token = httpx.post(f"{base}/api/session", json=body, trust_env=False).json()["token"]
         session = {"Authorization": f"Bearer {token}" if signed_in else "Bearer nobody"}
 
-        @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
-        @hypothesis.settings(
-            max_examples=25,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-            database=None,
-        )
-        def run(case: Any) -> None:
-            case.call_and_validate(base_url=base, headers=session, checks=CHECKS)
+        examine(operation, mode, base_url=base, headers=session)
 
-        try:
-            run()
-        except Unsatisfiable:
-            assert mode is GenerationMode.NEGATIVE  # there is nothing to get wrong
+
+def examine(operation: Any, mode: GenerationMode, **where: Any) -> None:
+    """Ask for one operation in many ways, and check each answer."""
+
+    @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
+    @hypothesis.settings(
+        max_examples=25,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        database=None,
+    )
+    def run(case: Any) -> None:
+        case.call_and_validate(checks=CHECKS, **where)
+
+    try:
+        run()
+    except Unsatisfiable:
+        assert mode is GenerationMode.NEGATIVE  # there is nothing to get wrong
+
+
+def control_api() -> list[Any]:
+    document = json.loads(Caller(Sandbox()).get("/sandbox/openapi.json").body)
+    own = {
+        path: {method: one for method, one in methods.items() if one["x-operation"] in ANSWERS}
+        for path, methods in document["paths"].items()
+    }
+    validate(document)
+    document["paths"] = {path: methods for path, methods in own.items() if methods}
+    found: Any = schemathesis.openapi.from_dict(document).get_all_operations()
+    return [one.ok() for one in found]
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=str)
+@pytest.mark.parametrize("operation", control_api(), ids=lambda operation: operation.label)
+def test_schemathesis_finds_nothing_undeclared_in_the_control_api(operation, mode) -> None:
+    with Sandbox(server=True, clock=ControlledClock(0)) as sandbox:
+        caller = Caller(sandbox)
+        caller.connect(caller.token())
+        sandbox.fault("users.me", network="reset", times=None, nth=2)
+        caller.get("/communicate/api/users/me")
+        examine(operation, mode, base_url=sandbox.base_url)
+
+
+def test_the_whole_control_api_is_described() -> None:
+    own = [route for route in TABLE if route.area == "sandbox"]
+    assert {route.operation for route in own} == ANSWERS.keys()
+    assert {route.operation for route in own if route.body == "json"} == TAKES.keys()
 
 
 def test_the_document_that_is_served_is_the_one_that_is_tested(served) -> None:

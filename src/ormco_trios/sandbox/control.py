@@ -33,7 +33,7 @@ def state(world: World, call: Call) -> WireReply:
                 for account in world.state.portal_accounts.values()
             },
             "operations": dict(Counter(world.journal.operations())),
-            "faults_never_fired": len(world.faults.unused()),
+            "faults_never_fired": [fault.describe() for fault in world.faults.unused()],
         }
     )
 
@@ -41,6 +41,11 @@ def state(world: World, call: Call) -> WireReply:
 def journal(world: World, call: Call) -> WireReply:
     """Every entry so far."""
     return json_reply([entry.as_json() for entry in world.journal])
+
+
+def time(world: World, call: Call) -> WireReply:
+    """What time it is: in words, and in seconds since 1970."""
+    return json_reply({"now": iso(call.now), "time": call.now})
 
 
 def clock(world: World, call: Call) -> WireReply:
@@ -59,7 +64,19 @@ def clock(world: World, call: Call) -> WireReply:
         raise _wrong(f"{error}.") from None
     except TypeError as error:
         raise Refused(409, "This clock cannot do that.", f"{error}.") from None
-    return json_reply({"now": iso(world.clock.time())})
+    now = world.clock.time()
+    return json_reply({"now": iso(now), "time": now})
+
+
+def approve(world: World, call: Call) -> WireReply:
+    """Accept, as the lab, the request with the id ``connection``, or all that wait."""
+    connection = call.json.get("connection")
+    if not isinstance(connection, str | None):
+        raise _wrong("connection is an id.")
+    try:
+        return json_reply({"approved": world.approve(connection)})
+    except LookupError as error:
+        raise Refused(404, "There is no such connection.", f"{error}.") from None
 
 
 def snapshot(world: World, call: Call) -> WireReply:

@@ -8,6 +8,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from ormco_trios.sandbox.control_schema import ANSWERS, REFUSALS, TAKES
 from ormco_trios.sandbox.routing import Call, Route
 from ormco_trios.sandbox.wire import Json, WireReply, json_reply
 
@@ -66,8 +67,24 @@ def _operation(route: Route) -> Json:
         "x-provenance": route.provenance,
         "summary": (route.handler.__doc__ or route.operation).partition("\n")[0],
         "parameters": parameters,
-        "responses": {"default": {"description": "See the wire contract."}},
+        "responses": _responses(route),
     }
     if route.body != "none":
-        operation["requestBody"] = {"content": {_BODIES[route.body]: {}}}
+        takes = TAKES.get(route.operation)
+        media: dict[str, Json] = {} if takes is None else {"schema": takes}
+        operation["requestBody"] = {"required": True, "content": {_BODIES[route.body]: media}}
     return operation
+
+
+def _responses(route: Route) -> Json:
+    answers = ANSWERS.get(route.operation)
+    if answers is None:
+        return {"default": {"description": "See the wire contract."}}
+    said: dict[str, Json] = {}
+    for status, schema in {**answers, **REFUSALS}.items():
+        description = "Done." if status < 400 else "Refused; `explain` says why."
+        said[str(status)] = {"description": description}
+        if schema is not None:
+            content: Json = {"application/json": {"schema": schema}}
+            said[str(status)] = {"description": description, "content": content}
+    return said

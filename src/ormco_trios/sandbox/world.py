@@ -10,6 +10,7 @@ import copy
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ormco_trios.core.clock import Clock, ManualClock
@@ -32,6 +33,9 @@ _SHORTLY = Approval.after_polls(2)
 
 FAULT_HEADER = "X-Sandbox-Fault"
 """A request with it meets the fault that it spells, as `Fault.parse` reads it."""
+
+_LAST = datetime(9001, 1, 1, tzinfo=UTC).timestamp()
+"""What lives a while longer than this still ends before dates do."""
 
 IN_PROCESS_BASE = "https://sandbox.example"
 """The address of a World that nothing serves; the name cannot exist."""
@@ -385,13 +389,15 @@ class World:
         """Let time pass.
 
         Raises:
-            ValueError: Time does not go back.
+            ValueError: Time does not go back, and ends with the year 9000.
             TypeError: The World was given a clock that runs by itself.
         """
         clock = self.clock
         if not isinstance(clock, ManualClock | ControlledClock):
             raise TypeError("this World's clock runs by itself")
         with self._lock:
+            if not 0 <= seconds <= _LAST - clock.time():
+                raise ValueError("time only advances, and ends with the year 9000")
             clock.advance(seconds)
 
     def set_time_scale(self, scale: float) -> None:

@@ -1,7 +1,7 @@
 """Several isolated Worlds behind one address, for suites that run side by side.
 
 Below ``/w/{name}/`` is a World of its own, made when it is first asked for: the same options as
-the one at the root, and nothing else in common, time included.
+the one at the root, and nothing else in common, time included.  ``DELETE /w/{name}/`` forgets it.
 """
 
 from __future__ import annotations
@@ -51,6 +51,10 @@ class Worlds:
         found = _PATH.fullmatch(request.path)
         if found is None:
             return self.root.handle(request)
+        if (request.method, found[2]) == ("DELETE", "/"):
+            with self._lock:
+                self._others.pop(found[1], None)
+            return WireReply(204)
         try:
             world = self.named(found[1])
         except ValueError as error:
@@ -61,9 +65,8 @@ class Worlds:
         )
 
 
-def _fresh(root: World) -> ManualClock | ControlledClock:
-    """A clock of the same kind and the same present."""
-    if isinstance(root.clock, ManualClock):
-        return ManualClock(root.clock.time())
-    scale = getattr(root.clock, "scale", 1.0)
+def _fresh(root: World) -> ControlledClock:
+    """A clock with the same present and the same speed."""
+    standing = isinstance(root.clock, ManualClock)
+    scale = 0.0 if standing else getattr(root.clock, "scale", 1.0)
     return ControlledClock(scale, start=root.clock.time())

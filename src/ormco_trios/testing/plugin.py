@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +11,26 @@ import pytest
 if TYPE_CHECKING:
     from ormco_trios.core.clock import ManualClock
     from ormco_trios.sandbox import Sandbox
+    from ormco_trios.testing._remote import RemoteSandbox
     from ormco_trios.testing._respx import MockedService, ServiceRouter
 
 _MARKER = (
     "ormco_sandbox(**options): options of ormco_trios.sandbox.Sandbox for this test's fixtures, "
     "such as approval= and token_lifetime="
 )
-_SANDBOXES = pytest.StashKey["list[Sandbox]"]()
-_NONE: list[Sandbox] = []
+_SANDBOXES = pytest.StashKey["list[Sandbox | RemoteSandbox]"]()
+_NONE: list[Sandbox | RemoteSandbox] = []
 _PASSED = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say which server `sandbox_world` uses."""
+    parser.getgroup("ormco-trios").addoption(
+        "--ormco-sandbox-url",
+        metavar="URL",
+        help="a running sandbox server for the fixture sandbox_world, which suites may share; "
+        "by default each process starts one",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,15 +46,17 @@ def pytest_runtest_makereport(
     report = yield
     if report.when == "call":
         item.stash[_PASSED] = report.passed
-        lines = [
-            line for sandbox in item.stash.get(_SANDBOXES, _NONE) for line in _refusals(sandbox)
-        ]
-        if report.failed and lines:
+        lines: list[str] = []
+        # A server that has gone is what the test has failed with.
+        with contextlib.suppress(ConnectionError):
+            for sandbox in item.stash.get(_SANDBOXES, _NONE) if report.failed else ():
+                lines += _refusals(sandbox)
+        if lines:
             report.sections.append(("What the ormco-trios sandbox refused", "\n".join(lines)))
     return report
 
 
-def _refusals(sandbox: Sandbox) -> list[str]:
+def _refusals(sandbox: Sandbox | RemoteSandbox) -> list[str]:
     return [
         f"{entry.method} {entry.route or '(no such route)'}: {entry.status}. {entry.explain}"
         for entry in sandbox.journal
@@ -71,6 +85,38 @@ def sandbox(request: pytest.FixtureRequest, sandbox_clock: ManualClock) -> Itera
 def sandbox_server(request: pytest.FixtureRequest, sandbox_clock: ManualClock) -> Iterator[Sandbox]:
     """A sandbox on a free port of 127.0.0.1, with its pages."""
     yield from _open(request, sandbox_clock, server=True)
+
+
+@pytest.fixture
+def sandbox_world(request: pytest.FixtureRequest, _shared_server: str) -> Iterator[RemoteSandbox]:
+    """A world of the test's own in a sandbox server that tests, and whole suites, share.
+
+    The server is the one that ``--ormco-sandbox-url`` names, or else one for this process.  Its
+    options hold for the world, too; the time stands still until it is advanced or slept on.
+    """
+    from uuid import uuid4
+
+    from ormco_trios.testing._remote import RemoteSandbox
+
+    with RemoteSandbox(f"{_shared_server}/w/{uuid4().hex}") as sandbox:
+        sandbox.clock.set_scale(0)
+        request.node.stash.setdefault(_SANDBOXES, []).append(sandbox)
+        yield sandbox
+        unused = sandbox.state["faults_never_fired"]
+        sandbox.discard()
+    _all_fired(request, unused)
+
+
+@pytest.fixture(scope="session")
+def _shared_server(request: pytest.FixtureRequest) -> Iterator[str]:
+    url: str | None = request.config.getoption("ormco_sandbox_url")
+    if url is not None:
+        yield url.rstrip("/")
+        return
+    from ormco_trios.sandbox import Sandbox
+
+    with Sandbox(server=True) as sandbox:
+        yield sandbox.base_url
 
 
 @pytest.fixture
@@ -150,10 +196,13 @@ def _open(request: pytest.FixtureRequest, clock: ManualClock, **options: Any) ->
     with Sandbox(**options) as sandbox:
         request.node.stash.setdefault(_SANDBOXES, []).append(sandbox)
         yield sandbox
-        unused = sandbox.world.faults.unused()
+        unused = [fault.describe() for fault in sandbox.world.faults.unused()]
+    _all_fired(request, unused)
+
+
+def _all_fired(request: pytest.FixtureRequest, unused: list[str]) -> None:
     if unused and request.node.stash.get(_PASSED, False):
         pytest.fail(
-            "These planned faults never fired, so the test did not test them: "
-            + "; ".join(fault.describe() for fault in unused),
+            "These planned faults never fired, so the test did not test them: " + "; ".join(unused),
             pytrace=False,
         )

@@ -1,0 +1,178 @@
+"""A sandbox in another process, or a world of one, held by its address."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.environment import Environment
+from ormco_trios.sandbox import Journal, Practice, Sandbox, World, seeds
+from ormco_trios.sandbox._httpx import browser_client
+from ormco_trios.sandbox.browser import authorize
+from ormco_trios.sandbox.journal import Entry
+
+if TYPE_CHECKING:
+    from ormco_trios.sandbox import Json
+
+
+class RemoteClock(Clock):
+    """The time of a `RemoteSandbox`: it is asked for, and sleeping moves it."""
+
+    def __init__(self, sandbox: RemoteSandbox) -> None:
+        self._sandbox = sandbox
+
+    def time(self) -> float:
+        """Its time, in seconds since 1970."""
+        return float(self._sandbox.ask("GET", "clock")["time"])
+
+    def monotonic(self) -> float:
+        """The same: the sandbox's time never goes back."""
+        return self.time()
+
+    def advance(self, seconds: float) -> None:
+        """Let ``seconds`` (at least 0) pass at once."""
+        self._sandbox.ask("POST", "clock", {"advance": seconds})
+
+    def set_scale(self, scale: float) -> None:
+        """Run ``scale`` times as fast as real time from now on; 0 freezes it."""
+        self._sandbox.ask("POST", "clock", {"scale": scale})
+
+    def sleep(self, seconds: float) -> None:
+        """Advance."""
+        self.advance(max(0.0, seconds))
+
+    async def sleep_async(self, seconds: float) -> None:
+        """Advance, and let other tasks run."""
+        self.advance(max(0.0, seconds))
+        await Clock().sleep_async(0)
+
+
+class RemoteSandbox:
+    """A sandbox server in another process; what a `Sandbox` offers, as far as a socket carries it.
+
+    Every attribute is asked for when it is read.
+
+    Args:
+        base_url: As ``ormco-trios sandbox`` prints it, or a world below it: ``…/w/{name}``.  That
+            world is made when it is first asked for.
+
+    Attributes:
+        clock: Its time; a client that is given ``environment`` waits in it.
+
+    Raises:
+        ConnectionError: From every method: nothing answers there.
+        ValueError: From every method: the sandbox refused, and says why.
+    """
+
+    client_id = Sandbox.client_id
+    account_client_id = Sandbox.account_client_id
+
+    def __init__(self, base_url: str) -> None:
+        self._like = World(base_url=base_url)
+        self._client = browser_client(self._like, served=True)
+        self.base_url = self._like.base_url
+        self.clock = RemoteClock(self)
+        self.environment = Environment.sandbox(self.base_url, clock=self.clock)
+
+    def __enter__(self) -> RemoteSandbox:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the world stays."""
+        self._client.close()
+
+    def discard(self) -> None:
+        """Let the server forget this world."""
+        self._send("DELETE", f"{self.base_url}/")
+
+    # --- who --------------------------------------------------------------------------------
+
+    @property
+    def client_secret(self) -> str:
+        """Of the practice application of the classic dialect."""
+        return self._like.settings.token_prefix + seeds.CLIENT_SECRET
+
+    @property
+    def redirect_uri(self) -> str:
+        """Registered for the practice applications."""
+        return self._like.public(seeds.APP_REDIRECT)
+
+    @property
+    def practice(self) -> Practice:
+        """The sample practice in Europe."""
+        return self._like.practice()
+
+    # --- what happens -----------------------------------------------------------------------
+
+    @property
+    def journal(self) -> Journal:
+        """What happened until now."""
+        journal = Journal()
+        for entry in self.ask("GET", "journal"):
+            del entry["ok"]
+            journal.add(Entry(**entry))
+        return journal
+
+    @property
+    def state(self) -> Any:
+        """What ``GET /sandbox/state`` says."""
+        return self.ask("GET", "state")
+
+    def fault(self, operation: str | None = None, **options: Json) -> None:
+        """Plan a failure; the options are those of `Sandbox.fault`."""
+        self.ask("POST", "faults", {"operation": operation, **options})
+
+    def approve(self, connection: str | None = None) -> int:
+        """Accept one connection request as the lab, or all that wait; how many were accepted."""
+        body: dict[str, Json] = {} if connection is None else {"connection": connection}
+        return int(self.ask("POST", "approve", body)["approved"])
+
+    def reset(self) -> None:
+        """Begin again: seeds, an empty journal, no faults.  The clock goes on."""
+        self.ask("POST", "reset", {})
+
+    def authorize(
+        self,
+        url: str,
+        *,
+        allow: bool = True,
+        email: str | None = None,
+        password: str | None = None,
+    ) -> str:
+        """Play the doctor, as `Sandbox.authorize` does; by default the sample practice's."""
+        return authorize(
+            self._like,
+            url,
+            allow=allow,
+            email=email or self.practice.email,
+            password=password or self.practice.password,
+            served=True,
+        )
+
+    def ask(self, method: str, what: str, body: Json = None) -> Any:
+        """Use the control API below ``/sandbox/``; the answer's JSON."""
+        reply = self._send(method, f"{self.base_url}/sandbox/{what}", body)
+        return reply.json() if reply.content else None
+
+    def _send(self, method: str, url: str, body: Json = None) -> httpx.Response:
+        try:
+            reply = self._client.request(method, url, json=body)
+        except httpx.TransportError as error:
+            raise ConnectionError(
+                f"No sandbox answers at {self.base_url} ({type(error).__name__}). "
+                "`ormco-trios sandbox` starts one."
+            ) from None
+        if reply.is_error:
+            raise ValueError(reply.headers.get("x-sandbox-explain", f"status {reply.status_code}"))
+        return reply
