@@ -77,10 +77,11 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def fleet(session: nox.Session) -> None:
-    """A thousand practices live while workers are killed, in both forms; takes half an hour."""
+    """A thousand practices live while workers die, and ten thousand wait a day; takes an hour."""
     install(session, "tests", project=".[all]")
     for form in ("queue", "one-machine"):
         session.run("python", "-m", "tests.fleet.chaos", form, *session.posargs)
+    session.run("python", "-m", "tests.fleet.waiting")
 
 
 @nox.session
@@ -146,7 +147,7 @@ def mirror(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """What calls, imports and clients cost, beside others' libraries; to docs/performance.md."""
-    install(session, "bench", project=".[aiohttp,sandbox]")
+    install(session, "bench", project=".[aiohttp,fleet,sandbox]")
     session.run("python", "benchmarks/report.py", "docs")
     session.run("python", "benchmarks/approvals.py", "--plot", "docs/approvals.svg")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import clients
 import fan_out
+import fleet
 import imports
 import onboarding
 import parsing
@@ -87,6 +88,16 @@ In the sandbox, without a socket, relative to as many calls of `users.me()` ther
 `run` waits, refreshes and asks again whatever it is not sure of; the way through the doctor's pages
 is part of it, too.
 
+## A fleet
+
+CPU of the whole process for one onboarding, from nothing to connected, in milliseconds of one
+machine and relative to a bare loop over `advance()`. The sandbox's part and the doctor's are in it,
+in each row alike, and no socket is.
+
+{fleet}
+`AsyncFleet` adds the records, a file that is written after each round. The queue adds jobs, seals,
+and a database that all of it goes through; what a practice waits for takes hours all the same.
+
 ## The sandbox's server
 
 Wall time over one connection on the loopback interface, after the imports, as medians. Both servers
@@ -127,6 +138,7 @@ PARTS: dict[str, tuple[Sequence[str], Callable[[], Rows]]] = {
     "clients": (clients.HEAD, clients.measure),
     "parsing": (parsing.HEAD, lambda: asyncio.run(parsing.measure())),
     "onboarding": (onboarding.HEAD, lambda: asyncio.run(onboarding.measure())),
+    "fleet": (fleet.HEAD, fleet.measure),
     "sandbox": (sandbox.HEAD, sandbox.measure),
 }
 
@@ -135,7 +147,7 @@ def write(folder: Path, results: Mapping[str, Rows]) -> None:
     page = PAGE.format(
         versions=versions(
             *("httpx", "pydantic", "httpx-aiohttp", "openai", "anthropic", "stripe", "githubkit"),
-            *("notion-client", "hvac", "boto3", "msal", "uvicorn"),
+            *("notion-client", "hvac", "boto3", "msal", "uvicorn", "procrastinate"),
         ),
         **{part: table(PARTS[part][0], rows) for part, rows in results.items()},
     )

@@ -66,6 +66,7 @@ class Job:
     practices: list[dict[str, str]]
     concurrency: int = 16
     interval: float = 0.0
+    burst: int = 1
 
 
 @dataclass
@@ -129,7 +130,7 @@ async def open_fleet(job: Job, on_event: Any = None) -> AsyncIterator[tuple[Any,
 
     if job.form == "one-machine":
         records = FleetRecords(Path(job.folder, "fleet.db"))
-        opens = opener(FileTokenStore(job.folder), TokenBucket(job.rate or 1))
+        opens = opener(FileTokenStore(job.folder), TokenBucket(job.rate or 1, burst=job.burst))
         async with AsyncFleet(practices, opens.open, records, clock=clock) as fleet:
             yield fleet, lambda id: opens.open(practices[id])
         records.close()
@@ -140,7 +141,9 @@ async def open_fleet(job: Job, on_event: Any = None) -> AsyncIterator[tuple[Any,
     from ormco_trios.fleet.vault import Vault
 
     async with FleetDatabase(job.conninfo, Vault([job.key])) as database:
-        sealed = opener(PostgresTokenStore(database), PostgresPacer(database, job.rate or 1))
+        sealed = opener(
+            PostgresTokenStore(database), PostgresPacer(database, job.rate or 1, burst=job.burst)
+        )
 
         async def open_practice(practice: str) -> Any:
             return sealed.open(practices[practice])

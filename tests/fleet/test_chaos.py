@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.fleet import chaos
+from tests.fleet import chaos, waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -25,3 +25,15 @@ async def test_a_fleet_on_one_machine_outlives_its_process(tmp_path: Path) -> No
     assert result.problems == []
     assert sum(result.kills.values()) == 3
     assert result.faults
+
+
+async def test_two_workers_keep_to_one_rate(conninfo: str) -> None:
+    """No stretch of the fleet's time, of whatever length, holds more than its rate and a burst."""
+    result = await waiting.wait_a_day(
+        60, conninfo, rate=0.4, burst=5, interval=120.0, scale=60.0, length=600.0
+    )
+    assert result.stages == {"waiting": 60}
+    assert result.polls > 100
+    assert min(result.by_worker) > 10
+    # The turns are exact; when a request arrives is up to two busy processes and a socket.
+    assert result.excess <= 5 + 7

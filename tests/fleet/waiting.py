@@ -1,0 +1,221 @@
+"""A day of waiting on a queue: what a worker's memory does, and what two workers ask in all.
+
+``python -m tests.fleet.waiting --practices 10000`` is the long form; ``nox -s fleet`` runs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import resource
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tests.fleet.chaos import ROOT, Job, open_fleet
+
+DAY = 86_400.0
+
+
+@dataclass
+class Result:
+    """What was measured.
+
+    Attributes:
+        polls: Looks at the waiting connections in all.
+        by_worker: How many of the requests each worker sent.
+        memory: Largest resident memory of each worker, in MiB.
+        excess: By how many requests the fullest stretch of time exceeded the rate; a burst is
+            allowed.
+    """
+
+    practices: int
+    polls: int
+    by_worker: list[int]
+    memory: list[float]
+    excess: float
+    stages: dict[str, int]
+
+
+async def wait_a_day(
+    practices: int,
+    conninfo: str,
+    *,
+    rate: float,
+    burst: int,
+    interval: float,
+    scale: float,
+    length: float = DAY,
+) -> Result:
+    """Practices that only wait, two workers, and a rate for both; all in the fleet's own time."""
+    from ormco_trios.core.clock import ScaledClock
+    from ormco_trios.fleet.vault import Vault
+    from ormco_trios.sandbox import Approval, Sandbox
+    from ormco_trios.sandbox.seeds import LAB_EMAILS
+
+    clock = ScaledClock(scale)
+    with (
+        Sandbox(server=True, clock=clock, approval=Approval.held()) as sandbox,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        lab = sandbox.world.user(LAB_EMAILS[sandbox.practice.server])
+        tokens = {}
+        known = []
+        for number, who in enumerate(sandbox.practices(practices)):
+            id = f"p{number:05}"
+            user = sandbox.world.user(who.email)
+            sandbox.world.new_connection(user, lab)
+            tokens[id] = access_token(sandbox, user)
+            known.append(
+                {
+                    "id": id,
+                    "portal_username": who.portal_username,
+                    "portal_password": who.portal_password,
+                }
+            )
+        job = Job(
+            form="queue",
+            base_url=sandbox.base_url,
+            folder=folder,
+            conninfo=conninfo,
+            key=Vault.new_key(),
+            client_id=sandbox.client_id,
+            client_secret=sandbox.client_secret,
+            redirect_uri=sandbox.redirect_uri,
+            scale=clock.scale,
+            start=clock.start,
+            origin=clock.origin,
+            rate=rate,
+            burst=burst,
+            interval=interval,
+            practices=known,
+        )
+        async with open_fleet(job) as (fleet, _):
+            await fleet.migrate()
+            await fill(fleet, tokens)
+            for id in tokens:
+                await fleet.enroll(id)
+            workers = [await start(job) for _ in range(2)]
+            try:
+                await clock.sleep_async(length)
+            finally:
+                for worker in workers:
+                    worker.terminate()
+                told = [(await worker.communicate())[0] for worker in workers]
+            reports = [json.loads(text) for text in told]
+            status = await fleet.status()
+        times = [entry.time for entry in sandbox.journal]
+        return Result(
+            practices=practices,
+            polls=sandbox.journal.count("users.me"),
+            by_worker=[report["requests"] for report in reports],
+            memory=[round(report["peak"] / 1024, 1) for report in reports],
+            excess=excess(times, rate),
+            stages={stage.value: n for stage, n in status.stages.items() if n},
+        )
+
+
+def access_token(sandbox: Any, user: Any) -> str:
+    """One that lasts longer than the day, as if the practice had signed in."""
+    from ormco_trios.sandbox.state import Token
+
+    state, now = sandbox.world.state, sandbox.world.clock.time()
+    grant = sandbox.world.grant(user, state.clients[sandbox.client_id])
+    token: str = state.new_secret()
+    state.tokens[token] = Token("access", "classic", grant.id, grant.id, "", now, now + 10 * DAY)
+    return token
+
+
+async def fill(fleet: Any, tokens: dict[str, str]) -> None:
+    """Put the tokens where the workers find them."""
+    from pydantic import SecretStr
+
+    from ormco_trios import Token
+    from ormco_trios.fleet.postgres import PostgresTokenStore
+
+    store = PostgresTokenStore(fleet.database)
+    for id, token in tokens.items():
+        await store.save(id, Token(SecretStr(token)))
+
+
+def excess(times: list[float], rate: float) -> float:
+    """The most by which a stretch of time of whatever length holds more than its rate allows."""
+    # A stretch from the i-th request to the j-th holds j - i + 1 of them, and rate * its length are
+    # allowed: so the most is a difference between two values of one sequence.
+    worst, lowest = 0.0, float("inf")
+    for number, moment in enumerate(times):
+        level = number - rate * moment
+        lowest = min(lowest, level)
+        worst = max(worst, level - lowest + 1)
+    return round(worst, 1)
+
+
+async def start(job: Job) -> asyncio.subprocess.Process:
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "tests.fleet.waiting", "--worker"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert worker.stdin is not None
+    worker.stdin.write(json.dumps(asdict(job)).encode())
+    worker.stdin.write_eof()
+    return worker
+
+
+async def work(job: Job) -> None:
+    """A worker that says what it has asked, and how much memory it has taken at most."""
+    requests = 0
+
+    def count(_: object) -> None:
+        nonlocal requests
+        requests += 1
+
+    async with open_fleet(job, on_event=count) as (fleet, _):
+        await fleet.work(concurrency=job.concurrency, polling=0.2)
+    # In KiB, on Linux.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"requests": requests, "peak": peak}))
+
+
+def main() -> None:
+    """The long form, or a worker of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--practices", type=int, default=10_000)
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        asyncio.run(work(Job(**json.load(sys.stdin))))
+        return
+    from tests.fleet.database import new_database, postgres
+
+    results = []
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(postgres())
+        for n in (options.practices // 10, options.practices):
+            # As many looks for each practice, in as much of its time.
+            rate = n / 20_000
+            result = asyncio.run(
+                wait_a_day(
+                    n,
+                    new_database(server, f"waiting_{n}"),
+                    rate=rate,
+                    burst=5,
+                    interval=8 * 3600.0,
+                    scale=144.0,
+                )
+            )
+            print(result, flush=True)
+            results.append(result)
+    small, large = (max(result.memory) for result in results)
+    print(f"memory of a worker, ten times as many practices: {large / small:.2f}")
+    within = all(result.excess <= 5 + 2 for result in results)
+    sys.exit(0 if within and large <= 1.15 * small else 1)
+
+
+if __name__ == "__main__":
+    main()
