@@ -145,6 +145,13 @@ def mirror(session: nox.Session) -> None:
 
 
 @nox.session
+def notebook(session: nox.Session) -> None:
+    """The documentation's notebook, executed from a clean state and stored with its outputs."""
+    install(session, "notebook", project=".")
+    session.run("python", "tools/notebook.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What calls, imports and clients cost, beside others' libraries; to docs/performance.md."""
     install(session, "bench", project=".[aiohttp,fleet,sandbox]")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import sqlite3
@@ -45,6 +46,8 @@ from ormco_trios import (
     Waiting,
     errors,
 )
+
+LOG = logging.getLogger("web_app")
 
 LEASE = 120.0
 """Seconds after which a worker that took a practice and did not give it back counts as dead."""
@@ -101,16 +104,21 @@ class Practices:
         ).fetchone()
         return found
 
-    def due(self) -> list[str]:
-        rows = self._db.execute("SELECT session FROM practice WHERE due <= ?", (time.time(),))
-        return [row["session"] for row in rows]
-
     def take(self, session: str) -> sqlite3.Row | None:
         """The practice, for this worker alone; None if another one has it."""
+        return self._take("session = :session", session=session)
+
+    def take_due(self) -> sqlite3.Row | None:
+        """A practice whose next round is due and that no worker has."""
+        return self._take("due <= :now")
+
+    def _take(self, which: str, **values: str) -> sqlite3.Row | None:
         now = time.time()
         (*taken,) = self._db.execute(
-            "UPDATE practice SET taken_until = ? WHERE session = ? AND taken_until < ? RETURNING *",
-            (now + LEASE, session, now),
+            "UPDATE practice SET taken_until = :until WHERE session = ("
+            f"SELECT session FROM practice WHERE {which} AND taken_until < :now LIMIT 1"
+            ") RETURNING *",
+            {"now": now, "until": now + LEASE, **values},
         )
         return taken[0] if taken else None
 
@@ -150,7 +158,8 @@ class Worker:
                 redirect_uri=f"{self.public_url}/callback",
                 server=AuthorizationServer.account(),
                 store=self.tokens,
-                account=row["username"],
+                # Not the user name: anybody can type that, and would be given its tokens.
+                account=row["session"],
             ) as oauth,
             AsyncCommunicateClient(self.environment, auth=oauth.auth) as communicate,
             AsyncOrmcoDigitalClient(
@@ -202,10 +211,11 @@ class Worker:
     async def tend(self) -> None:
         """Do what is due, for ever; every worker does this, and they share the work."""
         while True:
-            for session in self.practices.due():
-                row = self.practices.take(session)
-                if row is not None:
+            while (row := self.practices.take_due()) is not None:
+                try:
                     await self.round(row)
+                except Exception:
+                    LOG.exception("a round failed in an unforeseen way")
             await asyncio.sleep(TEND)
 
     # --- pages ------------------------------------------------------------------------------

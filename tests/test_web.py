@@ -119,10 +119,14 @@ def workers(sandbox: Sandbox, tmp_path: Path) -> Iterator[tuple[Worker, Worker]]
         yield first, second
 
 
-def start(browser: Browser, worker: Worker, sandbox: Sandbox) -> None:
+def start(
+    browser: Browser, worker: Worker, sandbox: Sandbox, *, password: str | None = None
+) -> None:
     who = sandbox.practice
     done = browser.post(
-        f"{worker.url}/start", username=who.portal_username, password=who.portal_password
+        f"{worker.url}/start",
+        username=who.portal_username,
+        password=password or who.portal_password,
     )
     assert done.status_code == 303
 
@@ -187,3 +191,13 @@ def test_an_answer_that_belongs_to_somebody_else(
         # The attacker's code was sent nowhere, and the victim's own link still works.
         assert victim.get(sandbox.authorize(victim.link(a))).status_code == 303
         assert "Signed in to 3Shape Communicate</b></div>" in victim.page(b)
+
+
+def test_a_known_user_name_opens_nothing(sandbox: Sandbox, workers: tuple[Worker, Worker]) -> None:
+    a, b = workers
+    with Browser(b.url) as practice, Browser(b.url) as stranger:
+        start(practice, a, sandbox)
+        assert practice.get(sandbox.authorize(practice.link(a))).status_code == 303
+        start(stranger, b, sandbox, password="guessed")
+        assert "Nobody has authorized this account yet" in stranger.page(b)
+        assert "/connect/authorize" in stranger.link(a)

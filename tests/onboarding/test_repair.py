@@ -10,12 +10,7 @@ import pytest
 from tests.practices import Clients, signed_in
 
 from ormco_trios import Connected, NeedsAuthorization, Remedy, errors
-from ormco_trios.communicate.models import Connection, User
-from ormco_trios.communicate.regions import Region
-from ormco_trios.core.clock import ManualClock
-from ormco_trios.core.effects import Call
 from ormco_trios.onboarding.checklist import StepName, StepState
-from ormco_trios.onboarding.observation import Observation, Target, checklist_of, observe
 from ormco_trios.sandbox import Approval, Sandbox
 
 EUROPE = "insignia.supporteurope@ormco.com"
@@ -63,6 +58,14 @@ def revoked(both: Any, sandbox: Sandbox) -> None:
     sandbox.world.revoke(sandbox.practice.email)
 
 
+def company_owns_it(both: Any, sandbox: Sandbox) -> None:
+    """Whoever is signed in sees the company's active connection with the lab, and has none."""
+    world = sandbox.world
+    (company,) = sandbox.practices(1)
+    world.new_connection(world.user(company.email), world.user(EUROPE)).accepted = True
+    world.join_company(sandbox.practice.email, company.email)
+
+
 def new_practice(both: Any, sandbox: Sandbox) -> None:
     pass
 
@@ -76,6 +79,11 @@ SCENARIOS = [
     ),
     (
         old_region,
+        StepName.CONNECTION,
+        ["connections.request", "profile.update", "trios.submit_code", "profile.update"],
+    ),
+    (
+        company_owns_it,
         StepName.CONNECTION,
         ["connections.request", "profile.update", "trios.submit_code", "profile.update"],
     ),
@@ -146,30 +154,23 @@ def test_removed_while_waiting_is_said_once_and_then_asked_for_again(both: Any) 
         assert sandbox.journal.count("connections.request", ok=True) == 2
 
 
-def test_a_connection_of_the_company_is_not_the_accounts_own() -> None:
-    me = User(
-        id="me",
-        country="DE",
-        connections=[
-            Connection(
-                id="1",
-                connection_accepted=True,
-                inviter_user_id="company",
-                inviter_user_email="company@clinic.example",
-                remote_user_id="lab",
-                remote_user_email=EUROPE,
-            )
-        ],
-    )
-    flow = observe(Target(Region.EUROPE), ManualClock(), everything=False)
-    effect = next(flow)
-    assert isinstance(effect, Call)
-    with pytest.raises(StopIteration) as stop:
-        flow.send(me)
-    seen: Observation = stop.value.value
-    step = checklist_of(seen)[StepName.CONNECTION]
-    assert step.state is StepState.MISSING
-    assert "belongs to another account" in step.evidence
+def test_a_connection_of_the_company_is_named_and_left_alone(both: Any) -> None:
+    with Sandbox() as sandbox:
+        company_owns_it(both, sandbox)
+        (companys,) = sandbox.world.connections()
+        practice = signed_in(both, sandbox)
+        step = practice.onboarding.check()[StepName.CONNECTION]
+        assert step.state is StepState.MISSING
+        assert "belongs to another account, such as the company's" in step.evidence
+
+        practice.run()
+        assert len(sandbox.world.connections()) == 2
+        repaired = practice.onboarding.repair(
+            authorize=practice.authorize, remedy=Remedy.CONNECT_AGAIN
+        )
+        assert "belongs to another account" in repaired.checklist[StepName.CONNECTION].evidence
+        assert practice.onboarding.disconnect().complete
+        assert sandbox.world.connections() == [companys]
 
 
 def test_a_code_that_is_never_taken_makes_it_revoke_the_old_access(both: Any) -> None:

@@ -186,7 +186,7 @@ class Checklist(BaseModel):
         return (
             f'<tr style="background:none"><td style="{_LEFT};width:3px;padding:0 .8em 0 0;'
             f'border-left:3px solid {colour};"></td>'
-            f'<td style="{_LEFT};white-space:nowrap;color:{colour};font-weight:bold">'
+            f'<td style="{_LEFT};min-width:6em;max-width:11em;color:{colour};font-weight:bold">'
             f"{SYMBOLS[step.state]} {escape(step.words(self.looked_at))}</td>"
             f'<td style="{_LEFT}"><div><b>{escape(step.title)}</b></div>'
             f'<div style="opacity:.75">{escape(step.evidence)}</div>{ahead}</td></tr>'

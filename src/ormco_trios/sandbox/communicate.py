@@ -204,9 +204,18 @@ def user_object(world: World, user: User, *, viewer: User) -> dict[str, Json]:
             "RegionUri": _region_uri(world, user),
             "Region": _region(world, user),
             "ConnectedUsers": list[Json](partners),
-            "Connections": [connection_object(world, c) for c in own],
+            "Connections": [connection_object(world, c) for c in _listed(world, user)],
         }
     return absent(everything, *_OWN_ONLY, *(() if partner else _PARTNERS_ONLY))
+
+
+def _listed(world: World, user: User) -> list[Connection]:
+    """The account's own connections, and those of its company that it takes no part in."""
+    own = world.state.connections_of(user.id)
+    if user.company is None:
+        return own
+    theirs = world.state.connections_of(user.company)
+    return own + [c for c in theirs if user.id not in (c.inviter, c.remote)]
 
 
 def connection_object(world: World, connection: Connection) -> dict[str, Json]:

@@ -33,6 +33,7 @@ class User:
         fields: The rest of the user object, by its wire names; absent here is absent on the wire.
         region_uri: Template with ``{url}``, or ``{place}`` without the scheme; or ``None``.
         may_download_stl: Whether 3Shape granted this account STL files [doc].
+        company: The account, by its id, whose connections it sees beside its own [assumed].
     """
 
     id: str
@@ -43,6 +44,7 @@ class User:
     fields: dict[str, Json] = field(repr=False)
     region_uri: str | None = None
     may_download_stl: bool = False
+    company: str | None = None
 
     def text(self, name: str) -> str:
         """A field as text, empty if it is missing."""

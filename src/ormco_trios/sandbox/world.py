@@ -355,6 +355,17 @@ class World:
         with self._lock:
             self.state.misdirected[asked.casefold()] = self.user(found).email
 
+    def join_company(self, member: str, company: str) -> None:
+        """Let an account see the connections of another, its company's, beside its own.
+
+        They are not its own: it cannot remove them, and its cases do not go over them [assumed].
+
+        Raises:
+            LookupError: One of the e-mails has no account.
+        """
+        with self._lock:
+            self.user(member).company = self.user(company).id
+
     def revoke(self, email: str, client_id: str = seeds.PORTAL_CLIENT_ID) -> bool:
         """Withdraw an application's access, as on the Applications page; whether it had any."""
         with self._lock:
