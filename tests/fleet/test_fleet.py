@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from ormco_trios.fleet import (
     PracticeOpener,
     Stage,
     Standing,
+    _metrics,
 )
 from ormco_trios.fleet.agenda import GLANCE
 from ormco_trios.sandbox import Approval, Sandbox
@@ -259,3 +261,26 @@ def test_a_file_that_is_something_else(tmp_path: Path) -> None:
     with pytest.raises(errors.ConfigurationError, match="not a fleet's record"):
         FleetRecords(path)
     assert path.read_text().startswith("not a database")
+
+
+def test_rounds_are_counted_for_opentelemetry(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+
+    class Meter:
+        def create_counter(self, *_: Any, **__: Any) -> Any:
+            return SimpleNamespace(add=lambda n, attributes: counted.append(attributes["stage"]))
+
+    metrics = pytest.importorskip("opentelemetry.metrics")
+    monkeypatch.setattr(metrics, "get_meter", lambda _: Meter())
+    _metrics.counter.cache_clear()
+    try:
+        with stand.fleet() as fleet:
+            for standing in fleet.run():
+                if standing.link is not None:
+                    stand.authorize(fleet, standing)
+        assert len(counted) == sum(each.rounds for each in stand.records)
+        assert set(counted) == {"needs_authorization", "waiting", "connected"}
+    finally:
+        _metrics.counter.cache_clear()

@@ -50,7 +50,7 @@ _STYLES = {
     Stage.FAILED: "red",
     Stage.ENROLLED: "dim",
 }
-_BAR = 30
+_BAR = 20
 
 _records = click.option(
     "--records",
@@ -457,19 +457,21 @@ def _exit_code(status: FleetStatus) -> int:
 
 
 def _table(status: FleetStatus) -> Table:
-    """Counts by stage, as numbers and as bars."""
+    """Counts by stage, as numbers and as bars, and who has to act."""
     view = Table(box=None, show_header=False, pad_edge=False)
     view.add_column()
     view.add_column(justify="right")
-    view.add_column()
+    view.add_column(width=_BAR)
+    view.add_column(style="dim")
     for stage, style in _STYLES.items():
         n = status.stages[stage]
         if n:
             bar = "█" * max(1, round(_BAR * n / status.total))
-            view.add_row(Text(stage.title), Text(str(n)), Text(bar, style=style))
-    for name, value in status.summary()[-2:]:
-        if name not in {stage.title for stage in Stage}:
-            view.add_row(Text(name, style="dim"), Text(""), Text(value, style="dim"))
+            actor = "" if stage is Stage.CONNECTED else stage.actor.value
+            view.add_row(Text(stage.title), Text(str(n)), Text(bar, style=style), Text(actor))
+    notes = ", ".join(f"{name[0].lower()}{name[1:]}: {value}" for name, value in status.notes())
+    view.caption = Text(notes[0].upper() + notes[1:], style="dim")
+    view.caption_justify = "left"
     return view
 
 

@@ -10,19 +10,20 @@ from ormco_trios.fleet.standing import Stage
 
 
 @functools.cache
-def _counter() -> Callable[[str], None]:
+def counter() -> Callable[[str], None]:
+    """What counts a round; one for the process."""
     if find_spec("opentelemetry") is None:
         return lambda _: None
     from opentelemetry import metrics
 
-    counter = metrics.get_meter("ormco_trios").create_counter(
+    rounds = metrics.get_meter("ormco_trios").create_counter(
         "ormco_trios.fleet.rounds",
         unit="{round}",
         description="Rounds of onboarding, by the stage that each ended in",
     )
-    return lambda stage: counter.add(1, {"stage": stage})
+    return lambda stage: rounds.add(1, {"stage": stage})
 
 
 def count_round(stage: Stage) -> None:
     """Count one round, and where it led; never whose it was."""
-    _counter()(stage.value)
+    counter()(stage.value)

@@ -45,6 +45,11 @@ class Stage(enum.Enum):
         """The stage for people."""
         return _TITLES[self]
 
+    @property
+    def actor(self) -> Actor:
+        """Who has to act."""
+        return _ACTORS[self]
+
 
 _TITLES = {
     Stage.ENROLLED: "Not looked at yet",
@@ -90,11 +95,6 @@ class Standing:
     def enrolled(cls, practice: str, now: datetime) -> Standing:
         """A practice that is new to the fleet, and due."""
         return cls(practice, Stage.ENROLLED, since=now, due=now)
-
-    @property
-    def actor(self) -> Actor:
-        """Who has to act."""
-        return _ACTORS[self.stage]
 
     @property
     def link(self) -> str | None:

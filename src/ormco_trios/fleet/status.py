@@ -89,7 +89,7 @@ class FleetStatus(BaseModel):
         for each in standings:
             resting += each.rests
             stages[each.stage] += 1
-            actors[each.actor] += 1
+            actors[each.stage.actor] += 1
             waits[each.stage].append(max(0.0, (now - each.since).total_seconds()))
             if each.stage is Stage.CONNECTED:
                 connected.append(each.since)
@@ -134,14 +134,18 @@ class FleetStatus(BaseModel):
         """Whether nothing happens any more until a person acts, if at all."""
         return self.resting == self.total
 
-    def summary(self) -> list[tuple[str, str]]:
-        """The numbers with their names, for whichever form shows them."""
-        rows = [(stage.title, str(self.stages[stage])) for stage in Stage if self.stages[stage]]
-        rows.append(("Connected in the last hour", str(self.connected_lately)))
+    def notes(self) -> list[tuple[str, str]]:
+        """How fast it goes, and the longest wait, each with its name."""
+        rows = [("Connected in the last hour", str(self.connected_lately))]
         if self.oldest_wait is not None:
             age = describe((self.looked_at - self.oldest_wait).total_seconds())
             rows.append(("Longest wait for Ormco", f"{age} ({self.oldest_waiting})"))
         return rows
+
+    def summary(self) -> list[tuple[str, str]]:
+        """All numbers with their names, for whichever form shows them."""
+        stages = [(stage.title, str(self.stages[stage])) for stage in Stage if self.stages[stage]]
+        return [*stages, *self.notes()]
 
     def __str__(self) -> str:
         width = max(len(name) for name, _ in self.summary())
