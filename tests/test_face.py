@@ -11,13 +11,14 @@ import pytest
 import ormco_trios
 
 FACE = """
-    ApprovalUpdate ApprovalWait AsyncCommunicateClient AsyncOAuthClient AsyncOnboarding
-    AsyncOrmcoDigitalClient AsyncRedirectReceiver AsyncTokenStore AuditEvent AuthorizationCode
-    AuthorizationRequest AuthorizationServer CallEvent Checklist Clock CodeShape CommunicateClient
-    Connected Connection ConnectionState Diagnosis Disconnected Environment FileTokenStore
-    KeyringTokenStore MemoryTokenStore NeedsAuthorization OAuthClient Onboarding OrmcoDigitalClient
-    PollSchedule Progress RedirectReceiver Region Remedy Repaired Retry SubmissionMethod Timeout
-    Token TokenStore UnrecognisedCodeWarning User Waiting __version__ errors
+    ApprovalOutcome ApprovalUpdate ApprovalWait AsyncCommunicateClient AsyncOAuthClient
+    AsyncOnboarding AsyncOrmcoDigitalClient AsyncRedirectReceiver AsyncTokenStore AuditEvent
+    AuthorizationCode AuthorizationRequest AuthorizationServer CallEvent Checklist Clock
+    CodeShape CommunicateClient Connected Connection ConnectionState Diagnosis Disconnected
+    Environment FileTokenStore KeyringTokenStore MemoryTokenStore NeedsAuthorization OAuthClient
+    Onboarding OrmcoDigitalClient PollSchedule Progress RedirectReceiver Region Remedy Repaired
+    Retry SubmissionMethod Timeout Token TokenBucket TokenStore UnrecognisedCodeWarning User
+    WaitProgress Waiting __version__ errors
 """.split()
 
 # Extras, the sandbox, and what is only needed once a call fails or a token is kept in a file.

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from ormco_trios.communicate.client import CommunicateClient
     from ormco_trios.communicate.models import Connection, ConnectionState, User
     from ormco_trios.communicate.regions import Region
+    from ormco_trios.communicate.rounds import ApprovalOutcome, WaitProgress
     from ormco_trios.core import errors
     from ormco_trios.core.clock import Clock
     from ormco_trios.core.environment import Environment
     from ormco_trios.core.events import AuditEvent, CallEvent
+    from ormco_trios.core.pacing import TokenBucket
     from ormco_trios.core.retry import Retry
     from ormco_trios.core.transport import Timeout
     from ormco_trios.oauth.async_client import AsyncOAuthClient
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from ormco_trios.ormcodigital.models import SubmissionMethod
 
 _HOME = {
+    "ApprovalOutcome": "communicate.rounds",
     "ApprovalUpdate": "communicate.approval",
     "ApprovalWait": "communicate.approval",
     "AsyncCommunicateClient": "communicate.async_client",
@@ -83,13 +86,16 @@ _HOME = {
     "SubmissionMethod": "ormcodigital.models",
     "Timeout": "core.transport",
     "Token": "oauth.token",
+    "TokenBucket": "core.pacing",
     "TokenStore": "oauth.token",
     "UnrecognisedCodeWarning": "oauth.code",
     "User": "communicate.models",
+    "WaitProgress": "communicate.rounds",
     "Waiting": "onboarding.outcomes",
 }
 
 __all__ = [
+    "ApprovalOutcome",
     "ApprovalUpdate",
     "ApprovalWait",
     "AsyncCommunicateClient",
@@ -130,9 +136,11 @@ __all__ = [
     "SubmissionMethod",
     "Timeout",
     "Token",
+    "TokenBucket",
     "TokenStore",
     "UnrecognisedCodeWarning",
     "User",
+    "WaitProgress",
     "Waiting",
     "__version__",
     "errors",
