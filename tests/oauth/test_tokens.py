@@ -33,6 +33,7 @@ from ormco_trios.sandbox import Sandbox
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 CALLBACK = "https://practice.example/back"
+SLOW_DOWN = Answer(429, {**JSON, "retry-after": "86400"}, b'{"error": "slow_down"}')
 PAGE = Answer(500, {"content-type": "text/html; charset=utf-8"}, b"<h1>Runtime Error</h1>")
 
 
@@ -182,6 +183,12 @@ CODE_ERRORS: dict[str, tuple[Answer, type[errors.OrmcoTriosError], tuple[str, ..
         errors.RateLimited,
         (),
     ),
+    "down, and says so": (
+        reply(503, error="temporarily_unavailable"),
+        errors.ServerError,
+        ("few minutes",),
+    ),
+    "too often, and says so": (SLOW_DOWN, errors.RateLimited, ()),
     "a success that is a page": (
         Answer(200, {"content-type": "text/html"}, b"<h1>secret</h1>"),
         errors.UnexpectedAnswer,
@@ -216,6 +223,29 @@ def test_a_refused_refresh(both: Any, error: str) -> None:
     oauth = scripted(both, Scripted(reply(400, error=error)))
     with pytest.raises(errors.GrantRevoked, match=r"^Authorize again\. .*revoked.*Applications"):
         oauth.refresh(Token(SecretStr("a"), refresh_token=SecretStr("r")))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (PAGE, errors.ServerError),
+        (reply(503, error="server_error"), errors.ServerError),
+        (SLOW_DOWN, errors.RateLimited),
+    ],
+    ids=["a page", "503", "429"],
+)
+def test_an_outage_takes_no_authorization_away(
+    both: Any, answer: Answer, kind: type[errors.OrmcoTriosError]
+) -> None:
+    """It passes, so it must not look like something that a person has to mend."""
+    server = Scripted(answer, reply(access_token="b", expires_in=60))
+    oauth = scripted(both, server)
+    held = Token(SecretStr("a"), refresh_token=SecretStr("r"))
+    with pytest.raises(errors.OrmcoTriosError) as caught:
+        oauth.refresh(held)
+    assert type(caught.value) is kind
+    assert len(server.requests) == 1, "a refresh token is sent once a call"
+    assert oauth.refresh(held).access_token.get_secret_value() == "b"
 
 
 def test_a_refused_password(both: Any) -> None:

@@ -197,14 +197,15 @@ def _refuse(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
             "The authorization server does not accept this application's id and secret, or the "
             f"code was issued to another application. {where}"
         )
-    if error:
+    if error and answer.status != 429 and answer.status < 500:
         known = {"unsupported_grant_type", "invalid_scope"}
         return AuthorizationRefused(
             f"The authorization server refused the request. {where}",
             error=error if error in known else "other",
             advice="Check the scopes, and that the dialect is the one the application uses.",
         )
-    if answer.status == 500 and "html" in answer.headers.get("content-type", ""):
+    page = answer.status == 500 and "html" in answer.headers.get("content-type", "")
+    if page and operation.name == "oauth.authorization_code":
         return AuthorizationServerFailed(
             f"The authorization server answered with an error page instead of a token. {where}"
         )
