@@ -7,10 +7,12 @@ import html
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
@@ -170,6 +172,32 @@ def test_two_workers_and_a_restart(sandbox: Sandbox, workers: tuple[Worker, Work
 def paste(browser: Browser, worker: Worker, address: str) -> str:
     assert browser.post(f"{worker.url}/paste", address=address).status_code == 303
     return browser.page(worker)
+
+
+def test_a_code_is_not_sent_again_after_a_worker_died_over_it(
+    sandbox: Sandbox, workers: tuple[Worker, Worker], tmp_path: Path
+) -> None:
+    a, b = workers
+    with Browser(b.url) as browser:
+        start(browser, a, sandbox)
+        address = sandbox.authorize(browser.link(a))
+        # The code arrives and is used; its answer does not come.
+        sandbox.fault("oauth.token", network="read_timeout", when="after")
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(browser.get, address)
+            until(lambda: sandbox.journal.count("oauth.token") == 1)
+            b.kill()
+            assert isinstance(waiting.exception(20), httpx.TransportError)
+        with contextlib.closing(sqlite3.connect(tmp_path / "practices.db")) as database:
+            # As if its time with the practice were over.
+            database.execute("UPDATE practice SET taken_until = 0")
+            database.commit()
+
+        again = address.replace(b.url, a.url)
+        assert browser.get(again).status_code == 303
+        assert "No authorization is under way" in browser.page(a)
+        assert sandbox.journal.count("oauth.token") == 1
+        assert sandbox.authorize(browser.link(a)) != address
 
 
 def test_an_answer_that_belongs_to_somebody_else(

@@ -112,7 +112,8 @@ def test_spans(both: Any, sandbox: Sandbox) -> None:
     east = datetime(2025, 12, 20, 1, tzinfo=timezone(timedelta(hours=1)))
     found = list(cases.list(since=east, until=datetime(2025, 12, 22, tzinfo=UTC)))
     assert len(found) == 2
-    assert len(cases.updated(datetime(2025, 12, 28, tzinfo=UTC))) == 4
+    assert len(cases.updated(datetime(2025, 12, 28, 0, 0, 0, 999, tzinfo=UTC))) == 4
+    assert len(cases.updated(datetime.min.replace(tzinfo=UTC))) == 12
     assert cases.updated(east, until=east) == []
 
 

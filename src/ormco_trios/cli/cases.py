@@ -9,9 +9,8 @@ from itertools import islice
 import click
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from ormco_trios.cli.common import json_option, reporting
+from ormco_trios.cli.common import harmless, json_option, reporting
 from ormco_trios.cli.settings import configured_account, sandbox_account
 from ormco_trios.communicate.models import Case
 
@@ -100,9 +99,9 @@ def _show(console: Console, found: list[Case], *, patients: bool) -> None:
         own = (case.three_shape_order_no, case.patient_name) if patients else (case.id,)
         view.add_row(
             "" if case.created is None else f"{case.created:%Y-%m-%d %H:%M}",
-            Text(case.state or ""),
+            harmless(case.state),
             str(len(case.files)),
-            *(Text(value or "") for value in own),
+            *(harmless(value) for value in own),
         )
     console.print(view)
 

@@ -9,12 +9,25 @@ from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 
 import click
+from rich.console import Console
+from rich.text import Text
 
 from ormco_trios.core.errors import NobodyCameBack, OrmcoTriosError
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.oauth.request import AuthorizationRequest
 
 F = TypeVar("F", bound=Callable[..., object])
+
+
+def complain(message: object) -> None:
+    """Say in red what is wrong, on standard error; rich heeds NO_COLOR, and click does not."""
+    Console(stderr=True).print(Text(str(message), style="red"), soft_wrap=True)
+
+
+def harmless(text: str | None) -> Text:
+    """What somebody else has written, without what could move the cursor or turn the text."""
+    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text or ""))
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -35,7 +48,7 @@ def _fail(as_json: bool, kind: str, message: object, *, code: int) -> NoReturn:
     if as_json:
         print(json.dumps({"state": "error", "error": {"type": kind, "message": str(message)}}))
     else:
-        click.secho(str(message), fg="red", err=True)
+        complain(message)
     sys.exit(code)
 
 
@@ -48,7 +61,7 @@ def ask_for_address(
 ) -> str:
     """Show the link and take the answer, on standard error: --json keeps standard output."""
     if problem:
-        click.secho(problem, fg="red", err=True)
+        complain(problem)
     click.echo(
         f"\n{explanation}\n\n"
         f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {request.url}\n",
@@ -59,7 +72,7 @@ def ask_for_address(
         try:
             return receiver.wait()
         except NobodyCameBack as error:
-            click.secho(str(error), fg="red", err=True)
+            complain(error)
     click.echo(
         "2. Copy the ENTIRE address of the page you are sent to, even if it shows an error,\n"
         "   and paste it here within three minutes. It is not shown while you paste.\n",

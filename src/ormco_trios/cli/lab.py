@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ormco_trios.cli.common import json_option, reporting
+from ormco_trios.cli.common import harmless, json_option, reporting
 from ormco_trios.cli.settings import Account, configured_account, sandbox_account
 from ormco_trios.communicate.models import Connection
 from ormco_trios.core.errors import NotFound, OrmcoTriosError
@@ -77,7 +77,7 @@ def _approve(lab: Account, console: Console, chosen: list[Connection], as_json: 
             problem = failed.get(request.id)
             mark, style = ("✔ ", "green") if problem is None else ("✘ ", "bold red")
             said = "approved" if problem is None else str(problem)
-            console.print(Text(mark, style=style) + Text(f"{_name(request)}: {said}"))
+            console.print(Text(mark, style=style) + harmless(f"{_name(request)}: {said}"))
     sys.exit(1 if failed else 0)
 
 
@@ -99,7 +99,7 @@ def _show(console: Console, requests: list[Connection]) -> None:
     view.add_column("Practice")
     view.add_column("E-mail, or id where none is shown", overflow="fold")
     for request in requests:
-        view.add_row(Text(request.inviter_user_name or ""), Text(_name(request)))
+        view.add_row(harmless(request.inviter_user_name), harmless(_name(request)))
     console.print(view)
 
 

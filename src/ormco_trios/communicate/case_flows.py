@@ -111,7 +111,8 @@ def _moment(value: datetime) -> str:
             "A time without a zone could be any of several moments.",
             advice="Use an aware datetime, such as datetime.now(UTC).",
         )
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime, whose years before 1000 have fewer digits on some systems.
+    return value.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def download(file: CaseFile, to: Path) -> Flow[Path]:
