@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -94,6 +95,13 @@ def recipes(session: nox.Session) -> None:
 
 
 @nox.session
+def promises(session: nox.Session) -> None:
+    """Each promise of SECURITY.md broken on purpose: a test has to notice; `-- -k WORD`."""
+    install(session, "tests", project=".[all]")
+    session.run("python", "tools/break_promises.py", *session.posargs)
+
+
+@nox.session
 def lowest(session: nox.Session) -> None:
     """The tests with the lowest version of each dependency that pyproject.toml allows."""
     install(session, "tests", project=".[all]")
@@ -107,9 +115,24 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Known holes in what users install with every extra."""
+    """Known holes in what users install with every extra; one that nobody can look up fails too."""
     install(session, "audit", project=".[all]")
-    session.run("pip-audit", "--skip-editable", "--progress-spinner", "off", *session.posargs)
+    report = Path(session.create_tmp(), "audit.json")
+    report.unlink(missing_ok=True)
+    session.run(
+        *("pip-audit", "--progress-spinner", "off", "--format", "json", "--output", str(report)),
+        *session.posargs,
+        success_codes=[0, 1],
+    )
+    found = json.loads(report.read_text("utf-8"))["dependencies"]
+    holes = [f"{one['name']}: {hole['id']}" for one in found for hole in one.get("vulns", [])]
+    # pip-audit itself is content when the database knows none of the packages.
+    own = PYPROJECT["project"]["name"]
+    unknown = [one["name"] for one in found if "skip_reason" in one and one["name"] != own]
+    if holes:
+        session.error(f"known holes: {', '.join(holes)}")
+    if unknown:
+        session.error(f"not audited, since the database has no entry: {', '.join(unknown)}")
 
 
 @nox.session

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -73,10 +74,16 @@ def test_help_says_what_the_exit_codes_mean() -> None:
 
 
 def test_the_sandbox_says_how_to_use_it_and_is_used() -> None:
-    command = [sys.executable, "-uc", "from ormco_trios.cli import main; main()", "sandbox"]
+    # A shell that starts the tests in the background lets them ignore interruptions.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from ormco_trios.cli import main; main()"
+    )
+    command = [sys.executable, "-uc", code, "sandbox"]
     with subprocess.Popen(
         [*command, "--fault", "users.me:status=503,times=1", "--approve-after", "0"],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     ) as server:
         assert server.stdout is not None
@@ -89,9 +96,13 @@ def test_the_sandbox_says_how_to_use_it_and_is_used() -> None:
                 break
         try:
             done = ormco_trios("check", "--json", **exports)
+            server.send_signal(signal.SIGINT)
+            said = server.communicate(timeout=60)[1]
         finally:
-            server.terminate()
+            server.kill()
     assert json.loads(done.stdout)["state"] == "needs_authorization"
+    # Without a sign-in, there is nothing to ask users.me with.
+    assert "This fault never fired: users.me: status=503" in said
 
 
 def test_a_fault_that_cannot_be_is_wrong_usage() -> None:

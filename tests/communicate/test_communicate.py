@@ -90,6 +90,14 @@ def test_nothing_is_requested_from_a_clinic(both: Any) -> None:
         assert sandbox.journal.count("connections.request") == 0
 
 
+def test_a_lab_without_the_role_is_not_found(both: Any) -> None:
+    with Sandbox() as sandbox:
+        sandbox.world.user(sandbox.practice.lab_email).roles = ("Clinic",)
+        made = signed_in(both, sandbox)
+        with pytest.raises(errors.NotALab):
+            made.communicate.labs.find(Region.EUROPE)
+
+
 def test_get_and_remove(both: Any) -> None:
     with Sandbox() as sandbox:
         connections = signed_in(both, sandbox).communicate.connections

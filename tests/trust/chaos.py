@@ -3,8 +3,10 @@
 A *shard* is one server and one worker process at a time.  The server spoils answers at random in
 every way it knows; the worker, which onboards one practice after the other in either colour, is
 killed at random requests and started again with nothing but its token files, and sometimes its
-saved progress.  In the end every practice is connected: one connection request, no code used twice,
-no token lost.  The same seed makes the same trouble.
+saved progress.  Every other practice signs in the newer way, in which a refresh spends its token,
+and tokens live so shortly that many a request needs one.  In the end every practice is connected:
+one connection request, no code used twice, no token lost.  The same seed makes the same trouble,
+but for what depends on how fast the machine is.
 
 ``python -m tests.trust.chaos --practices 500 --seed 7`` runs the long form; ``nox -s chaos`` too.
 """
@@ -21,17 +23,22 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
 
 RATE = 0.01
 """Share of the requests that each single kind of fault hits."""
 
-STATUSES = (408, 429, 500, 502, 503, 504)
+STATUSES = (401, 408, 429, 500, 502, 503, 504)
+TOKENS_LIVE = 61
+"""Seconds; the library renews a token a minute before it ends."""
+
 KILLS = 0.4
 """Share of the onboardings whose worker is killed in the middle, and again with that chance."""
 
@@ -45,6 +52,7 @@ class Job:
     seed: int
     client_id: str
     client_secret: str
+    account_client_id: str
     redirect_uri: str
     practices: list[dict[str, str]]
 
@@ -63,10 +71,23 @@ class Result:
 def shard(seed: int, practices: int, folder: Path) -> Result:
     """Run one shard to its end, and look at what is left."""
     from ormco_trios.core.clock import Clock
-    from ormco_trios.sandbox import Approval, Sandbox
+    from ormco_trios.sandbox import Approval, Sandbox, WireReply, WireRequest
 
-    approval = Approval.after_polls(1 + seed % 2)
-    with Sandbox(server=True, clock=Clock(), approval=approval, seed=seed) as sandbox:
+    sandbox = Sandbox(
+        server=True,
+        clock=Clock(),
+        approval=Approval.after_polls(1 + seed % 2),
+        token_lifetime=TOKENS_LIVE,
+        seed=seed,
+    )
+    used: set[str] = set()
+    handle = sandbox.world.handle
+
+    def watching(request: WireRequest) -> WireReply:
+        used.add((request.header("authorization") or "").removeprefix("Bearer "))
+        return handle(request)
+
+    with mock.patch.object(sandbox.world, "handle", watching), sandbox:
         everyone = sandbox.practices(practices)
         planned = _plan(sandbox, seed)
         job = Job(
@@ -75,6 +96,7 @@ def shard(seed: int, practices: int, folder: Path) -> Result:
             seed=seed,
             client_id=sandbox.client_id,
             client_secret=sandbox.client_secret,
+            account_client_id=sandbox.account_client_id,
             redirect_uri=sandbox.redirect_uri,
             practices=[
                 {
@@ -88,12 +110,13 @@ def shard(seed: int, practices: int, folder: Path) -> Result:
         )
         kills = _work(job)
         sandbox.world.faults.clear()
+        lost = [why for index in range(practices) if (why := _lost(sandbox, job, index, used))]
         told = "\n".join(f"{e.operation} {e.status} {e.broken}" for e in sandbox.journal)
         return Result(
             connected=sum(_is_connected(job, index) for index in range(practices)),
             kills=kills,
             faults=sum(fault.fired for fault in planned),
-            problems=_problems(sandbox, practices),
+            problems=[*lost, *_problems(sandbox, practices)],
             digest=hashlib.sha256(told.encode()).hexdigest()[:16],
         )
 
@@ -146,16 +169,60 @@ def _work(job: Job) -> int:
     return kills
 
 
+def _lost(sandbox: Any, job: Job, index: int, used: set[str]) -> str:
+    """Whether the library ever had a newer token in use than the one on disk.
+
+    One that was issued and never used is none that it lost: its answer did not arrive, or the
+    worker was killed while it did.
+    """
+    from ormco_trios import FileTokenStore
+
+    token = FileTokenStore(job.folder).load(f"practice-{index}")
+    if token is None:
+        return f"practice {index} has no token"
+    state = sandbox.world.state
+    user = sandbox.world.user(job.practices[index]["email"]).id
+    issued = [
+        value
+        for value, known in state.tokens.items()
+        if known.kind == "access"
+        and state.grants[known.grant].user == user
+        and state.grants[known.grant].client in (job.client_id, job.account_client_id)
+    ]
+    newer = issued[issued.index(token.access_token.get_secret_value()) + 1 :]
+    return f"practice {index} used a token that is not saved" if used & {*newer} else ""
+
+
 def _is_connected(job: Job, index: int) -> bool:
-    """With the tokens on disk, and nothing else, everything is found in place."""
+    """With the token on disk, and nothing else, everything is found in place.
+
+    Where a refresh spends its token, and the answer to the last one was lost, the sign-in is
+    missing, and nothing but that.
+    """
     from tests.conftest import Colour
 
     both = Colour("sync")
     try:
-        checklist = _clients(both, job, index, hook=None, hurried=False).check()
-        return bool(checklist.state.value == "connected")
+        onboarding = _clients(both, job, index, hook=None, hurried=False)
+        if index % 2 and onboarding.check().state.value == "needs_authorization":
+            onboarding.run(authorize=_doctor(job, index))
+        return bool(onboarding.check().state.value == "connected")
     finally:
         both.close()
+
+
+def _doctor(job: Job, index: int) -> Callable[[Any], str]:
+    """Opens the link in a browser, signs in, and allows access."""
+    from ormco_trios.sandbox import World
+    from ormco_trios.sandbox.browser import authorize
+
+    world, who = World(base_url=job.base_url), job.practices[index]
+
+    def doctor(needed: Any) -> str:
+        email, password = who["email"], who["doctor"]
+        return authorize(world, needed.url, allow=True, email=email, password=password, served=True)
+
+    return doctor
 
 
 def _problems(sandbox: Any, practices: int) -> list[str]:
@@ -200,23 +267,11 @@ def _onboard(both: Any, job: Job, index: int, rng: random.Random, hook: Any) -> 
     import httpx
 
     from ormco_trios import Connected, Progress, errors
-    from ormco_trios.sandbox import JourneyFailed, World
-    from ormco_trios.sandbox.browser import authorize
+    from ormco_trios.sandbox import JourneyFailed
 
-    world = World(base_url=job.base_url)
-    who = job.practices[index]
+    doctor = _doctor(job, index)
     saved = Path(job.folder, f"{index}.progress")
     problem: Exception | None = None
-
-    def doctor(needed: Any) -> str:
-        return authorize(
-            world,
-            needed.url,
-            allow=True,
-            email=who["email"],
-            password=who["doctor"],
-            served=True,
-        )
 
     for _ in range(60):
         progress = None
@@ -241,7 +296,7 @@ def _onboard(both: Any, job: Job, index: int, rng: random.Random, hook: Any) -> 
 def _clients(
     both: Any, job: Job, index: int, *, hook: Any, progress: Any = None, hurried: bool = True
 ) -> Any:
-    from ormco_trios import Clock, Environment, FileTokenStore, Timeout
+    from ormco_trios import AuthorizationServer, Clock, Environment, FileTokenStore, Timeout
     from ormco_trios.core.clock import HurriedClock
 
     who = job.practices[index]
@@ -251,9 +306,17 @@ def _clients(
         "timeout": Timeout(connect=5, read=0.3, total=1),
         "on_event": hook,
     }
+    application: dict[str, Any] = {
+        "client_id": job.client_id,
+        "client_secret": job.client_secret,
+    }
+    if index % 2:
+        application = {
+            "client_id": job.account_client_id,
+            "server": AuthorizationServer.account(),
+        }
     oauth = both.oauth(
-        client_id=job.client_id,
-        client_secret=job.client_secret,
+        **application,
         redirect_uri=job.redirect_uri,
         store=FileTokenStore(job.folder),
         account=f"practice-{index}",

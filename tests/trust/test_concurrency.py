@@ -224,6 +224,29 @@ def _region() -> Any:
     return Region.EUROPE
 
 
+def test_who_gets_the_lock_looks_at_the_store_again(both: Any) -> None:
+    """Somebody else may have refreshed between the first look and the lock."""
+    with Sandbox() as sandbox:
+
+        class Busy(MemoryTokenStore):
+            def try_lock(self, account: str) -> bool:
+                if other is not None:
+                    self.save(account, other)
+                return super().try_lock(account)
+
+        other = None
+        made = clients(both, sandbox, store=Busy(), account_dialect=True)
+        request = made.oauth.authorization_request()
+        made.oauth.exchange(request.finish(sandbox.authorize(request.url)), request)
+        sandbox.clock.advance(3600)
+        elsewhere = clients(both, sandbox, store=MemoryTokenStore(), account_dialect=True)
+        request = elsewhere.oauth.authorization_request()
+        other = elsewhere.oauth.exchange(request.finish(sandbox.authorize(request.url)), request)
+        sandbox.journal.clear()
+        assert made.communicate.users.me().id
+        assert sandbox.journal.operations() == ["users.me"]
+
+
 # --- pickling ------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 import time
 import tracemalloc
 import zlib
@@ -206,6 +207,42 @@ def test_a_slow_body_ends_at_the_total(both: Any) -> None:
     )
     assert type(result) is errors.OutcomeUnknown
     assert time.perf_counter() - began < 2
+
+
+def no_end(connection: Any) -> None:
+    for _ in range(200):
+        connection.sendall(b"HTTP/1.1 102 Processing\r\n\r\n")
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    "speak", [drip(b"HTTP/1.1 200 OK\r\nX: "), no_end], ids=["headers", "interim answers"]
+)
+def test_headers_end_at_the_total(both: Any, speak: Speak) -> None:
+    began = time.perf_counter()
+    result, _ = ask(both, speak, timeout=Timeout(connect=1, read=1, total=0.2), retry=Retry.never())
+    assert type(result) is errors.OutcomeUnknown
+    assert time.perf_counter() - began < 2
+
+
+def test_an_answer_that_is_given_up_is_hung_up_on(both: Any) -> None:
+    """Otherwise its connection would be lost to the pool, and the rest of it go on coming."""
+    hung_up = threading.Event()
+
+    def speak(connection: Any) -> None:
+        try:
+            endless(b"x" * 65536, HEAD + b"Content-Length: 9999999999\r\n\r\n")(connection)
+        except OSError:
+            hung_up.set()
+
+    with Server(speak) as server:
+        environment = Environment.sandbox(server.url, gateway=Limited())
+        client = both.communicate(environment=environment, token="t")
+        with pytest.raises(errors.AnswerTooLarge) as caught:
+            client.users.me()
+        assert hung_up.wait(10)
+        del caught
+        client.close()
 
 
 def test_silence_ends_at_the_read_timeout(both: Any) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -47,3 +49,28 @@ def test_every_dependency_has_both_bounds(requirement: str) -> None:
     assert re.fullmatch(
         r"[\w-]+(\[[\w,]+\])?>=[\w.]+,<[\w.]+", requirement.partition(";")[0].strip()
     )
+
+
+def breaks() -> ModuleType:
+    place = ROOT / "tools" / "break_promises.py"
+    spec = importlib.util.spec_from_file_location("break_promises", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("each", breaks().BREAKS, ids=lambda each: each.name)
+def test_a_break_of_a_promise_still_fits(each, tmp_path: Path) -> None:
+    """`nox -s promises` tries them; that takes minutes, and this no time."""
+    copied = tmp_path / each.path
+    copied.parent.mkdir(parents=True, exist_ok=True)
+    copied.write_bytes((ROOT / each.path).read_bytes())
+    each.apply(tmp_path)
+    if copied.suffix == ".py":
+        compile(copied.read_text("utf-8"), each.name, "exec")
+    for test in each.tests:
+        place, _, name = test.partition("::")
+        assert not name or f"def {name}(" in (ROOT / "tests" / place).read_text("utf-8")

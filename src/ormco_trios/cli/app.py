@@ -243,7 +243,11 @@ def serve(
             for fault in planned:
                 box.world.plan(fault)
             _introduce(box)
-            threading.Event().wait()
+            try:
+                threading.Event().wait()
+            finally:
+                for fault in box.world.faults.unused():
+                    click.echo(f"This fault never fired: {fault.describe()}", err=True)
 
 
 def _introduce(box: Sandbox) -> None:

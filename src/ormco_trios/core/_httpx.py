@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import functools
 import ssl
+import threading
 import zlib
 from collections import deque
 from collections.abc import AsyncIterable, Callable, Iterable
 from time import monotonic as _now
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import httpcore
 import httpx
 
 from ormco_trios.core.errors import AnswerTooLarge, NotDelivered, OutcomeUnknown, TransportError
@@ -108,6 +110,7 @@ class HttpxTransport:
 
     def _exchange(self, request: Request) -> Answer:
         outgoing = _outgoing(request)
+        _this_thread.deadline = _now() + request.timeout.total
         if self._client is not None:
             response = self._client.send(outgoing, stream=True, auth=None, follow_redirects=False)
         else:
@@ -135,7 +138,11 @@ class HttpxTransport:
         return transport
 
     def _open(self, limits: httpx.Limits, proxy: str | None) -> httpx.BaseTransport:
-        return httpx.HTTPTransport(verify=tls_context(), limits=limits, proxy=proxy)
+        transport = httpx.HTTPTransport(verify=tls_context(), limits=limits, proxy=proxy)
+        # httpx takes no backend, and there is no other way to end a read of headers in a thread.
+        pool = transport._pool  # pyright: ignore[reportPrivateUsage]
+        pool._network_backend = _Punctual(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
+        return transport
 
 
 class AsyncHttpxTransport:
@@ -159,10 +166,15 @@ class AsyncHttpxTransport:
         return AsyncHttpxTransport(lane=library)
 
     async def send(self, request: Request) -> Answer:
+        from asyncio import timeout
+
         failure = None
         quiet = in_our_call.set(True)
         try:
-            return await self._exchange(request)
+            async with timeout(request.timeout.total):
+                return await self._exchange(request)
+        except TimeoutError:
+            failure = _failure(httpx.ReadTimeout("answer too slow"))
         except (httpx.RequestError, httpx.InvalidURL) as error:
             failure = _failure(error)
         finally:
@@ -281,6 +293,56 @@ class AsyncHttpxLanes:
     async def _drop(self, lane: AsyncTransport) -> None:
         self._lanes.discard(lane)
         await lane.aclose()
+
+
+class _Deadline(threading.local):
+    """When this thread's request has to be over, however slowly its answer comes."""
+
+    deadline = 0.0
+
+
+_this_thread = _Deadline()
+
+
+def _until_deadline(seconds: float | None) -> float:
+    left = _this_thread.deadline - _now()
+    if left <= 0:
+        raise httpcore.ReadTimeout("answer too slow")
+    return left if seconds is None else min(seconds, left)
+
+
+class _Punctual(httpcore.NetworkBackend):
+    """Opens connections on which nothing takes longer than the deadline.
+
+    httpcore's own time-out begins anew with each piece it reads, and an answer's headers can come
+    in any number of pieces.
+    """
+
+    def __init__(self, inner: httpcore.NetworkBackend) -> None:
+        self._inner = inner
+
+    def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        return _PunctualStream(self._inner.connect_tcp(*args, **options))
+
+
+class _PunctualStream(httpcore.NetworkStream):
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, _until_deadline(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, _until_deadline(timeout))
+
+    def start_tls(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        return _PunctualStream(self._inner.start_tls(*args, **options))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
 
 
 class _Body:

@@ -21,7 +21,7 @@ class Timeout:
     Attributes:
         connect: Until the connection stands; also the wait for a free one from the pool.
         read: Between two pieces of the answer.
-        total: For the whole answer, however slowly it arrives.
+        total: For the whole answer, headers included, however slowly it arrives.
     """
 
     connect: float = 10.0

@@ -1,0 +1,445 @@
+"""Breaks the library's promises one by one, and looks whether a test notices.
+
+Each *break* is a change to one file, made in a temporary copy of the tree, and the tests that are
+there to fail then.  A break that they let pass is a promise that nobody holds.
+
+``python tools/break_promises.py`` tries them all, prints a table, and fails if one of them passed
+or does not fit the file any more; ``-k WORD`` tries those with the word in their name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("src", "tests", "tools", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Break:
+    """A promise, how it is broken, and who has to notice.
+
+    Attributes:
+        file: Below ``src/ormco_trios``, unless it is at the root of the project.
+        old: Stands in it exactly once.
+        tests: Below ``tests``; at least one has to fail.
+    """
+
+    name: str
+    promise: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file, below the root of the project."""
+        inside = Path("src", "ormco_trios", self.file)
+        return inside if (ROOT / inside).exists() else Path(self.file)
+
+    def apply(self, root: Path) -> None:
+        """Break it in a copy of the project.
+
+        Raises:
+            LookupError: The text to replace is not there, or more than once.
+        """
+        place = root / self.path
+        text = place.read_text("utf-8")
+        if text.count(self.old) != 1:
+            raise LookupError(f"{self.path} has this {text.count(self.old)} times: {self.old!r}")
+        place.write_text(text.replace(self.old, self.new), "utf-8")
+
+
+SENTINELS = "trust/test_sentinels.py::test_nothing_comes_to_light"
+
+BREAKS = (
+    # No secret and no patient comes to light.
+    Break(
+        "a model prints everything",
+        "no person stands in a repr",
+        "core/model.py",
+        "if name in self.printed:",
+        "if name:",
+        ("communicate/test_communicate.py::test_a_user_prints_no_person", SENTINELS),
+    ),
+    Break(
+        "an error quotes the answer",
+        "no message has a body in it",
+        "core/answers.py",
+        'status {answer.status}]",',
+        'status {answer.status}] {answer.body!r}",',
+        (SENTINELS,),
+    ),
+    Break(
+        "the log has the address of a retry",
+        "the log has the route's template alone",
+        "core/channel.py",
+        "                operation.route,\n                pause,",
+        "                request.url,\n                pause,",
+        (SENTINELS,),
+    ),
+    Break(
+        "the log has the path that was sent",
+        "the log has the route's template alone",
+        "core/channel.py",
+        "route=call.operation.route,",
+        "route=call.operation.route.format_map(call.path),",
+        ("trust/test_events.py::test_identifiers_only_for_who_asks", SENTINELS),
+    ),
+    Break(
+        "httpx's log line comes through",
+        "the log has the route's template alone",
+        "core/log.py",
+        "return not in_our_call.get()",
+        "return True",
+        ("trust/test_sentinels.py::test_over_real_sockets",),
+    ),
+    Break(
+        "frames keep their variables",
+        "a traceback's local variables hold no secret",
+        "core/shield.py",
+        "                frame.clear()",
+        "                pass",
+        (SENTINELS,),
+    ),
+    # Events.
+    Break(
+        "a hook that raises passes through",
+        "a hook that fails breaks no call",
+        "core/events.py",
+        "except Exception as error:  # noqa: BLE001 - whatever it is, the call goes on",
+        "except ImportError as error:",
+        ("trust/test_events.py::test_a_hook_that_raises_breaks_nothing",),
+    ),
+    Break(
+        "an audit event prints identifiers",
+        "identifiers are only for who asks",
+        "core/events.py",
+        "identifiers: Mapping[str, str] = field(repr=False)",
+        "identifiers: Mapping[str, str] = field()",
+        ("trust/test_events.py::test_identifiers_only_for_who_asks",),
+    ),
+    # Hosts.
+    Break(
+        "a trusted name may stand anywhere",
+        "a token goes to the environment's hosts alone",
+        "core/environment.py",
+        'host.endswith(rule) if rule.startswith(".") else host == rule',
+        'rule.strip(".") in host',
+        (
+            "core/test_environment.py::test_untrusted",
+            "trust/test_hosts.py::test_a_hostile_region_gets_nothing",
+        ),
+    ),
+    Break(
+        "http to an address out of an answer",
+        "a token goes over https",
+        "core/environment.py",
+        'if parts.scheme == "https" and port in (None, 443) and suffix:',
+        "if port in (None, 443) and suffix:",
+        ("core/test_environment.py::test_untrusted",),
+    ),
+    Break(
+        "http to a configured address",
+        "a token goes over https",
+        "core/environment.py",
+        'if parts.scheme != "https" or not parts.hostname',
+        "if not parts.hostname",
+        ("core/test_environment.py::test_only_https_or_this_machine",),
+    ),
+    Break(
+        "redirects are followed, sync",
+        "redirects are not followed",
+        "core/_httpx.py",
+        "self._client.send(outgoing, stream=True, auth=None, follow_redirects=False)",
+        "self._client.send(outgoing, stream=True, auth=None, follow_redirects=True)",
+        ("trust/test_hosts.py::test_no_redirect_is_followed",),
+    ),
+    Break(
+        "redirects are followed, async",
+        "redirects are not followed",
+        "core/_httpx.py",
+        "                outgoing, stream=True, auth=None, follow_redirects=False\n",
+        "                outgoing, stream=True, auth=None, follow_redirects=True\n",
+        ("trust/test_hosts.py::test_no_redirect_is_followed",),
+    ),
+    Break(
+        "certificates are not verified",
+        "certificates are verified",
+        "core/_httpx.py",
+        "httpx.create_ssl_context()",
+        "httpx.create_ssl_context(verify=False)",
+        ("trust/test_tls.py::test_an_unknown_authority_is_refused",),
+    ),
+    Break(
+        "a sandbox's token goes to a live host",
+        "the sandbox's tokens stay on this machine",
+        "core/auth.py",
+        "if not environment.is_local and token",
+        "if not environment.name and token",
+        ("core/test_calls.py::test_a_sandbox_token_never_leaves_the_machine",),
+    ),
+    # Hostile answers.
+    Break(
+        "an answer may have any size",
+        "an answer takes bounded memory",
+        "core/_httpx.py",
+        "if self._size > self._limit:",
+        "if self._size < 0:",
+        ("trust/test_hostile.py::test_too_large",),
+    ),
+    Break(
+        "a packed answer is unpacked whole",
+        "an answer takes bounded memory",
+        "core/_httpx.py",
+        "self._unpack.decompress(piece, self._limit - self._size + 1)",
+        "self._unpack.decompress(piece)",
+        ("trust/test_hostile.py::test_too_large",),
+    ),
+    Break(
+        "a body may come for ever",
+        "an answer takes bounded time",
+        "core/_httpx.py",
+        "if _now() > self._deadline:",
+        "if _now() < 0:",
+        ("trust/test_hostile.py::test_a_slow_body_ends_at_the_total",),
+    ),
+    Break(
+        "headers may come for ever, sync",
+        "an answer takes bounded time",
+        "core/_httpx.py",
+        "= _Punctual(pool._network_backend)",
+        "= pool._network_backend",
+        ("trust/test_hostile.py::test_headers_end_at_the_total",),
+    ),
+    Break(
+        "headers may come for ever, async",
+        "an answer takes bounded time",
+        "core/_httpx.py",
+        "async with timeout(request.timeout.total):",
+        "async with timeout(None):",
+        ("trust/test_hostile.py::test_headers_end_at_the_total",),
+    ),
+    # Nothing doubled, nothing lost.
+    Break(
+        "a connection is requested without a look",
+        "one connection request",
+        "communicate/flows.py",
+        "        return present\n    doubt: ",
+        "        pass\n    doubt: ",
+        ("communicate/test_communicate.py::test_a_request_is_made_once",),
+    ),
+    Break(
+        "a write is repeated whatever became of it",
+        "one connection request",
+        "core/retry.py",
+        "return safety in _REPEATABLE and not isinstance(failure, AnswerTooLarge)",
+        "return not isinstance(failure, AnswerTooLarge)",
+        ("core/test_calls.py::test_the_table_of_what_is_repeated",),
+    ),
+    Break(
+        "a code is not marked as used",
+        "no code is used twice",
+        "oauth/code.py",
+        "self._spent_for = purpose",
+        "self._spent_for = None",
+        ("oauth/test_code.py::test_a_second_use_names_the_first",),
+    ),
+    Break(
+        "whoever has the lock refreshes",
+        "one refresh, however many need it",
+        "oauth/application.py",
+        "            if self._serves(old, rejected):",
+        "            if old is None:",
+        ("trust/test_concurrency.py::test_who_gets_the_lock_looks_at_the_store_again",),
+    ),
+    Break(
+        "nobody waits for a lock",
+        "one refresh, however many need it",
+        "oauth/application.py",
+        "            if (yield from Local(self.store.try_lock, (self.account,))):",
+        "            if (yield from Local(self.store.try_lock, (self.account,))) or stored:",
+        ("oauth/test_single_flight.py::test_ten_threads",),
+    ),
+    Break(
+        "a token that could not be saved is forgotten",
+        "no token is lost",
+        "oauth/application.py",
+        "self._unsaved = None if instead_of is None else (instead_of, token)",
+        "self._unsaved = None",
+        ("oauth/test_tokens.py",),
+    ),
+    Break(
+        "a refreshed token is used and not saved",
+        "no token is lost",
+        "oauth/application.py",
+        "        try:\n            yield from Local(self.store.save, (self.account, token))",
+        "        try:\n            if instead_of is None:\n"
+        "                yield from Local(self.store.save, (self.account, token))",
+        ("trust/test_chaos.py",),
+    ),
+    Break(
+        "others can read the token file",
+        "a token file is its owner's alone",
+        "oauth/stores.py",
+        'os.fdopen(handle, "w", encoding="utf-8") as file:',
+        'os.fdopen(os.chmod(temporary, 0o644) or handle, "w", encoding="utf-8") as file:',
+        ("oauth/test_stores.py::test_its_owner_alone_can_read_it",),
+    ),
+    Break(
+        "an account that is no lab is taken for one",
+        "scans flow to Ormco's lab alone",
+        "communicate/flows.py",
+        "    if not found.is_lab:",
+        "    if not found.id:",
+        ("communicate/test_communicate.py::test_a_lab_without_the_role_is_not_found",),
+    ),
+    Break(
+        "a connection with anybody is requested",
+        "scans flow to Ormco's lab alone",
+        "communicate/flows.py",
+        "    if not lab.is_lab:",
+        "    if not lab.id:",
+        ("communicate/test_communicate.py::test_nothing_is_requested_from_a_clinic",),
+    ),
+    # Threads, tasks, processes.
+    Break(
+        "a client can be pickled",
+        "no secret leaves in a pickle",
+        "core/shield.py",
+        "def __reduce_ex__(",
+        "def _reduce_ex(",
+        ("trust/test_concurrency.py::test_a_client_says_why_it_is_not_pickled",),
+    ),
+    # The sync colour's connection is closed by CPython as well, with the last reference to it.
+    Break(
+        "an answer that is given up keeps its connection",
+        "no connection leaks",
+        "core/_httpx.py",
+        "        finally:\n            await response.aclose()",
+        "        finally:\n            pass",
+        ("trust/test_hostile.py::test_an_answer_that_is_given_up_is_hung_up_on",),
+    ),
+    Break(
+        "a cancelled call keeps its place",
+        "cancelling leaks nothing",
+        "core/_httpx.py",
+        "        finally:\n            self._free.release()",
+        "        finally:\n            import sys\n\n"
+        "            if sys.exc_info()[0] is None:\n                self._free.release()",
+        ("trust/test_concurrency.py::test_a_cancelled_request_gives_its_connection_back",),
+    ),
+    # The sandbox.
+    Break(
+        "a form needs no token",
+        "no foreign page can use the sandbox's forms",
+        "sandbox/sessions.py",
+        "if session is None or not hmac.compare_digest(sent.encode(), session.csrf.encode()):",
+        "if session is None:",
+        ("sandbox/test_sign_in.py::test_forms_need_their_own_session",),
+    ),
+    Break(
+        "any name may lead to the sandbox's server",
+        "no foreign page can reach the sandbox's server",
+        "sandbox/asgi.py",
+        "if self._hosts is not None and host.lower() not in self._hosts:",
+        "if self._hosts is not None and not host:",
+        ("sandbox/test_skins.py::test_the_host_header_is_checked",),
+    ),
+    # Supply.
+    Break(
+        "an import asks for a name",
+        "importing reaches no network",
+        "core/log.py",
+        "import logging\n",
+        "import logging\nimport socket\n\nsocket.getaddrinfo('localhost', 443)\n",
+        ("trust/test_supply.py::test_importing_reaches_no_network",),
+    ),
+    Break(
+        "a dependency has no upper bound",
+        "dependencies work at both bounds",
+        "pyproject.toml",
+        '"tenacity>=9,<10"',
+        '"tenacity>=9"',
+        ("trust/test_supply.py::test_every_dependency_has_both_bounds",),
+    ),
+)
+
+
+def run_tests(root: Path, tests: Sequence[str]) -> tuple[int, str]:
+    """Run tests in a copy of the project; pytest's exit code and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+        + [f"tests/{test}" for test in tests],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def copy(to: Path) -> Path:
+    """A copy of the project, as far as the tests need it."""
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, to / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            to.mkdir(exist_ok=True)
+            shutil.copy2(source, to)
+    return to
+
+
+def outcome(each: Break | None, tests: Sequence[str]) -> str:
+    """An empty text if all is as it should be: tests fail with the break, and pass without."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = copy(Path(folder, "copy"))
+        if each is not None:
+            try:
+                each.apply(root)
+            except LookupError as error:
+                return f"DOES NOT FIT: {error}"
+        code, printed = run_tests(root, tests)
+    if each is None:
+        return "" if code == 0 else printed
+    # Only 1 says that tests ran and failed; with a syntax error, none runs.
+    return {0: "SURVIVED", 1: ""}.get(code, f"NO TEST RAN: {printed[-800:]}")
+
+
+def main() -> int:
+    """Try them, and print what came of each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-k", dest="word", default="")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    chosen = [each for each in BREAKS if options.word in each.name]
+    named = sorted({test for each in chosen for test in each.tests})
+    with ThreadPoolExecutor(options.jobs) as threads:
+        without = threads.submit(outcome, None, named)
+        problems = threads.map(lambda each: outcome(each, each.tests), chosen)
+        width = max(len(each.name) for each in chosen)
+        survivors = 0
+        for each, problem in zip(chosen, problems, strict=True):
+            survivors += bool(problem)
+            print(f"{each.name:{width}}  {problem or 'noticed'}  ({each.promise})", flush=True)
+        if whole := without.result():
+            print(f"Without any break, the same tests fail:\n{whole[-2000:]}")
+            return 1
+    print(f"{len(chosen) - survivors} of {len(chosen)} breaks were noticed.")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
