@@ -102,6 +102,15 @@ def promises(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Changes to core and oauth that no test notices; a part: `-- 'ormco_trios.oauth.paste*'`."""
+    install(session, "mutation", project=".[all]")
+    # The same examples for every mutant: none is killed or spared by chance.
+    session.run("mutmut", "run", *session.posargs, env={"HYPOTHESIS_PROFILE": "ci"})
+    session.run("mutmut", "results")
+
+
+@nox.session
 def lowest(session: nox.Session) -> None:
     """The tests with the lowest version of each dependency that pyproject.toml allows."""
     install(session, "tests", project=".[all]")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
+from ormco_trios.core import clock as clocks
 from ormco_trios.core.clock import Clock, Deadline, HurriedClock, ManualClock, ScaledClock
 
 
@@ -51,19 +54,79 @@ def test_a_cancelled_sleeper_leaves_nothing_behind() -> None:
     assert clock.monotonic() == 5
 
 
-@pytest.mark.parametrize("clock", [HurriedClock(1e6), ScaledClock(1e6)])
-def test_fast_clocks_wait_less(clock: Clock) -> None:
-    before = clock.time(), clock.monotonic()
-    clock.sleep(3600)
-    asyncio.run(clock.sleep_async(3600))
-    assert clock.time() - before[0] >= 7200
-    assert clock.monotonic() - before[1] >= 7200
+class Machine:
+    """The machine's own time, standing still: what the clocks read, and how long they slept."""
+
+    def __init__(self) -> None:
+        self.wall, self.up = 1_000_000.0, 500.0
+        self.slept: list[float] = []
+
+    def time(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.up
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.wall += seconds
+        self.up += seconds
+
+    async def sleep_async(self, seconds: float) -> None:
+        self.sleep(seconds)
 
 
-def test_two_processes_agree_on_a_scaled_clock() -> None:
-    one = ScaledClock(3600)
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    machine = Machine()
+    monkeypatch.setattr(clocks, "_time", machine)
+    monkeypatch.setattr(clocks, "_sleep", machine.sleep_async)
+    return machine
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize(("kind", "speed"), [(Clock, 1), (HurriedClock, 64), (ScaledClock, 64)])
+def test_what_a_sleep_takes(
+    machine: Machine, kind: Callable[..., Clock], speed: int, asynchronous: bool
+) -> None:
+    clock = kind() if speed == 1 else kind(speed)
+    for wanted, passes in ((3200.0, 3200.0), (0.5, 0.5), (0.0, 0.0), (-5.0, 0.0)):
+        before = clock.time(), clock.monotonic()
+        if asynchronous:
+            asyncio.run(clock.sleep_async(wanted))
+        else:
+            clock.sleep(wanted)
+        assert machine.slept.pop() == passes / speed
+        assert (clock.time() - before[0], clock.monotonic() - before[1]) == (passes, passes)
+
+
+def test_what_happens_while_nobody_sleeps(machine: Machine) -> None:
+    plain, hurried, scaled = Clock(), HurriedClock(64), ScaledClock(64)
+    before = [(clock.time(), clock.monotonic()) for clock in (plain, hurried, scaled)]
+    assert [wall for wall, _ in before] == [1_000_000.0] * 3
+    machine.sleep(2.0)
+    after = [(clock.time(), clock.monotonic()) for clock in (plain, hurried, scaled)]
+    passed = [(b[0] - a[0], b[1] - a[1]) for a, b in zip(before, after, strict=True)]
+    assert passed == [(2.0, 2.0), (2.0, 2.0), (128.0, 128.0)]
+    assert plain.now() == datetime.fromtimestamp(1_000_002.0, UTC)
+
+
+def test_two_processes_agree_on_a_scaled_clock(machine: Machine) -> None:
+    one = ScaledClock(3600, start=7.0)
+    machine.sleep(2.0)
     two = ScaledClock(3600, start=one.start, origin=one.origin)
-    assert one.time() == pytest.approx(two.time(), abs=3600)
+    assert one.time() == two.time() == 7.0 + 2 * 3600
+
+
+@pytest.mark.parametrize(
+    ("kind", "speed"), [(HurriedClock, 0.99), (ScaledClock, 0), (ScaledClock, -1)]
+)
+def test_a_clock_does_not_stand_still_or_go_back(
+    kind: Callable[[float], Clock], speed: float
+) -> None:
+    assert (HurriedClock(1).speed, ScaledClock(0.5).scale) == (1, 0.5)
+    with pytest.raises(ValueError, match="must be"):
+        kind(speed)
 
 
 @pytest.mark.parametrize("length", [0.1, 1 / 3, 86_400.1, 1e6 + 1e-7])

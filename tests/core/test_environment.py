@@ -37,6 +37,9 @@ def test_trusted(url: str) -> None:
         "https:\\\\evil.example",
         "https://127.0.0.1",
         "https://[::1",
+        "https://[:::::]/",
+        "https://users.3shapecommunicate.com:0",
+        "https://users.3shapecommunicate.com:65536",
         "ftp://users.3shapecommunicate.com",
         "javascript:alert(1)",
         "//users.3shapecommunicate.com",
@@ -56,8 +59,49 @@ def test_a_sandbox_trusts_itself_alone() -> None:
             sandbox.check_trusted(url)
 
 
+def test_the_live_hosts() -> None:
+    """As the contract has them; staging is [doc] for Communicate and [assumed] for the portal."""
+    live = Environment.production()
+    assert [live.base_url(service) for service in Service] == [
+        "https://users.3shapecommunicate.com",
+        "https://eumetadata.3shapecommunicate.com",
+        "https://auth.3shapecommunicate.com",
+        "https://identity.3shape.com",
+        "https://www.ormcodigital.com",
+    ]
+    staging = Environment.staging()
+    assert [staging.base_url(service) for service in Service] == [
+        "https://staging-users.3shapecommunicate.com",
+        "https://staging-eumetadata.3shapecommunicate.com",
+        "https://staging-auth.3shapecommunicate.com",
+        "https://staging-identity.3shape.com",
+        "https://staging.ormcodigital.com",
+    ]
+
+
+@pytest.mark.parametrize("name", ["production", "staging"])
 @pytest.mark.parametrize(
-    "url", ["http://users.example", "ftp://127.0.0.1", "https://", "https://a@b.example", "x"]
+    "host", ["usmetadata.3shapecommunicate.com", "a.3shape.com", "api.ormcodigital.com"]
+)
+def test_a_live_environment_trusts_its_owners_other_hosts(name: str, host: str) -> None:
+    environment = Environment.from_env({"ORMCO_TRIOS_ENVIRONMENT": name})
+    environment.check_trusted(f"https://{host}/api")
+    with pytest.raises(errors.UntrustedHost):
+        environment.check_trusted(f"https://{host}.example/api")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://users.example",
+        "ftp://127.0.0.1",
+        "https://",
+        "https://a@b.example",
+        "https://[:::::]",
+        "https://users.example:65536",
+        "http://127.0.0.1:65536",
+        "x",
+    ],
 )
 def test_only_https_or_this_machine(url: str) -> None:
     with pytest.raises(errors.ConfigurationError):
@@ -76,6 +120,35 @@ def test_from_env() -> None:
     assert box.base_url(Service.COMMUNICATE) == "http://127.0.0.1:1/communicate"
     own = Environment.from_env({"ORMCO_TRIOS_ORMCODIGITAL_URL": "https://portal.ormco.example"})
     own.check_trusted("https://portal.ormco.example/api")
+    assert own.communicate == LIVE.communicate
+
+
+def test_from_env_reads_the_machines_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORMCO_TRIOS_ENVIRONMENT", "staging")
+    assert Environment.from_env() == Environment.staging()
+
+
+@pytest.mark.parametrize("service", Service)
+def test_each_address_can_be_replaced(service: Service) -> None:
+    settings = {f"ORMCO_TRIOS_{service.name}_URL": "https://own.example:8443/below/"}
+    own = Environment.from_env(settings)
+    assert own.base_url(service) == "https://own.example:8443/below"
+    assert [own.base_url(s) == LIVE.base_url(s) for s in Service].count(False) == 1
+    own.check_trusted("https://own.example:8443/elsewhere")
+    Environment.from_env({f"ORMCO_TRIOS_{service.name}_URL": "https://own.example"}).check_trusted(
+        "https://own.example:443/elsewhere"
+    )
+    for other in ("https://own.example", "https://a.own.example:8443", "http://own.example:8443"):
+        with pytest.raises(errors.UntrustedHost):
+            own.check_trusted(other)
+
+
+def test_an_address_on_this_machine_trusts_nothing_else_on_it() -> None:
+    own = Environment.from_env({"ORMCO_TRIOS_METADATA_URL": "http://127.0.0.1:8025"})
+    own.check_trusted("http://127.0.0.1:8025/api")
+    for other in ("https://127.0.0.1/api", "http://127.0.0.1:8026/api"):
+        with pytest.raises(errors.UntrustedHost):
+            own.check_trusted(other)
 
 
 @pytest.mark.parametrize(

@@ -15,17 +15,23 @@ CLASSES = [c for c in vars(errors).values() if inspect.isclass(c) and issubclass
 API = {"operation": "users.me", "status": 418, "request_id": "r-1", "retry_after": 2.0}
 
 
-def make(cls: type[errors.OrmcoTriosError]) -> errors.OrmcoTriosError:
-    extra: dict[str, Any] = {}
+def extras(cls: type[errors.OrmcoTriosError]) -> dict[str, Any]:
+    """What an error of this class says beside its message."""
     if issubclass(cls, errors.ApiError):
-        extra = API
-    elif issubclass(cls, errors.ApprovalTimeout):
-        extra = {"wait": {"some": "wait"}}
-    elif issubclass(cls, errors.TokenNotSaved):
-        extra = {"token": {"some": "token"}}
-    elif issubclass(cls, errors.AuthorizationRefused):
-        extra = {"error": "invalid_scope"}
-    return cls("Something happened.", **extra)
+        return API
+    if issubclass(cls, errors.ApprovalTimeout):
+        return {"wait": {"some": "wait"}}
+    if issubclass(cls, errors.TokenNotSaved):
+        return {"token": {"some": "token"}}
+    if issubclass(cls, errors.AuthorizationRefused):
+        return {"error": "invalid_scope", "description": "no such scope"}
+    if issubclass(cls, errors.ConsentDenied):
+        return {"description": "not now"}
+    return {}
+
+
+def make(cls: type[errors.OrmcoTriosError], **options: str) -> errors.OrmcoTriosError:
+    return cls("Something happened.", **extras(cls), **options)
 
 
 def test_the_drawing_shows_every_class_below_its_parent() -> None:
@@ -49,3 +55,6 @@ def test_it_leads_with_the_advice_and_pickles(cls: type[errors.OrmcoTriosError])
     assert str(error) == f"{cls.advice} (Something happened.)"
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy), vars(copy)) == (cls, str(error), vars(error))
+    for name, value in extras(cls).items():
+        assert getattr(error, name) == value
+    assert str(make(cls, advice="Call us.")) == "Call us. (Something happened.)"

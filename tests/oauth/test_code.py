@@ -124,8 +124,9 @@ def test_repr_and_str_show_four_characters_and_the_length() -> None:
     assert str(code) == f"{code}" == repr(code)
     code.spend("a test")
     assert repr(code).endswith(", spent>")
-    short = AuthorizationCode.from_pasted("abcd-1", shape=CodeShape.opaque())
-    assert repr(short) == "<AuthorizationCode ..., 6 characters>"
+    for text, shown in (("a" * 15, ""), ("a" * 16, "aaaa")):
+        short = AuthorizationCode.from_pasted(text, shape=CodeShape.opaque())
+        assert repr(short) == f"<AuthorizationCode {shown}..., {len(text)} characters>"
 
 
 def test_no_way_around_it(caplog: pytest.LogCaptureFixture) -> None:

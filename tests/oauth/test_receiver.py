@@ -67,6 +67,11 @@ def test_a_cancel_comes_through(receiver: Any) -> None:
     assert receiver.wait().endswith("/callback?error=access_denied&state=x")
 
 
+def test_a_question_mark_in_an_answer_belongs_to_it(receiver: Any) -> None:
+    assert ask(receiver, f"/callback?code={PRIVATE}&iss=a?b")[0] == 200
+    assert receiver.wait().endswith(f"/callback?code={PRIVATE}&iss=a?b")
+
+
 @pytest.mark.parametrize("target", OTHER, ids=range(len(OTHER)))
 def test_it_waits_on_after_anything_else(receiver: Any, target: str) -> None:
     status, _, page = ask(receiver, target)

@@ -7,6 +7,8 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -93,7 +95,11 @@ def test_it_keeps_what_it_is_given(make: Make) -> None:
     assert make().load("b@clinic.example") == NEWER
 
 
-def test_one_lock_for_each_account(make: Make) -> None:
+def test_one_lock_for_each_account(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(seconds: float) -> None:
+        pytest.fail("a lock was waited for")
+
+    monkeypatch.setattr(time, "sleep", wait)
     first, second = make(), make()
     assert first.try_lock("a")
     assert not first.try_lock("a")
@@ -105,7 +111,35 @@ def test_one_lock_for_each_account(make: Make) -> None:
     second.unlock("b")
 
 
+def test_a_lock_is_not_the_threads(make: Make) -> None:
+    """Of a task that goes on elsewhere, for example."""
+    first, second = make(), make()
+    locked: list[bool] = []
+    thread = threading.Thread(target=lambda: locked.append(first.try_lock("a")))
+    thread.start()
+    thread.join()
+    first.unlock("a")
+    assert locked == [True]
+    assert second.try_lock("a")
+    second.unlock("a")
+
+
 # --- files ----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+@pytest.mark.parametrize(
+    "use", [lambda s: s.try_lock("a"), lambda s: s.save("a", TOKEN)], ids=["lock", "save"]
+)
+def test_the_folder_is_its_owners_alone_from_the_start(
+    tmp_path: Path, use: Callable[[Any], object]
+) -> None:
+    before = os.umask(0o000)
+    try:
+        use(FileTokenStore(tmp_path / "tokens"))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "tokens").stat().st_mode) == 0o700
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
@@ -133,7 +167,19 @@ def test_no_file_is_named_after_a_person(tmp_path: Path) -> None:
 
 def test_without_a_folder_it_is_the_users_data_folder(tmp_path: Path) -> None:
     FileTokenStore().save("a", TOKEN)
-    assert [path for path in tmp_path.rglob("*.json") if "ormco-trios" in path.parts]
+    (file,) = tmp_path.rglob("*.json")
+    assert file.parts[-3:-1] == ("ormco-trios", "tokens")
+    keyring = KeyringTokenStore()
+    assert keyring.try_lock("a")
+    assert list(file.parent.glob("*.lock")) == list(tmp_path.rglob("*.lock")) != []
+    keyring.unlock("a")
+
+
+def test_a_keyrings_locks_are_where_it_is_told(tmp_path: Path) -> None:
+    store = KeyringTokenStore(folder=tmp_path / "own")
+    assert store.try_lock("a")
+    assert [file.suffix for file in (tmp_path / "own").iterdir()] == [".lock"]
+    store.unlock("a")
 
 
 def test_a_file_that_is_not_ours(tmp_path: Path) -> None:
@@ -261,7 +307,7 @@ def test_a_missing_part_is_said_and_can_be_repaired(backend: InMemory, tmp_path:
 
 def test_an_entry_that_is_not_ours(backend: InMemory, tmp_path: Path) -> None:
     backend.set_password("ormco-trios", "a", "somebody's password")
-    with pytest.raises(errors.ConfigurationError, match="not one of ours") as caught:
+    with pytest.raises(errors.ConfigurationError, match=r"Delete it.*not one of ours") as caught:
         KeyringTokenStore(folder=tmp_path).load("a")
     assert "somebody" not in str(caught.value)
 

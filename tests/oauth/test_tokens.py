@@ -22,7 +22,9 @@ from ormco_trios import (
     AuthorizationCode,
     AuthorizationRequest,
     AuthorizationServer,
+    CallEvent,
     MemoryTokenStore,
+    Retry,
     Token,
     errors,
 )
@@ -178,6 +180,7 @@ CODE_ERRORS: dict[str, tuple[Answer, type[errors.OrmcoTriosError], tuple[str, ..
         errors.ServerError,
         (),
     ),
+    "a failure that is no page": (Answer(500, {}, b"html"), errors.ServerError, ()),
     "too often": (
         Answer(429, {"retry-after": "86400"}, b""),
         errors.RateLimited,
@@ -212,10 +215,68 @@ def test_every_answer_to_a_code(
     text = str(caught.value)
     assert [part for part in says if part not in text] == []
     assert "secret<" not in text
+    assert caught.value.happened.endswith(f" [POST /oauth/token: status {answer.status}]")
     assert code.spent
     assert len(server.requests) == 1
     assert oauth.token() is None
     assert str(pickle.loads(pickle.dumps(caught.value))) == text
+
+
+@pytest.mark.parametrize(
+    ("error", "known"),
+    [("invalid_scope", True), ("unsupported_grant_type", True), ("made_up_s3cret", False)],
+)
+def test_only_rfc_6749s_words_are_repeated(both: Any, error: str, known: bool) -> None:
+    oauth = scripted(both, Scripted(reply(400, error=error)))
+    with pytest.raises(errors.AuthorizationRefused) as caught:
+        oauth.sign_in_with_password("who@clinic.example", "p")
+    assert caught.value.error == (error if known else "other")
+    assert "s3cret" not in str(caught.value)
+
+
+OLD = Token(SecretStr("a"), refresh_token=SecretStr("r"))
+AGAIN = {
+    # Which calls may be sent again after an answer that says nothing about the first
+    "discovery": (lambda oauth: oauth.discover(), "GET /.well-known/openid-configuration", True),
+    "revoke": (lambda oauth: oauth.revoke(OLD), "POST /connect/revocation", True),
+    "refresh_token": (lambda oauth: oauth.refresh(OLD), "POST /connect/token", False),
+    "authorization_code": (
+        lambda oauth: oauth.exchange(a_code(), oauth.authorization_request()),
+        "POST /connect/token",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_what_is_sent_again(both: Any, name: str) -> None:
+    use, sent, again = AGAIN[name]
+    events: list[CallEvent] = []
+    oauth = account(
+        both,
+        Scripted(*[Answer(503, {}, b"")] * 2),
+        retry=Retry(attempts=2),
+        on_event=events.append,
+    )
+    with pytest.raises(errors.ServerError):
+        use(oauth)
+    assert [(e.operation, f"{e.method} {e.route}", e.attempt) for e in events] == [
+        (f"oauth.{name}", sent, attempt) for attempt in ((1, 2) if again else (1,))
+    ]
+    assert {e.service for e in events} == {"auth_account"}
+
+
+def test_a_password_is_not_sent_twice(both: Any) -> None:
+    server = Scripted(Answer(503, {}, b""))
+    with pytest.raises(errors.ServerError):
+        scripted(both, server).sign_in_with_password("who@clinic.example", "p")
+    assert len(server.requests) == 1
+
+
+def test_a_refused_revocation_says_so(both: Any) -> None:
+    oauth = account(both, Scripted(reply(400, error="invalid_client")))
+    with pytest.raises(errors.ClientRefused):
+        oauth.revoke(OLD)
 
 
 @pytest.mark.parametrize("error", ["invalid_grant", "invalid_request"])
@@ -251,8 +312,9 @@ def test_an_outage_takes_no_authorization_away(
 def test_a_refused_password(both: Any) -> None:
     with Sandbox() as sandbox:
         oauth = clients(both, sandbox).oauth
-        with pytest.raises(errors.AuthorizationRefused, match="e-mail and password"):
+        with pytest.raises(errors.AuthorizationRefused, match="e-mail and password") as caught:
             oauth.sign_in_with_password(sandbox.practice.email, "wrong")
+        assert caught.value.error in {"invalid_request", "invalid_grant"}
 
 
 @pytest.mark.parametrize("account_dialect", [False, True], ids=["classic", "account"])
@@ -508,9 +570,9 @@ def test_revoked_is_forgotten(both: Any, account_dialect: bool) -> None:
         token = oauth.exchange(code, request)
         communicate.users.me()
         assert oauth.revoke() is account_dialect
-        assert oauth.token() is None
         with pytest.raises(errors.AuthorizationNeeded):
             communicate.users.me()
+        assert oauth.token() is None
         with pytest.raises(errors.AuthorizationNeeded, match="no token"):
             oauth.revoke()
         if account_dialect:
@@ -555,6 +617,11 @@ def test_a_request_survives_json(server: AuthorizationServer, expires_at: dateti
     linked = AuthorizationRequest.from_url(made.url, expires_at=expires_at)
     assert AuthorizationRequest.from_json(linked.to_json()) == linked
     assert (linked.issuer, linked.client_id) == ("https://auth.example", "id")
+    assert (linked.redirect_uri, linked.expires_at) == (CALLBACK, expires_at)
+    assert (linked.state, linked.server.name) == (made.state, server.name)
+    bare = AuthorizationRequest.from_url("https://a.example/?client_id=id&redirect_uri=x")
+    assert (bare.issuer, bare.state, bare.code_verifier) == (None, None, None)
+    assert AuthorizationRequest.from_json(bare.to_json()) == bare
     assert made.state is not None
     for secret in (made.state, made.code_verifier or made.state):
         assert secret.get_secret_value() not in f"{made!r}{made}"

@@ -29,6 +29,17 @@ _PLAIN = re.compile(
 """Scheme, host, perhaps a port, and a path of visible ASCII without a backslash: nothing else."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_PORTS = {"http": 80, "https": 443}
+
+
+def _origin(url: str) -> tuple[str, str, int | None] | None:
+    """Scheme, host and port, which may be the scheme's own; None if ``url`` is no address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    return parts.scheme, parts.hostname or "", _PORTS.get(parts.scheme) if port is None else port
 
 
 class Service(enum.Enum):
@@ -74,10 +85,10 @@ class Environment:
     def __post_init__(self) -> None:
         for service in Service:
             url = self.base_url(service)
-            parts = urlsplit(url)
-            if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+            scheme, host, _ = _origin(url) or ("", "", None)
+            if scheme == "http" and host in _LOOPBACK:
                 continue
-            if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
+            if scheme != "https" or not host or "@" in urlsplit(url).netloc:
                 raise ConfigurationError(
                     f"The {service.value} address is not an https address; "
                     "http is only allowed to this machine."
@@ -165,10 +176,7 @@ class Environment:
             for service in Service
             if (url := source.get(f"ORMCO_TRIOS_{service.name}_URL"))
         }
-        if not urls:
-            return environment
-        hosts = tuple(urlsplit(url).hostname or "" for url in urls.values())
-        return replace(environment, trusted=environment.trusted + hosts, **urls)  # type: ignore[arg-type]
+        return replace(environment, **urls)  # type: ignore[arg-type]
 
     def base_url(self, service: Service) -> str:
         """Where ``service`` is, without a trailing slash."""
@@ -190,23 +198,16 @@ class Environment:
                 or lies outside the environment.
         """
         # Two programs may read an odd address differently, so only plain ones are read at all.
-        if _PLAIN.fullmatch(url) is None:
+        here = _origin(url) if _PLAIN.fullmatch(url) else None
+        if here is None:
             raise UntrustedHost("The address is malformed or hides its host.")
-        parts = urlsplit(url)
-        try:
-            host, port = (parts.hostname or "").lower(), parts.port
-        except ValueError:
-            raise UntrustedHost("The address is malformed.") from None
-        own = {
-            (p.scheme, (p.hostname or "").lower(), p.port)
-            for p in (urlsplit(self.base_url(s)) for s in Service)
-        }
-        if (parts.scheme, host, port) in own:
+        if here in {_origin(self.base_url(service)) for service in Service}:
             return
+        scheme, host, port = here
         suffix = any(
             host.endswith(rule) if rule.startswith(".") else host == rule for rule in self.trusted
         )
-        if parts.scheme == "https" and port in (None, 443) and suffix:
+        if scheme == "https" and port == 443 and suffix:
             return
         raise UntrustedHost(
             f"The address lies outside the environment {self.name!r}, so it gets no token."
