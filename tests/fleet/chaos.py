@@ -277,7 +277,7 @@ def populate(sandbox: Any, practices: int, rng: random.Random, minutes: float) -
         time = 60 * minutes * rng.lognormvariate(0, 0.7)
         # What is removed before anybody has seen it, since its worker is dead, is asked for again:
         # nobody can tell it from what never arrived.
-        removal = Approval.removed_after(max(time, 900.0))
+        removal = Approval.removed_after(max(time, 6 * 60 * minutes))
         approval = {"removed": removal, "held": Approval.held()}
         sandbox.world.set_approval(approval.get(fate, Approval.after(time)), practice=who.email)
         life.expected[id] = {"approved": Stage.CONNECTED, "held": Stage.WAITING}.get(

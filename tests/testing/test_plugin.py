@@ -103,11 +103,13 @@ def test_loading_the_plugin_costs_nothing() -> None:
     assert found.stdout.strip() == "[]"
 
 
-def test_a_fault_that_never_fired_fails_the_test(pytester: pytest.Pytester) -> None:
+@pytest.mark.socket
+@pytest.mark.parametrize("fixture", ["sandbox", "sandbox_world"])
+def test_a_fault_that_never_fired_fails_the_test(pytester: pytest.Pytester, fixture: str) -> None:
     pytester.makepyfile(
-        """
-        def test_it(sandbox):
-            sandbox.fault("users.me", status=503, retry_after=2)
+        f"""
+        def test_it({fixture}):
+            {fixture}.fault("users.me", status=503, retry_after=2)
         """
     )
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
@@ -153,6 +155,22 @@ def test_the_marker_takes_only_options(pytester: pytest.Pytester) -> None:
     )
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
     result.stdout.fnmatch_lines(["*takes named options only*"])
+
+
+@pytest.mark.socket
+def test_a_failure_shows_what_a_shared_server_refused(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import httpx
+
+        def test_it(sandbox_world):
+            httpx.get(f"{sandbox_world.base_url}/communicate/api/users/me", trust_env=False)
+            assert False
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["GET /communicate/api/users/me: 401. There is no Authorization*"])
 
 
 # --- one server for several suites ---------------------------------------------------------------
