@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -207,6 +208,25 @@ def test_a_slow_body_ends_at_the_total(both: Any) -> None:
     )
     assert type(result) is errors.OutcomeUnknown
     assert time.perf_counter() - began < 2
+
+
+def test_a_slow_body_ends_at_the_total_over_an_injected_client(both: Any) -> None:
+    kind: Any = httpx.AsyncClient if both.is_async else httpx.Client
+    with (
+        Server(drip(HEAD + b"Content-Length: 100000\r\n\r\n")) as server,
+        both.wrap(kind(trust_env=False)) as injected,
+    ):
+        began = time.perf_counter()
+        client = both.communicate(
+            environment=Environment.sandbox(server.url),
+            token="t",
+            retry=Retry.never(),
+            timeout=Timeout(connect=1, read=1, total=0.2),
+            http_client=injected,
+        )
+        with pytest.raises(errors.OutcomeUnknown):
+            client.users.me()
+        assert time.perf_counter() - began < 2
 
 
 def no_end(connection: Any) -> None:
