@@ -116,7 +116,7 @@ def lowest(session: nox.Session) -> None:
     install(session, "tests", project=".[all]")
     extras = PYPROJECT["project"]["optional-dependencies"]
     direct = [*PYPROJECT["project"]["dependencies"], *(d for e in extras.values() for d in e)]
-    X
+    bounds = [re.match(r"([\w-]+(?:\[[\w,]+\])?)>=([\w.]+)", each) for each in direct]
     session.install("--quiet", *(f"{bound[1]}=={bound[2]}" for bound in bounds if bound))
     session.run("python", "-m", "pip", "check")
     session.run("pytest", *(session.posargs or ["-n", "auto"]))
