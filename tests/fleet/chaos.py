@@ -136,20 +136,45 @@ async def open_fleet(job: Job, on_event: Any = None) -> AsyncIterator[tuple[Any,
         records.close()
         return
 
-    from ormco_trios.fleet.postgres import FleetDatabase, PostgresPacer, PostgresTokenStore
+    from ormco_trios.fleet.postgres import (
+        FleetDatabase,
+        PostgresPacer,
+        PostgresPractices,
+        PostgresTokenStore,
+    )
     from ormco_trios.fleet.queue import FleetQueue
     from ormco_trios.fleet.vault import Vault
 
     async with FleetDatabase(job.conninfo, Vault([job.key])) as database:
+        stored = PostgresPractices(database)
         sealed = opener(
             PostgresTokenStore(database), PostgresPacer(database, job.rate or 1, burst=job.burst)
         )
 
         async def open_practice(practice: str) -> Any:
-            return sealed.open(practices[practice])
+            return sealed.open(await stored.load(practice))
 
         async with FleetQueue(database, open_practice, clock=clock) as queue:
             yield queue, lambda id: sealed.open(practices[id])
+
+
+async def enroll_all(job: Job, fleet: Any) -> None:
+    """Put the practices where a queue's workers find them, and begin."""
+    from ormco_trios.fleet import FleetPractice
+    from ormco_trios.fleet.postgres import PostgresPractices
+
+    await fleet.migrate()
+    stored = PostgresPractices(fleet.database)
+    for each in job.practices:
+        await stored.save(FleetPractice.model_validate(each))
+        assert await fleet.enroll(each["id"])
+        assert not await fleet.enroll(each["id"])
+
+
+def told_to_a_worker(job: Job) -> bytes:
+    """On a queue a worker has no list: it loads the practice whose turn it is."""
+    practices = [] if job.form == "queue" else job.practices
+    return json.dumps({**asdict(job), "practices": practices}).encode()
 
 
 async def status_of(fleet: Any) -> Any:
@@ -198,7 +223,7 @@ async def keep_working(
             cwd=ROOT,
         )
         try:
-            _, told = await worker.communicate(json.dumps(asdict(job)).encode())
+            _, told = await worker.communicate(told_to_a_worker(job))
         finally:
             if worker.returncode is None:
                 worker.kill()
@@ -347,10 +372,7 @@ async def live(
         began = asyncio.get_running_loop().time()
         async with open_fleet(job) as (fleet, open_practice):
             if form == "queue":
-                await fleet.migrate()
-                for id in life.expected:
-                    assert await fleet.enroll(id)
-                    assert not await fleet.enroll(id)
+                await enroll_all(job, fleet)
                 plan = [(deaths, number == 0) for number, deaths in DEATHS.items()]
             else:
                 plan = [(DEATHS[0], True)]

@@ -12,10 +12,10 @@ import json
 import resource
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from tests.fleet.chaos import ROOT, Job, open_fleet
+from tests.fleet.chaos import ROOT, Job, enroll_all, open_fleet, told_to_a_worker
 
 DAY = 86_400.0
 
@@ -94,10 +94,8 @@ async def wait_a_day(
             practices=known,
         )
         async with open_fleet(job) as (fleet, _):
-            await fleet.migrate()
+            await enroll_all(job, fleet)
             await fill(fleet, tokens)
-            for id in tokens:
-                await fleet.enroll(id)
             workers = [await start(job) for _ in range(2)]
             try:
                 await clock.sleep_async(length)
@@ -162,7 +160,7 @@ async def start(job: Job) -> asyncio.subprocess.Process:
         cwd=ROOT,
     )
     assert worker.stdin is not None
-    worker.stdin.write(json.dumps(asdict(job)).encode())
+    worker.stdin.write(told_to_a_worker(job))
     worker.stdin.write_eof()
     return worker
 
