@@ -136,6 +136,13 @@ def test_the_password_form(both: Any) -> None:
         account(both, Scripted()).sign_in_with_password("who@clinic.example", "p&w")
 
 
+def test_what_an_authorization_asks_for_is_the_callers_choice(both: Any) -> None:
+    oauth = account(both, Scripted())
+    for scopes, asked in ((("openid", "api"), ["openid api"]), ((), None)):
+        query = parse_qs(urlsplit(oauth.authorization_request(scopes=scopes).url).query)
+        assert query.get("scope") == asked
+
+
 def test_no_two_authorizations_are_alike(both: Any) -> None:
     oauth = account(both, Scripted())
     first, second = oauth.authorization_request(), oauth.authorization_request()
