@@ -310,6 +310,7 @@ def test_an_opaque_code_that_is_plainly_cut(text: str) -> None:
     [
         ("https://a.example", "https://a.example"),
         ("https%253A%252F%252Fa.example", "https://a.example"),
+        ("a%20name", "a name"),
         ("a%2520name", "a%20name"),
         ("name", "name"),
     ],

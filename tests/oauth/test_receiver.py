@@ -147,13 +147,13 @@ def test_an_address_without_a_path_is_the_root() -> None:
 
 
 def test_nobody_has_to_wait_for_it_or_close_it() -> None:
-    receiver = RedirectReceiver("http://127.0.0.1/callback")
-    (thread,) = (t for t in threading.enumerate() if t.name == "ormco-trios-redirect")
-    assert thread.daemon
-    for number in range(10):
-        ask(receiver, f"/callback?code={number}")
-    receiver.close()
-    assert not thread.is_alive()
+    with RedirectReceiver("http://127.0.0.1/callback") as receiver:
+        (thread,) = (t for t in threading.enumerate() if t.name == "ormco-trios-redirect")
+        assert thread.daemon
+        for number in range(10):
+            ask(receiver, f"/callback?code={number}")
+        receiver.close()
+        assert not thread.is_alive()
 
 
 def test_closing_ends_the_wait_and_frees_the_port() -> None:

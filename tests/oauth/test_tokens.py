@@ -125,10 +125,11 @@ def test_the_account_form(both: Any, secret: str | None) -> None:
     }
 
 
-def test_the_password_form(both: Any) -> None:
+@pytest.mark.parametrize("password", ["p&w", SecretStr("p&w")], ids=["text", "secret"])
+def test_the_password_form(both: Any, password: str | SecretStr) -> None:
     server = Scripted(reply(access_token="a"))
     oauth = scripted(both, server)
-    oauth.sign_in_with_password("who@clinic.example", "p&w")
+    oauth.sign_in_with_password("who@clinic.example", password)
     assert list(server.forms) == [
         {"grant_type": "password", "username": "who@clinic.example", "password": "p&w"}
     ]
