@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, SecretStr
+from tests.oauth.scripted import Scripted
 
 from ormco_trios import CallEvent, Environment, Retry, Timeout, __version__, errors
 from ormco_trios.core._options import Options
@@ -132,6 +133,8 @@ def test_attempts_are_limited_and_pauses_double_up_to_the_longest() -> None:
     jitter = [pause - low for pause, low in zip(pauses, least, strict=True)]
     assert all(0.0 <= each <= 1.5 for each in jitter)
     assert len(set(jitter)) > 1
+    _, _, pauses = carry_out(call, *[status(503)] * 3, OK, retry=Retry(initial=0.0))
+    assert pauses == [0.0, 0.0, 0.0]
 
 
 def test_a_policy_that_makes_no_sense() -> None:
@@ -188,6 +191,13 @@ def test_a_delay_past_the_cap_is_handed_to_the_caller() -> None:
 )
 def test_both_forms_of_retry_after(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(Answer(429, headers, b"")) == seconds
+
+
+def test_without_a_delay_there_is_nothing_to_be_too_long() -> None:
+    call = Call(operation(), path={"thing": "1"}, retry=Retry(initial=0.0, retry_after_cap=0.0))
+    for code in (429, 503):
+        assert len(carry_out(call, status(code), OK)[1]) == 2
+        assert len(carry_out(call, status(code, retry_after="1"))[1]) == 1
 
 
 class Renewing:
@@ -350,6 +360,20 @@ def test_an_id_of_a_request_is_shown_if_it_is_one(value: str, shown: bool) -> No
     )
     assert isinstance(result, errors.InvalidRequest)
     assert result.request_id == (value if shown else None)
+    without, _, _ = carry_out(Call(operation(), path={"thing": "1"}), status(400))
+    assert isinstance(without, errors.InvalidRequest)
+    assert without.request_id is None
+
+
+def test_a_view_has_limits_of_its_own(both: Any) -> None:
+    server = Scripted(*[status(503)] * 7)
+    client = both.communicate(environment=server.environment(), token="sandbox-t")
+    hurried = client.with_options(timeout=Timeout(connect=1.5), retry=Retry.never())
+    for view in (hurried, hurried.with_options(retry=Retry(attempts=2)), client):
+        with pytest.raises(errors.ServerError):
+            view.users.me()
+    limits = [request.timeout.connect for request in server.requests]
+    assert limits == [1.5] * 3 + [Timeout().connect] * 4
 
 
 def test_limits_that_are_not_given_stay() -> None:
@@ -411,6 +435,12 @@ class Thing(BaseModel):
         (b"{}", "application/json", "2 bytes of application/json (a: missing)."),
         (b"[]", " Text/HTML ; charset=x", "2 bytes of text/html (body: model_type)."),
         (b"{", "image/s3cret", "1 bytes of another type (body: json_invalid)."),
+        (b"{", None, "1 bytes of another type (body: json_invalid)."),
+        (
+            b"",
+            "application/octet-stream",
+            "0 bytes of application/octet-stream (body: json_invalid).",
+        ),
         (
             b'{"a": "s3cret", "b": "x", "c": [1, "s3cret"], "d": "x"}',
             "text/plain",
@@ -418,9 +448,12 @@ class Thing(BaseModel):
         ),
     ],
 )
-def test_which_part_of_a_body_does_not_fit(body: bytes, content_type: str, says: str) -> None:
+def test_which_part_of_a_body_does_not_fit(
+    body: bytes, content_type: str | None, says: str
+) -> None:
     call = Call(operation(parse=json_as(Thing)), path={"thing": "1"})
-    result, _, _ = carry_out(call, Answer(200, {"content-type": content_type}, body))
+    headers = {} if content_type is None else {"content-type": content_type}
+    result, _, _ = carry_out(call, Answer(200, headers, body))
     assert type(result) is errors.UnexpectedAnswer
     assert result.happened == (
         f"The answer is not what the contract says: {says} [GET /api/things/{{thing}}: status 200]"
@@ -452,6 +485,7 @@ def test_what_a_status_means(code: int, kind: type[errors.ApiError], says: str) 
     assert result.happened == (
         f"The communicate service {says}. [GET /api/things/{{thing}}: status {code}]"
     )
+    assert (result.advice == "Check the base URL of the service.") is (code < 400)
     assert (result.operation, result.status) == ("test.it", code)
     assert (result.request_id, result.retry_after) == ("r-7", 7.0)
 

@@ -16,7 +16,8 @@ from ormco_trios.core.clock import Clock, Deadline, HurriedClock, ManualClock, S
 def test_sleeping_moves_a_manual_clock() -> None:
     clock = ManualClock()
     before = clock.time()
-    clock.sleep(86_400)
+    for seconds in (86_399.75, 0.25, 0.0, -5.0):
+        clock.sleep(seconds)
     assert (clock.time() - before, clock.monotonic()) == (86_400, 86_400)
     with pytest.raises(ValueError, match="only advances"):
         clock.advance(-1)
@@ -37,6 +38,23 @@ def test_a_thousand_sleepers_wake_in_order_and_at_their_moment() -> None:
     asyncio.run(main())
     assert [now for now, _ in woken] == sorted(now for now, _ in woken)
     assert all(now == pytest.approx(wanted) for now, wanted in woken)
+
+
+def test_sleepers_of_one_moment_wake_in_the_order_they_went_to_sleep() -> None:
+    clock = ManualClock()
+    woken: list[tuple[str, float]] = []
+
+    async def sleeper(name: str, seconds: float) -> None:
+        await clock.sleep_async(seconds)
+        woken.append((name, clock.monotonic()))
+
+    async def main() -> None:
+        await asyncio.gather(
+            sleeper("a", 5), sleeper("b", 5), sleeper("c", 0.25), sleeper("d", -1), sleeper("e", 5)
+        )
+
+    asyncio.run(main())
+    assert woken == [("d", 0.0), ("c", 0.25), ("a", 5.0), ("b", 5.0), ("e", 5.0)]
 
 
 def test_a_cancelled_sleeper_leaves_nothing_behind() -> None:
@@ -142,9 +160,15 @@ def test_sleeping_for_what_is_left_ends(length: float) -> None:
 
 def test_a_deadline_notices_a_sleeping_laptop_and_ignores_a_clock_set_back() -> None:
     clock = ManualClock()
+    clock.advance(500)
     deadline = Deadline(clock, clock.time() + 100)
     clock.shift_wall(-1000)
     clock.advance(60)
-    assert deadline.left() == 40
+    assert (deadline.left(), deadline.passed()) == (40, 60)
     clock.shift_wall(2000)
     assert deadline.left() < 0
+
+
+@pytest.mark.parametrize(("moment", "left"), [(0.001, 0.001), (0.0009, 0.0), (0, 0), (-2, -2)])
+def test_what_a_wall_clock_cannot_show_is_nothing(moment: float, left: float) -> None:
+    assert Deadline(ManualClock(0.0), moment).left() == left

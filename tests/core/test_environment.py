@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ormco_trios import Environment, errors
@@ -88,6 +90,14 @@ def test_a_live_environment_trusts_its_owners_other_hosts(name: str, host: str) 
     environment.check_trusted(f"https://{host}/api")
     with pytest.raises(errors.UntrustedHost):
         environment.check_trusted(f"https://{host}.example/api")
+
+
+def test_a_name_without_a_dot_before_it_is_one_host() -> None:
+    own = replace(LIVE, trusted=("portal.example",))
+    own.check_trusted("https://Portal.example/api")
+    for url in ("https://a.portal.example", "https://evilportal.example", "https://b.example"):
+        with pytest.raises(errors.UntrustedHost):
+            own.check_trusted(url)
 
 
 @pytest.mark.parametrize(

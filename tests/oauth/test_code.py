@@ -55,6 +55,12 @@ def test_three_renderings_chosen_by_name() -> None:
         code.reveal("url")  # type: ignore[arg-type]
 
 
+def test_a_portal_gets_every_odd_character_escaped_once() -> None:
+    with pytest.warns(UnrecognisedCodeWarning):
+        code = AuthorizationCode("4/0A+b=%21~")
+    assert code.reveal("portal") == "4%2F0A%2Bb%3D%2521~"
+
+
 def test_an_unknown_lifetime_is_not_guessed() -> None:
     code = AuthorizationCode.from_pasted("B3F1A0-1", shape=CodeShape.opaque())
     assert code.expires_at is None

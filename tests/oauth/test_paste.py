@@ -306,6 +306,25 @@ def test_an_opaque_code_that_is_plainly_cut(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sent", "issuer"),
+    [
+        ("https://a.example", "https://a.example"),
+        ("https%253A%252F%252Fa.example", "https://a.example"),
+        ("a%20name", "a name"),
+        ("a%2520name", "a%20name"),
+        ("name", "name"),
+    ],
+)
+def test_who_says_that_it_issued_the_code(sent: str, issuer: str) -> None:
+    assert paste(f"?code={TWICE}&iss={sent}").issuer == issuer
+
+
+def test_a_state_that_is_no_text_is_never_right() -> None:
+    with pytest.raises(errors.StateMismatch):
+        paste(f"?code={TWICE}&state=x", expected_state="x\udc80")
+
+
+@pytest.mark.parametrize(
     ("expected", "sent"),
     [
         (STATE, STATE),

@@ -75,7 +75,7 @@ def test_a_question_mark_in_an_answer_belongs_to_it(receiver: Any) -> None:
 @pytest.mark.parametrize("target", OTHER, ids=range(len(OTHER)))
 def test_it_waits_on_after_anything_else(receiver: Any, target: str) -> None:
     status, _, page = ask(receiver, target)
-    assert status == 404
+    assert (status, "Nothing here" in page) == (404, True)
     assert PRIVATE not in page
     assert "alert" not in page
     ask(receiver, f"/callback?code={PRIVATE}&state=s")
@@ -112,10 +112,15 @@ def test_the_page_leaks_nothing(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     _, headers, page = ask(receiver, f"/callback?code={PRIVATE}&state=<b>")
-    assert headers["Referrer-Policy"] == "no-referrer"
-    assert headers["Cache-Control"] == "no-store"
-    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
-    assert "Server" not in headers
+    assert headers == {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Length": str(len(page.encode())),
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        "Connection": "close",
+    }
     receiver.wait()
     said = capfd.readouterr()
     for text in (page, caplog.text, said.out, said.err, repr(receiver)):
@@ -133,6 +138,22 @@ def test_a_wrong_address_does_not_use_it_up(receiver: Any) -> None:
     for number in range(30):
         ask(receiver, f"/callback?code={number}")
     assert [receiver.wait()[-1] for _ in range(2)] == ["0", "1"]
+
+
+def test_an_address_without_a_path_is_the_root() -> None:
+    with RedirectReceiver("http://127.0.0.1") as receiver:
+        assert ask(receiver, f"/?code={PRIVATE}")[0] == 200
+        assert receiver.wait() == f"{receiver.redirect_uri}/?code={PRIVATE}"
+
+
+def test_nobody_has_to_wait_for_it_or_close_it() -> None:
+    with RedirectReceiver("http://127.0.0.1/callback") as receiver:
+        (thread,) = (t for t in threading.enumerate() if t.name == "ormco-trios-redirect")
+        assert thread.daemon
+        for number in range(10):
+            ask(receiver, f"/callback?code={number}")
+        receiver.close()
+        assert not thread.is_alive()
 
 
 def test_closing_ends_the_wait_and_frees_the_port() -> None:

@@ -139,7 +139,7 @@ def test_a_shape_that_cannot_work_is_refused_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("block", "sizes"),
-    [(Block(32), {32}), (Block(17, step=16), {17, 33, 49})],
+    [(Block(32), {32}), (Block(17, step=16), {17, 33, 49}), (Block(50, step=1), {*range(50, 60)})],
 )
 def test_lengths_of_a_block(block: Block, sizes: set[int]) -> None:
     assert {size for size in range(-40, 60) if block.allows(size)} == sizes

@@ -191,11 +191,19 @@ def test_a_file_that_is_not_ours(tmp_path: Path) -> None:
         store.load("a")
 
 
-def test_a_failure_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("cleaned", [False, True], ids=["there", "cleaned up by somebody"])
+def test_a_failure_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cleaned: bool
+) -> None:
     store = FileTokenStore(tmp_path)
     store.save("a", TOKEN)
 
-    def full(*_: object) -> None:
+    def full(temporary: str, path: Path) -> None:
+        # In the same folder, since a file cannot be moved to another disk at once.
+        assert Path(temporary).parent == path.parent == tmp_path
+        assert Path(temporary).name.startswith(".")
+        if cleaned:
+            Path(temporary).unlink()
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "replace", full)
@@ -203,6 +211,34 @@ def test_a_failure_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.Monkey
         store.save("a", NEWER)
     assert store.load("a") == TOKEN
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("opens", [True, False], ids=["a folder opens", "it does not"])
+def test_it_is_on_the_disk_before_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opens: bool
+) -> None:
+    steps: list[str] = []
+    replace, fsync, open_ = os.replace, os.fsync, os.open
+
+    def replacing(source: str, target: Path) -> None:
+        steps.append("replace")
+        replace(source, target)
+
+    def syncing(handle: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        fsync(handle)
+
+    def opening(path: Any, *args: Any, **kwargs: Any) -> int:
+        if path == tmp_path and not opens:
+            raise PermissionError("a folder cannot be opened here")
+        return open_(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "replace", replacing)
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(os, "open", opening)
+    FileTokenStore(tmp_path).save("a", TOKEN)
+    assert steps == ["file", "replace", *(["folder"] if opens else [])]
+    assert FileTokenStore(tmp_path).load("a") == TOKEN
 
 
 PROLOGUE = """

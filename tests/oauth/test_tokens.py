@@ -126,15 +126,23 @@ def test_the_account_form(both: Any, secret: str | None) -> None:
     }
 
 
-def test_the_password_form(both: Any) -> None:
+@pytest.mark.parametrize("password", ["p&w", SecretStr("p&w")], ids=["text", "secret"])
+def test_the_password_form(both: Any, password: str | SecretStr) -> None:
     server = Scripted(reply(access_token="a"))
     oauth = scripted(both, server)
-    oauth.sign_in_with_password("who@clinic.example", "p&w")
+    oauth.sign_in_with_password("who@clinic.example", password)
     assert list(server.forms) == [
         {"grant_type": "password", "username": "who@clinic.example", "password": "p&w"}
     ]
     with pytest.raises(errors.ConfigurationError, match="classic"):
         account(both, Scripted()).sign_in_with_password("who@clinic.example", "p&w")
+
+
+def test_what_an_authorization_asks_for_is_the_callers_choice(both: Any) -> None:
+    oauth = account(both, Scripted())
+    for scopes, asked in ((("openid", "api"), ["openid api"]), ((), None)):
+        query = parse_qs(urlsplit(oauth.authorization_request(scopes=scopes).url).query)
+        assert query.get("scope") == asked
 
 
 def test_no_two_authorizations_are_alike(both: Any) -> None:

@@ -127,15 +127,13 @@ class Channel(Generic[C]):
                         raise failure
                     request = self._prepare(call, token)
                     continue
-            pause = None
-            if attempt < policy.attempts and policy.allows(operation.safety, failure):
-                if schedule is None:
-                    from ormco_trios.core._retry import Schedule
-
-                    schedule = Schedule(policy)
-                pause = schedule.pause_after(failure)
-            if pause is None:
+            if attempt >= policy.attempts or not policy.allows(operation.safety, failure):
                 raise failure
+            if schedule is None:
+                from ormco_trios.core._retry import Schedule
+
+                schedule = Schedule(policy)
+            pause = schedule.pause_after(failure)
             logger.info(
                 "%s %s: trying again in %.1f s after %s (attempt %d)",
                 operation.method,

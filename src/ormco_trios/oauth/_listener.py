@@ -137,7 +137,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """The fixed page: the standard one repeats the request."""
-        self.close_connection = True
         self._answer(code)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
