@@ -255,6 +255,14 @@ def test_nobody_else_can_read_the_records(stand: Stand) -> None:
     assert "state" not in repr(standing)
 
 
+def test_an_id_that_says_who_it_is(stand: Stand) -> None:
+    stand.practices["anna@clinic.example"] = stand.practices["p0"]
+    with pytest.raises(errors.ConfigurationError, match="id") as caught:
+        stand.fleet()
+    assert "anna" not in str(caught.value)
+    assert list(stand.records) == []
+
+
 def test_a_file_that_is_something_else(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("not a database, and longer than the header of one. " * 20)

@@ -109,6 +109,8 @@ async def test_all_get_connected(stand: Stand) -> None:
     async with stand.queue() as queue:
         assert [await queue.enroll(id) for id in stand.doctors] == [True] * 5
         assert [await queue.enroll(id) for id in stand.doctors] == [False] * 5
+        with pytest.raises(errors.ConfigurationError, match="id"):
+            await queue.enroll("anna@clinic.example")
         jobs = await queue.database.rows("select args::text from procrastinate_jobs")
         assert sorted(args for (args,) in jobs) == [f'{{"practice": "p{n}"}}' for n in range(5)], (
             "a job knows an opaque id, and nothing else"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.practices import Clients, signed_in
+from tests.practices import Clients, clients, signed_in
 
 from ormco_trios import Connected, NeedsAuthorization, Remedy, errors
 from ormco_trios.onboarding.checklist import StepName, StepState
@@ -218,6 +218,22 @@ def test_more_can_be_asked_for_when_all_looks_well(both: Any, remedy: Remedy) ->
         assert "applications.remove" in writes(sandbox)
         again = "connections.request" in writes(sandbox)
         assert again is (remedy is Remedy.CONNECT_AGAIN)
+
+
+@pytest.mark.parametrize("remedy", [Remedy.AUTHORIZE_AGAIN, Remedy.CONNECT_AGAIN])
+def test_more_can_be_asked_for_by_who_is_signed_out(both: Any, remedy: Remedy) -> None:
+    with Sandbox() as sandbox:
+        connected(both, sandbox)
+        # Another process, without the tokens.
+        practice = clients(both, sandbox)
+        sandbox.journal.clear()
+        with pytest.raises(errors.AuthorizationNeeded, match="Pass authorize="):
+            practice.onboarding.repair(remedy=remedy)
+        assert writes(sandbox) == []
+        repaired = practice.onboarding.repair(authorize=practice.authorize, remedy=remedy)
+        assert repaired.broken == (StepName.SIGN_IN, StepName.CONNECTION, StepName.APPROVAL)
+        assert "applications.remove" in writes(sandbox)
+        assert ("connections.request" in writes(sandbox)) is (remedy is Remedy.CONNECT_AGAIN)
 
 
 def test_disconnecting_covers_every_place(both: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +14,24 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.errors import ConfigurationError
 
-PracticeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+PracticeId = Annotated[str, Field(pattern=_ID)]
 """Stands in queues, logs and reports, so it must not say who the practice is."""
+
+
+def check_id(practice: str) -> str:
+    """The id, if it may stand in queues, logs and reports.
+
+    Raises:
+        ConfigurationError: It may not, such as an e-mail address.
+    """
+    if re.fullmatch(_ID, practice) is None:
+        raise ConfigurationError(
+            "A practice's id is up to 64 letters, digits, dots, underscores and hyphens.",
+            advice="Use an id of your own that does not say who the practice is.",
+        )
+    return practice
 
 
 class FleetPractice(BaseModel):

@@ -23,6 +23,7 @@ from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpLibrary
 from ormco_trios.fleet.async_round import do_round_async, take_authorization_async
 from ormco_trios.fleet.postgres import FleetDatabase, PostgresRecords
+from ormco_trios.fleet.practices import check_id
 from ormco_trios.fleet.standing import Standing
 from ormco_trios.fleet.status import FleetStatus
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
@@ -87,8 +88,11 @@ class FleetQueue(Shielded):
         Args:
             practice: Your opaque id of it.
             priority: Higher goes first when there is more to do than workers can.
+
+        Raises:
+            ConfigurationError: It is no id, such as an e-mail address.
         """
-        standing = Standing.enrolled(practice, self._clock.now())
+        standing = Standing.enrolled(check_id(practice), self._clock.now())
         new = await self._records.enroll(standing, priority=priority)
         if new:
             await self._defer(practice, standing.due, priority)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.fleet.practices import check_id
 from ormco_trios.fleet.standing import Stage, Standing
 from ormco_trios.onboarding.outcomes import Progress
 
@@ -64,8 +65,12 @@ class FleetRecords:
         self._announced = False
 
     def enroll(self, practices: Iterable[str], now: datetime) -> None:
-        """Add those that are not there yet, as due now."""
-        new = (_row(Standing.enrolled(practice, now)) for practice in practices)
+        """Add those that are not there yet, as due now.
+
+        Raises:
+            ConfigurationError: One of the ids is none; nobody was added.
+        """
+        new = (_row(Standing.enrolled(check_id(practice), now)) for practice in practices)
         with self._lock, self._transaction() as database:
             database.executemany(_ENROLL, new)
 

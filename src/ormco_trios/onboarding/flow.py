@@ -236,10 +236,7 @@ def run(desk: Desk, *, timeout: timedelta, may_ask: bool) -> Flow[Connected]:
                 yield from Pause(max(0.0, min(pause, left)))
             case NeedsAuthorization():
                 if not may_ask:
-                    raise AuthorizationNeeded(
-                        "A person has to open the authorization link and allow access.",
-                        advice="Pass authorize=..., or use advance() and show its link.",
-                    )
+                    raise _nobody_to_ask()
                 if problem is not None:
                     outcome = outcome.because(problem)
                     problem = None
@@ -256,6 +253,27 @@ def run(desk: Desk, *, timeout: timedelta, may_ask: bool) -> Flow[Connected]:
                     if asked >= 2 * TRIES:
                         raise
                     problem = str(error)
+
+
+def sign_in(
+    desk: Desk, seen: Observation, problem: OrmcoTriosError, *, may_ask: bool
+) -> Flow[None]:
+    """Have a person sign in, if that is what the problem with Communicate is.
+
+    Raises:
+        AuthorizationNeeded: There is nobody to ask.
+    """
+    needed = _sign_in(desk, seen, problem)
+    if not may_ask:
+        raise _nobody_to_ask()
+    yield from _ask(desk, needed)
+
+
+def _nobody_to_ask() -> AuthorizationNeeded:
+    return AuthorizationNeeded(
+        "A person has to open the authorization link and allow access.",
+        advice="Pass authorize=..., or use advance() and show its link.",
+    )
 
 
 def _ask(desk: Desk, needed: NeedsAuthorization) -> Flow[None]:

@@ -12,7 +12,7 @@ from ormco_trios.communicate.operations import APPLICATIONS, ME, REMOVE, REMOVE_
 from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.errors import CodeRefused, DraftLost, OrmcoTriosError
 from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
-from ormco_trios.onboarding.flow import Desk, run
+from ormco_trios.onboarding.flow import Desk, run, sign_in
 from ormco_trios.onboarding.observation import (
     Observation,
     checklist_of,
@@ -74,6 +74,10 @@ def repair(desk: Desk, *, remedy: Remedy, timeout: timedelta, may_ask: bool) -> 
     seen = yield from observe(desk.target, desk.clock, everything=True)
     found = checklist_of(seen, since=desk.progress.waiting_since)
     broken = tuple(s.name for s in found.steps if s.state is not StepState.DONE)
+    if remedy is not Remedy.WHAT_IS_BROKEN and seen.communicate_problem is not None:
+        # Who takes something away has to be signed in.
+        yield from sign_in(desk, seen, seen.communicate_problem, may_ask=may_ask)
+        seen = yield from observe(desk.target, desk.clock, everything=True)
     yield from _undo(seen, remedy)
     desk.progress.waiting_since = None
     try:
