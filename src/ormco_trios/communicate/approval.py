@@ -105,7 +105,11 @@ class PollSchedule(BaseModel):
             planned = self.ceiling
         if planned < self.floor:
             planned = self.floor
-        jitter = JITTER * max(-1.0, min(1.0, jitter))
+        if jitter > 1.0:
+            jitter = 1.0
+        elif jitter < -1.0:
+            jitter = -1.0
+        jitter *= JITTER
         planned *= 1.0 + jitter
         if hint is None:
             return planned
@@ -284,9 +288,9 @@ def look_up(me: User, connection_id: str) -> tuple[ConnectionState, Connection |
     An answer without the list at all says nothing about it; one without the connection, that it is
     gone.
     """
-    wanted = connection_id.casefold()
     for connection in me.connections or ():
-        if connection.id.casefold() == wanted:
+        # Mostly they are the same, which is quicker to see.
+        if connection.id == connection_id or connection.id.casefold() == connection_id.casefold():
             return connection.state, connection
     if "connections" not in me.model_fields_set:
         return ConnectionState.UNKNOWN, None
