@@ -226,8 +226,8 @@ BREAKS = (
         "headers may come for ever, async",
         "an answer takes bounded time",
         "core/_httpx.py",
-        "async with timeout(request.timeout.total):",
-        "async with timeout(None):",
+        "async with self._within(request.timeout.total):",
+        "async with self._within(None):",
         ("trust/test_hostile.py::test_headers_end_at_the_total",),
     ),
     # Nothing doubled, nothing lost.

@@ -68,6 +68,24 @@ class Job:
     interval: float = 0.0
     burst: int = 1
 
+    @classmethod
+    def in_sandbox(cls, sandbox: Any, **what: Any) -> Job:
+        """A job in a sandbox whose clock is a scaled one."""
+        from ormco_trios.fleet.vault import Vault
+
+        clock = sandbox.world.clock
+        return cls(
+            base_url=sandbox.base_url,
+            key=Vault.new_key(),
+            client_id=sandbox.client_id,
+            client_secret=sandbox.client_secret,
+            redirect_uri=sandbox.redirect_uri,
+            scale=clock.scale,
+            start=clock.start,
+            origin=clock.origin,
+            **what,
+        )
+
 
 @dataclass
 class Result:
@@ -340,7 +358,6 @@ async def live(
         limit: Seconds of real time, after which it is given up.
     """
     from ormco_trios.core.clock import ScaledClock
-    from ormco_trios.fleet.vault import Vault
     from ormco_trios.sandbox import Sandbox
 
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -354,18 +371,11 @@ async def live(
                 (operation, kind) for operation in OPERATIONS for kind in FAULTS
             )
         ]
-        job = Job(
+        job = Job.in_sandbox(
+            sandbox,
             form=form,
-            base_url=sandbox.base_url,
             folder=str(folder),
             conninfo=conninfo,
-            key=Vault.new_key(),
-            client_id=sandbox.client_id,
-            client_secret=sandbox.client_secret,
-            redirect_uri=sandbox.redirect_uri,
-            scale=clock.scale,
-            start=clock.start,
-            origin=clock.origin,
             rate=0.0,
             practices=life.known,
         )

@@ -52,7 +52,6 @@ async def wait_a_day(
 ) -> Result:
     """Practices that only wait, two workers, and a rate for both; all in the fleet's own time."""
     from ormco_trios.core.clock import ScaledClock
-    from ormco_trios.fleet.vault import Vault
     from ormco_trios.sandbox import Approval, Sandbox
     from ormco_trios.sandbox.seeds import LAB_EMAILS
 
@@ -76,18 +75,11 @@ async def wait_a_day(
                     "portal_password": who.portal_password,
                 }
             )
-        job = Job(
+        job = Job.in_sandbox(
+            sandbox,
             form="queue",
-            base_url=sandbox.base_url,
             folder=folder,
             conninfo=conninfo,
-            key=Vault.new_key(),
-            client_id=sandbox.client_id,
-            client_secret=sandbox.client_secret,
-            redirect_uri=sandbox.redirect_uri,
-            scale=clock.scale,
-            start=clock.start,
-            origin=clock.origin,
             rate=rate,
             burst=burst,
             interval=interval,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ormco_trios.core.closing import Closing
 from ormco_trios.onboarding.checklist import (
     SYMBOLS,
     Checklist,
@@ -28,17 +28,8 @@ _STYLES = {
 }
 
 
-class Display(Protocol):
+class Display(Closing, Protocol):
     """Shows how far it is, as it happens."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
     def update(self, checklist: Checklist) -> None: ...
 
@@ -49,18 +40,10 @@ class Display(Protocol):
         ...
 
 
-class Silent:
+class Silent(Closing):
     """Nothing: with ``--json`` only the document is printed."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         return
 
     def update(self, checklist: Checklist) -> None:
@@ -112,12 +95,7 @@ class LiveTable(Silent):
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._live.stop()
 
     def update(self, checklist: Checklist) -> None:
@@ -130,8 +108,7 @@ class LiveTable(Silent):
         if self._checklist is not None:
             self.update(self._checklist)
 
-    def pause(self) -> None:
-        self._live.stop()
+    pause = close
 
 
 def table(checklist: Checklist, note: str = "") -> Table:

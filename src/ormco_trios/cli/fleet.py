@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ormco_trios.cli.common import json_option, reporting
-from ormco_trios.cli.settings import configured_server, needed_setting
+from ormco_trios.cli.settings import configured_application, configured_store, needed_setting
 from ormco_trios.core.clock import Clock, HurriedClock
 from ormco_trios.core.environment import Environment
 from ormco_trios.core.pacing import AsyncPacer, Pacer, TokenBucket
@@ -30,7 +30,7 @@ from ormco_trios.fleet import (
     Stage,
     read_practices,
 )
-from ormco_trios.oauth.stores import FileTokenStore, MemoryTokenStore
+from ormco_trios.oauth.stores import MemoryTokenStore
 from ormco_trios.oauth.token import AsyncTokenStore, TokenStore
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., object])
 
 DATABASE = "ORMCO_TRIOS_FLEET_DATABASE"
 
@@ -51,6 +50,8 @@ _STYLES = {
     Stage.ENROLLED: "dim",
 }
 _BAR = 20
+
+_LIST = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 _records = click.option(
     "--records",
@@ -70,9 +71,6 @@ _report = click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the status as a page, with plots and with the links to send.",
-)
-_list = click.argument(
-    "practices", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="LIST"
 )
 
 
@@ -97,12 +95,7 @@ def fleet() -> None:
 
 
 @fleet.command()
-@click.argument(
-    "practices",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="[LIST]",
-    required=False,
-)
+@click.argument("practices", type=_LIST, metavar="[LIST]", required=False)
 @click.option(
     "--sandbox",
     type=click.IntRange(1, 10_000),
@@ -155,9 +148,7 @@ async def _run(
     stay: bool,
     retry: bool,
 ) -> FleetStatus:
-    opener = _opener(
-        FileTokenStore(os.environ.get("ORMCO_TRIOS_TOKEN_FOLDER")), TokenBucket(rate, burst=5)
-    )
+    opener = _opener(configured_store(os.environ), TokenBucket(rate, burst=5))
     records = FleetRecords(path)
     async with AsyncFleet(known, opener.open, records, in_flight=in_flight) as practices:
         if retry:
@@ -181,15 +172,16 @@ async def _run_sandbox(n: int, in_flight: int, as_json: bool) -> FleetStatus:
     import random
     import tempfile
 
-    from ormco_trios.sandbox import Approval, Sandbox
+    from ormco_trios.sandbox import Approval, Practice, Sandbox
 
     rng = random.Random(n)  # noqa: S311 - a demonstration that is the same each time
     clock = HurriedClock(3600.0)
     with tempfile.TemporaryDirectory() as folder, Sandbox(clock=clock) as sandbox:
-        everyone = dict(enumerate(sandbox.practices(n), 1))
-        doctors = {f"practice-{number:04}": who for number, who in everyone.items()}
+        doctors: dict[str, Practice] = {}
         known: dict[str, FleetPractice] = {}
-        for number, (id, who) in enumerate(doctors.items(), 1):
+        for number, who in enumerate(sandbox.practices(n), 1):
+            id = f"practice-{number:04}"
+            doctors[id] = who
             hours = rng.lognormvariate(1.0, 0.8)
             gone = number % 17 == 5
             approval = Approval.removed_after if gone else Approval.after
@@ -249,12 +241,7 @@ def status(records: Path, report: Path | None, links: bool, as_json: bool) -> No
 
 @fleet.command()
 @click.argument("practice")
-@click.option(
-    "--list",
-    "practices",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The list of practices; on one machine only.",
-)
+@click.option("--list", "practices", type=_LIST, help="The list of practices; on one machine only.")
 @_records
 def authorize(practice: str, practices: Path | None, records: Path) -> None:
     """Take the address that a practice was redirected to.
@@ -278,7 +265,7 @@ def authorize(practice: str, practices: Path | None, records: Path) -> None:
 async def _authorize(
     known: Mapping[str, FleetPractice], path: Path, practice: str, pasted: str
 ) -> None:
-    opener = _opener(FileTokenStore(os.environ.get("ORMCO_TRIOS_TOKEN_FOLDER")), None)
+    opener = _opener(configured_store(os.environ), None)
     async with AsyncFleet(known, opener.open, FleetRecords(path)) as practices:
         await practices.authorized(practice, pasted)
 
@@ -303,7 +290,7 @@ def migrate() -> None:
 
 
 @fleet.command()
-@_list
+@click.argument("practices", type=_LIST, metavar="LIST")
 @click.option("--priority", default=0, show_default=True, help="Higher goes first.")
 def enroll(practices: Path, priority: int) -> None:
     """Add the practices of a list; those that are there already are left as they are."""
@@ -403,14 +390,10 @@ async def _queue(rate: float) -> AsyncGenerator[FleetQueue]:
 def _opener(
     store: TokenStore | AsyncTokenStore, pacer: Pacer | AsyncPacer | None
 ) -> AsyncPracticeOpener:
-    source = os.environ
-    environment = Environment.from_env(source)
+    environment = Environment.from_env()
     return AsyncPracticeOpener(
         environment if pacer is None else environment.paced(pacer),
-        client_id=needed_setting(source, "CLIENT_ID", "the id of your application at 3Shape"),
-        client_secret=source.get("ORMCO_TRIOS_CLIENT_SECRET"),
-        redirect_uri=needed_setting(source, "REDIRECT_URI", "its registered redirect address"),
-        server=configured_server(source),
+        **configured_application(os.environ),
         store=store,
     )
 

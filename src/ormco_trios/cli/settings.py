@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from ormco_trios.cli.common import ask_for_address
 from ormco_trios.communicate.client import CommunicateClient
@@ -109,13 +109,7 @@ def sandbox_practice(region: Region | None, *, lived: bool) -> Generator[Practic
     with Sandbox(server=True, clock=clock, approval=approval) as sandbox:
         who = sandbox.practice
         with (
-            OAuthClient(
-                sandbox.environment,
-                client_id=sandbox.client_id,
-                client_secret=sandbox.client_secret,
-                redirect_uri=sandbox.redirect_uri,
-            ) as oauth,
-            CommunicateClient(sandbox.environment, auth=oauth.auth) as communicate,
+            _account_in(sandbox) as account,
             OrmcoDigitalClient(
                 sandbox.environment,
                 username=who.portal_username,
@@ -123,7 +117,7 @@ def sandbox_practice(region: Region | None, *, lived: bool) -> Generator[Practic
             ) as ormco,
         ):
             onboarding = Onboarding(
-                communicate=communicate, ormco=ormco, oauth=oauth, region=region
+                communicate=account.communicate, ormco=ormco, oauth=account.oauth, region=region
             )
 
             def authorize(needed: NeedsAuthorization) -> str:
@@ -146,17 +140,24 @@ def sandbox_account(*, lab: bool) -> Generator[Account]:
         if lab:
             for practice in sandbox.practices(3):
                 sandbox.world.new_connection(sandbox.world.user(practice.email), who)
-        with (
-            OAuthClient(
-                sandbox.environment,
-                client_id=sandbox.client_id,
-                client_secret=sandbox.client_secret,
-                redirect_uri=sandbox.redirect_uri,
-            ) as oauth,
-            CommunicateClient(sandbox.environment, auth=oauth.auth) as communicate,
-        ):
-            oauth.sign_in_with_password(who.email, who.password)
-            yield Account(communicate, oauth)
+        with _account_in(sandbox) as account:
+            account.oauth.sign_in_with_password(who.email, who.password)
+            yield account
+
+
+@contextmanager
+def _account_in(sandbox: Sandbox) -> Generator[Account]:
+    """An account of the sandbox that nobody has signed in to yet."""
+    with (
+        OAuthClient(
+            sandbox.environment,
+            client_id=sandbox.client_id,
+            client_secret=sandbox.client_secret,
+            redirect_uri=sandbox.redirect_uri,
+        ) as oauth,
+        CommunicateClient(sandbox.environment, auth=oauth.auth) as communicate,
+    ):
+        yield Account(communicate, oauth)
 
 
 @contextmanager
@@ -170,21 +171,20 @@ def configured_account(environ: Mapping[str, str] | None = None) -> Generator[Ac
     environment = Environment.from_env(source)
     names = (source.get(f"ORMCO_TRIOS_{name}") for name in ("ACCOUNT", "PORTAL_USERNAME"))
     account = next((name for name in names if name), "default")
-    redirect_uri = needed_setting(source, "REDIRECT_URI", "its registered redirect address")
-    with (
-        _receiver(redirect_uri, source) as receiver,
-        OAuthClient(
-            environment,
-            client_id=needed_setting(source, "CLIENT_ID", "the id of your application at 3Shape"),
-            client_secret=source.get("ORMCO_TRIOS_CLIENT_SECRET"),
-            redirect_uri=redirect_uri if receiver is None else receiver.redirect_uri,
-            server=configured_server(source),
-            store=FileTokenStore(source.get("ORMCO_TRIOS_TOKEN_FOLDER")),
-            account=f"{environment.name}:{account}",
-        ) as oauth,
-        CommunicateClient(environment, auth=oauth.auth) as communicate,
-    ):
-        yield Account(communicate, oauth, receiver)
+    application = configured_application(source)
+    with _receiver(application["redirect_uri"], source) as receiver:
+        if receiver is not None:
+            application["redirect_uri"] = receiver.redirect_uri
+        with (
+            OAuthClient(
+                environment,
+                **application,
+                store=configured_store(source),
+                account=f"{environment.name}:{account}",
+            ) as oauth,
+            CommunicateClient(environment, auth=oauth.auth) as communicate,
+        ):
+            yield Account(communicate, oauth, receiver)
 
 
 @contextmanager
@@ -214,16 +214,39 @@ def configured_practice(
         )
 
 
-def configured_server(source: Mapping[str, str]) -> AuthorizationServer:
-    """The dialect that ``ORMCO_TRIOS_DIALECT`` names.
+class ApplicationSettings(TypedDict):
+    """An application's registration at 3Shape."""
+
+    client_id: str
+    client_secret: str | None
+    redirect_uri: str
+    server: AuthorizationServer
+
+
+def configured_application(source: Mapping[str, str]) -> ApplicationSettings:
+    """The application that the variables ``ORMCO_TRIOS_*`` describe.
 
     Raises:
-        ConfigurationError: There is no such dialect.
+        ConfigurationError: One is missing, or there is no such dialect.
     """
+    return {
+        "redirect_uri": needed_setting(source, "REDIRECT_URI", "its registered redirect address"),
+        "client_id": needed_setting(source, "CLIENT_ID", "the id of your application at 3Shape"),
+        "client_secret": source.get("ORMCO_TRIOS_CLIENT_SECRET"),
+        "server": _server(source),
+    }
+
+
+def _server(source: Mapping[str, str]) -> AuthorizationServer:
     try:
         return AuthorizationServer.named(source.get("ORMCO_TRIOS_DIALECT", "classic"))
     except ValueError:
         raise ConfigurationError("ORMCO_TRIOS_DIALECT must be classic or account.") from None
+
+
+def configured_store(source: Mapping[str, str]) -> FileTokenStore:
+    """Where this machine keeps tokens."""
+    return FileTokenStore(source.get("ORMCO_TRIOS_TOKEN_FOLDER"))
 
 
 @contextmanager

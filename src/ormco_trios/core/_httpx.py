@@ -151,6 +151,10 @@ class AsyncHttpxTransport:
     def __init__(
         self, client: AsyncHttpClient | None = None, *, lane: HttpLibrary = "httpx"
     ) -> None:
+        # Here, since threads do without it.
+        from asyncio import timeout
+
+        self._within = timeout
         self._client = client
         self._lane: HttpLibrary = lane
         self._transports: dict[tuple[str, str | None], httpx.AsyncBaseTransport] = {}
@@ -166,12 +170,10 @@ class AsyncHttpxTransport:
         return AsyncHttpxTransport(lane=library)
 
     async def send(self, request: Request) -> Answer:
-        from asyncio import timeout
-
         failure = None
         quiet = in_our_call.set(True)
         try:
-            async with timeout(request.timeout.total):
+            async with self._within(request.timeout.total):
                 return await self._exchange(request)
         except TimeoutError:
             failure = _failure(httpx.ReadTimeout("answer too slow"))

@@ -33,11 +33,11 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         """Block the calling thread for ``seconds`` (at least 0)."""
-        _time.sleep(max(0.0, seconds))
+        _time.sleep(self.in_reality(seconds))
 
     async def sleep_async(self, seconds: float) -> None:
         """Suspend the calling task for ``seconds`` (at least 0)."""
-        await _sleep(max(0.0, seconds))
+        await _sleep(self.in_reality(seconds))
 
     def now(self) -> datetime:
         """Wall-clock time as an aware UTC `datetime`."""
@@ -111,12 +111,6 @@ class ScaledClock(Clock):
 
     def in_reality(self, seconds: float) -> float:
         return max(0.0, seconds) / self.scale
-
-    def sleep(self, seconds: float) -> None:
-        _time.sleep(self.in_reality(seconds))
-
-    async def sleep_async(self, seconds: float) -> None:
-        await _sleep(self.in_reality(seconds))
 
 
 class ManualClock(Clock):

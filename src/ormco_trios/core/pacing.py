@@ -31,6 +31,24 @@ class AsyncPacer(Protocol):
         ...
 
 
+class Spacing:
+    """What a rate and a burst mean for the moments of turns, wherever those are kept.
+
+    Attributes:
+        seconds: Between two turns.
+    """
+
+    def __init__(self, rate: float, burst: int) -> None:
+        if rate <= 0 or burst < 1:
+            raise ValueError("rate must be positive, and burst at least 1")
+        self.seconds = 1.0 / rate
+        self._tolerance = (burst - 1) * self.seconds
+
+    def wait(self, turn: float, now: float) -> float:
+        """Seconds until a turn may be used."""
+        return max(0.0, turn - self._tolerance - now)
+
+
 class TokenBucket:
     """At most ``rate`` requests a second to each host, and ``burst`` at once after a rest.
 
@@ -38,10 +56,7 @@ class TokenBucket:
     """
 
     def __init__(self, rate: float, *, burst: int = 1) -> None:
-        if rate <= 0 or burst < 1:
-            raise ValueError("rate must be positive, and burst at least 1")
-        self._spacing = 1.0 / rate
-        self._tolerance = (burst - 1) * self._spacing
+        self._spacing = Spacing(rate, burst)
         self._next: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -50,5 +65,5 @@ class TokenBucket:
         now = clock.monotonic()
         with self._lock:
             turn = max(self._next.get(host, now), now)
-            self._next[host] = turn + self._spacing
-        return max(0.0, turn - self._tolerance - now)
+            self._next[host] = turn + self._spacing.seconds
+        return self._spacing.wait(turn, now)

@@ -26,9 +26,7 @@ async def do_round_async(
     """Do what can be done for a practice now; a failure is where it stands, not an error."""
     answer: Outcome | Exception
     try:
-        onboarding = await open_practice()
-        onboarding.progress = standing.progress
-        onboarding.lane = lane
+        onboarding = await _opened(standing, open_practice, lane)
         answer = await onboarding.advance()
     except Exception as error:  # noqa: BLE001 - one practice's failure stops no other
         answer = error
@@ -43,9 +41,17 @@ async def take_authorization_async(
     """Use what a practice came back with, at once; ``standing.progress`` knows of it afterwards."""
     lane = AsyncLane("httpx")
     try:
-        onboarding = await open_practice()
-        onboarding.progress = standing.progress
-        onboarding.lane = lane
+        onboarding = await _opened(standing, open_practice, lane)
         await onboarding.finish_authorization(pasted)
     finally:
         await lane.aclose()
+
+
+async def _opened(
+    standing: Standing, open_practice: Callable[[], Awaitable[AsyncOnboarding]], lane: AsyncLane
+) -> AsyncOnboarding:
+    """The practice, as far as it has come, over the lane's connections."""
+    onboarding = await open_practice()
+    onboarding.progress = standing.progress
+    onboarding.lane = lane
+    return onboarding

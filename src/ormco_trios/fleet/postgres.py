@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.pacing import Spacing
 from ormco_trios.core.shield import Shielded
 from ormco_trios.fleet import schema
 from ormco_trios.fleet.practices import FleetPractice
@@ -260,22 +261,18 @@ class PostgresPacer:
     """
 
     def __init__(self, database: FleetDatabase, rate: float, *, burst: int = 1) -> None:
-        if rate <= 0 or burst < 1:
-            raise ValueError("rate must be positive, and burst at least 1")
         self._database = database
-        self._spacing = 1.0 / rate
-        self._tolerance = (burst - 1) * self._spacing
+        self._spacing = Spacing(rate, burst)
 
     async def reserve(self, host: str, clock: Clock) -> float:
         """Take the next turn at ``host``; returns how many seconds away it is."""
-        now = clock.time()
+        now, seconds = clock.time(), self._spacing.seconds
         rows = await self._database.rows(
             "insert into ormco_trios_turn as its values (%s, %s) on conflict (host) do update "
             "set turn = greatest(its.turn, %s) + %s returning turn",
-            (host, now + self._spacing, now, self._spacing),
+            (host, now + seconds, now, seconds),
         )
-        turn: float = rows[0][0] - self._spacing
-        return max(0.0, turn - self._tolerance - now)
+        return self._spacing.wait(rows[0][0] - seconds, now)
 
 
 _COLUMNS: LiteralString = "practice, stage, since, due, rounds, problem, progress"

@@ -92,10 +92,11 @@ class FleetQueue(Shielded):
         Raises:
             ConfigurationError: It is no id, such as an e-mail address.
         """
-        standing = Standing.enrolled(check_id(practice), self._clock.now())
+        now = self._clock.now()
+        standing = Standing.enrolled(check_id(practice), now)
         new = await self._records.enroll(standing, priority=priority)
         if new:
-            await self._defer(practice, standing.due, priority)
+            await self._defer(practice, now, priority)
         return new
 
     async def authorized(self, practice: str, pasted: str) -> None:
@@ -248,10 +249,8 @@ class FleetQueue(Shielded):
                 await manager.cancel_job_by_id_async(job.id, delete_job=True)
         await self._defer(practice, self._clock.now(), priority)
 
-    async def _defer(self, practice: str, due: datetime | None, priority: int) -> None:
+    async def _defer(self, practice: str, due: datetime, priority: int) -> None:
         """Queue the next round."""
-        if due is None:
-            return
         ahead = self._clock.in_reality((due - self._clock.now()).total_seconds())
         # Unless the next round is queued already.
         with contextlib.suppress(AlreadyEnqueued):

@@ -27,9 +27,7 @@ def do_round(
     """Do what can be done for a practice now; a failure is where it stands, not an error."""
     answer: Outcome | Exception
     try:
-        onboarding = open_practice()
-        onboarding.progress = standing.progress
-        onboarding.lane = lane
+        onboarding = _opened(standing, open_practice, lane)
         answer = onboarding.advance()
     except Exception as error:  # noqa: BLE001 - one practice's failure stops no other
         answer = error
@@ -44,9 +42,15 @@ def take_authorization(
     """Use what a practice came back with, at once; ``standing.progress`` knows of it afterwards."""
     lane = Lane("httpx")
     try:
-        onboarding = open_practice()
-        onboarding.progress = standing.progress
-        onboarding.lane = lane
+        onboarding = _opened(standing, open_practice, lane)
         onboarding.finish_authorization(pasted)
     finally:
         lane.close()
+
+
+def _opened(standing: Standing, open_practice: Callable[[], Onboarding], lane: Lane) -> Onboarding:
+    """The practice, as far as it has come, over the lane's connections."""
+    onboarding = open_practice()
+    onboarding.progress = standing.progress
+    onboarding.lane = lane
+    return onboarding

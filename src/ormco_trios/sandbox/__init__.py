@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from ormco_trios.core.clock import Clock, ManualClock
+from ormco_trios.core.closing import Closing
 from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX, Environment
 from ormco_trios.sandbox import seed_files, seeds
 from ormco_trios.sandbox.approval import Approval
@@ -30,6 +30,7 @@ from ormco_trios.sandbox.faults import Fault, When
 from ormco_trios.sandbox.journal import Entry, Journal
 from ormco_trios.sandbox.mangling import Mangle
 from ormco_trios.sandbox.pages import JourneyFailed
+from ormco_trios.sandbox.registered import Registered
 from ormco_trios.sandbox.seeds import Practice
 from ormco_trios.sandbox.state import Server
 from ormco_trios.sandbox.transport import (
@@ -67,7 +68,7 @@ MOCK_TOKEN_PREFIX = "mock-"
 """What tokens begin with when the sandbox poses as an environment."""
 
 
-class Sandbox:
+class Sandbox(Registered, Closing):
     """A World, and everything needed to use it.
 
     Args:
@@ -86,10 +87,6 @@ class Sandbox:
         seed_file: YAML or JSON, with what else exists; see `sandbox.seed_files`.  YAML needs the
             package PyYAML.
     """
-
-    account_client_id = seeds.ACCOUNT_CLIENT_ID
-    account_confidential_client_id = seeds.ACCOUNT_CONFIDENTIAL_CLIENT_ID
-    client_id = seeds.CLIENT_ID
 
     def __init__(
         self,
@@ -117,7 +114,7 @@ class Sandbox:
             token_prefix=SANDBOX_TOKEN_PREFIX if posing_as is None else MOCK_TOKEN_PREFIX,
         )
         self._posing_as = posing_as
-        self.world = World(
+        self.world = self._registry = World(
             clock=clock,
             settings=settings,
             posing_as=posing_as,
@@ -131,14 +128,6 @@ class Sandbox:
 
             self._server = SandboxServer(self.world, port=self._port).start()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Stop the server, if there is one; safe to repeat."""
@@ -166,21 +155,6 @@ class Sandbox:
         gateway = None if self._served else InProcessGateway(self.world)
         return Environment.sandbox(self.base_url, gateway=gateway, clock=self.world.clock)
 
-    @property
-    def client_secret(self) -> str:
-        """Of the practice application of the classic dialect."""
-        return self.world.settings.token_prefix + seeds.CLIENT_SECRET
-
-    @property
-    def account_client_secret(self) -> str:
-        """Of the confidential application of the account dialect."""
-        return self.world.settings.token_prefix + seeds.ACCOUNT_CLIENT_SECRET
-
-    @property
-    def redirect_uri(self) -> str:
-        """Registered for the two practice applications."""
-        return self.world.public(seeds.APP_REDIRECT)
-
     # --- who and when -----------------------------------------------------------------------
 
     @property
@@ -198,15 +172,6 @@ class Sandbox:
     def journal(self) -> Journal:
         """What happened."""
         return self.world.journal
-
-    @property
-    def practice(self) -> Practice:
-        """The sample practice in Europe; ``practice_in`` has the other regions'."""
-        return self.world.practice()
-
-    def practice_in(self, server: Server) -> Practice:
-        """The sample practice of a region: ``eu``, ``am`` (America) or ``as`` (Asia)."""
-        return self.world.practice(server)
 
     def practice_with(self, email: str) -> Practice:
         """The practice with this e-mail, such as one of `sandbox.magic`.

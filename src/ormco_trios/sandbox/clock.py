@@ -57,20 +57,22 @@ class ControlledClock(Clock):
         """Seconds of its own since it was made."""
         return self.time() - self._start
 
+    def in_reality(self, seconds: float) -> float:
+        """How many of the machine's seconds sleeping for ``seconds`` takes."""
+        return max(0.0, seconds) / self._scale if self._scale else 0.0
+
     def sleep(self, seconds: float) -> None:
         """Wait until ``seconds`` of its own have passed; if it stands still, it advances."""
         if not self._scale:
             self.advance(max(0.0, seconds))
         else:
-            self._real.sleep(seconds / self._scale)
+            super().sleep(seconds)
 
     async def sleep_async(self, seconds: float) -> None:
         """As `sleep`."""
         if not self._scale:
             self.advance(max(0.0, seconds))
-            await self._real.sleep_async(0)
-        else:
-            await self._real.sleep_async(seconds / self._scale)
+        await super().sleep_async(seconds)
 
     def _tick(self) -> float:
         then, self._then = self._then, self._real.monotonic()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from ormco_trios.core.clock import Clock
+from ormco_trios.core.closing import Closing
 from ormco_trios.core.environment import Environment
-from ormco_trios.sandbox import Journal, Practice, Sandbox, World, seeds
+from ormco_trios.sandbox import Journal, World
 from ormco_trios.sandbox._httpx import browser_client
 from ormco_trios.sandbox.browser import authorize
 from ormco_trios.sandbox.journal import Entry
+from ormco_trios.sandbox.registered import Registered
 
 if TYPE_CHECKING:
     from ormco_trios.sandbox import Json
@@ -40,6 +41,10 @@ class RemoteClock(Clock):
         """Run ``scale`` times as fast as real time from now on; 0 freezes it."""
         self._sandbox.ask("POST", "clock", {"scale": scale})
 
+    def in_reality(self, seconds: float) -> float:
+        """None at all."""
+        return 0.0
+
     def sleep(self, seconds: float) -> None:
         """Advance."""
         self.advance(max(0.0, seconds))
@@ -47,10 +52,10 @@ class RemoteClock(Clock):
     async def sleep_async(self, seconds: float) -> None:
         """Advance, and let other tasks run."""
         self.advance(max(0.0, seconds))
-        await Clock().sleep_async(0)
+        await super().sleep_async(0)
 
 
-class RemoteSandbox:
+class RemoteSandbox(Registered, Closing):
     """A sandbox server in another process; what a `Sandbox` offers, as far as a socket carries it.
 
     Every attribute is asked for when it is read.
@@ -67,26 +72,12 @@ class RemoteSandbox:
         ValueError: From every method: the sandbox refused, and says why.
     """
 
-    client_id = Sandbox.client_id
-    account_client_id = Sandbox.account_client_id
-
     def __init__(self, base_url: str) -> None:
-        self._like = World(base_url=base_url)
-        self._client = browser_client(self._like, served=True)
-        self.base_url = self._like.base_url
+        self._registry = World(base_url=base_url)
+        self._client = browser_client(self._registry, served=True)
+        self.base_url = self._registry.base_url
         self.clock = RemoteClock(self)
         self.environment = Environment.sandbox(self.base_url, clock=self.clock)
-
-    def __enter__(self) -> RemoteSandbox:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection; the world stays."""
@@ -95,23 +86,6 @@ class RemoteSandbox:
     def discard(self) -> None:
         """Let the server forget this world."""
         self._send("DELETE", f"{self.base_url}/")
-
-    # --- who --------------------------------------------------------------------------------
-
-    @property
-    def client_secret(self) -> str:
-        """Of the practice application of the classic dialect."""
-        return self._like.settings.token_prefix + seeds.CLIENT_SECRET
-
-    @property
-    def redirect_uri(self) -> str:
-        """Registered for the practice applications."""
-        return self._like.public(seeds.APP_REDIRECT)
-
-    @property
-    def practice(self) -> Practice:
-        """The sample practice in Europe."""
-        return self._like.practice()
 
     # --- what happens -----------------------------------------------------------------------
 
@@ -152,7 +126,7 @@ class RemoteSandbox:
     ) -> str:
         """Play the doctor, as `Sandbox.authorize` does; by default the sample practice's."""
         return authorize(
-            self._like,
+            self._registry,
             url,
             allow=allow,
             email=email or self.practice.email,
