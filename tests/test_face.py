@@ -95,6 +95,23 @@ def test_importing_the_face_imports_no_extra(statement: str) -> None:
     assert loaded & NOT_YET == set()
 
 
+CLIENTS = "CommunicateClient, OAuthClient, Onboarding, OrmcoDigitalClient"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"from ormco_trios import {CLIENTS}",
+        f"from ormco_trios import errors, {CLIENTS.replace(' ', ' Async')}",
+        f"from ormco_trios import {CLIENTS}; from ormco_trios.sandbox import Sandbox",
+    ],
+)
+def test_a_program_that_makes_no_client_waits_for_no_pydantic(statement: str) -> None:
+    loaded = modules_after(statement)
+    assert "pydantic" not in loaded
+    assert "pydantic_core" not in loaded
+
+
 def test_importing_the_face_builds_no_model() -> None:
     """Building one takes as long as a call, and the first one loads pydantic's plugins."""
     code = """

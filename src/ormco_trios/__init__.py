@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from ormco_trios.onboarding.doctor import Diagnosis
     from ormco_trios.onboarding.onboarding import Onboarding
     from ormco_trios.onboarding.outcomes import Connected, NeedsAuthorization, Progress, Waiting
-    from ormco_trios.onboarding.remedies import Disconnected, Remedy, Repaired
+    from ormco_trios.onboarding.remedies import Disconnected, Repaired
+    from ormco_trios.onboarding.remedy import Remedy
     from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
     from ormco_trios.ormcodigital.client import OrmcoDigitalClient
     from ormco_trios.ormcodigital.models import SubmissionMethod
@@ -68,7 +69,7 @@ _HOME = {
     "ConnectionState": "communicate.models",
     "Diagnosis": "onboarding.doctor",
     "Disconnected": "onboarding.remedies",
-    "Remedy": "onboarding.remedies",
+    "Remedy": "onboarding.remedy",
     "Repaired": "onboarding.remedies",
     "Environment": "core.environment",
     "FileTokenStore": "oauth.stores",

@@ -110,7 +110,7 @@ async def test_a_hundred_thousand_waits_take_little_memory_and_all_end() -> None
         return active if approved_at[account] <= clock.monotonic() else waiting
 
     seen = set()
-    async for outcome in work_through_async(rounds, ask, clock=clock, lanes=32):
+    async for outcome in work_through_async(rounds, ask, clock=clock, lanes=32, library="httpx"):
         rounds.claim(outcome)
         assert outcome.connection is not None
         seen.add(outcome.key)

@@ -6,17 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ormco_trios.core.wheel import Wheel
+from ormco_trios.core.wheel import TICK, Wheel
 
 
 class WheelMachine(RuleBasedStateMachine):
     """A wheel beside a dictionary of moments."""
 
-    tick = 1.0
-
     def __init__(self) -> None:
         super().__init__()
-        self.wheel = Wheel(self.tick)
+        self.wheel = Wheel()
         self.model: dict[int, float] = {}
         self.now = 0.0
         self.made = 0
@@ -45,7 +43,7 @@ class WheelMachine(RuleBasedStateMachine):
         taken = list(self.wheel.due(self.now))
         for item in taken:
             assert self.model.pop(item) <= self.now, "early"
-        assert all(when > self.now - self.tick for when in self.model.values()), "missed"
+        assert all(when > self.now - TICK for when in self.model.values()), "missed"
         return taken
 
     @invariant()
@@ -58,12 +56,7 @@ class WheelMachine(RuleBasedStateMachine):
         assert self.model == {}, "starved"
 
 
-class CoarseWheelMachine(WheelMachine):
-    tick = 0.3  # no binary fraction
-
-
 TestWheel = WheelMachine.TestCase
-TestCoarseWheel = CoarseWheelMachine.TestCase
 
 
 @given(st.lists(st.floats(0, 1000)))

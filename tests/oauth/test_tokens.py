@@ -23,6 +23,7 @@ from ormco_trios import (
     AuthorizationRequest,
     AuthorizationServer,
     CallEvent,
+    Environment,
     MemoryTokenStore,
     Retry,
     Token,
@@ -82,14 +83,14 @@ def test_the_classic_form(both: Any) -> None:
     assert (scheme, base64.b64decode(value).decode()) == ("Basic", "the id:s:ä%+")
 
 
-@pytest.mark.parametrize("secret", [None, "s+ %"], ids=["public", "confidential"])
+@pytest.mark.parametrize("secret", [None, "s+ /%"], ids=["public", "confidential"])
 def test_the_account_form(both: Any, secret: str | None) -> None:
     server = Scripted(
         reply(access_token="a", token_type="Bearer", expires_in=3600, refresh_token="r1"),
         reply(access_token="b", token_type="Bearer", expires_in=3600, refresh_token="r2"),
         Answer(200, {}, b""),
     )
-    oauth = account(both, server, client_secret=secret)
+    oauth = account(both, server, client_id="i/d", client_secret=secret)
     request = oauth.authorization_request()
     token = oauth.exchange(a_code(), request)
     token = oauth.refresh(token)
@@ -98,18 +99,18 @@ def test_the_account_form(both: Any, secret: str | None) -> None:
     verifier = exchange.pop("code_verifier")
     assert exchange == {
         "grant_type": "authorization_code",
-        "client_id": "id",
+        "client_id": "i/d",
         "code": "a+code/with=odd%characters",
         "redirect_uri": CALLBACK,
     }
-    assert refresh == {"grant_type": "refresh_token", "client_id": "id", "refresh_token": "r1"}
-    assert revoke == {"client_id": "id", "token": "r2"}
+    assert refresh == {"grant_type": "refresh_token", "client_id": "i/d", "refresh_token": "r1"}
+    assert revoke == {"client_id": "i/d", "token": "r2"}
     for sent in server.requests:
         value = dict(sent.headers).get("Authorization")
         if secret is None:
             assert value is None
         else:
-            assert base64.b64decode(str(value)[6:]) == b"id:s%2B%20%25"
+            assert base64.b64decode(str(value)[6:]) == b"i%2Fd:s%2B%20%2F%25"
 
     link = {name: value for name, (value,) in parse_qs(urlsplit(request.url).query).items()}
     digest = hashlib.sha256(verifier.encode()).digest()
@@ -119,7 +120,7 @@ def test_the_account_form(both: Any, secret: str | None) -> None:
     assert len(link.pop("nonce")) >= 16
     assert link.pop("scope").split() == list(AuthorizationServer.account().scopes)
     assert link == {
-        "client_id": "id",
+        "client_id": "i/d",
         "redirect_uri": CALLBACK,
         "response_type": "code",
         "code_challenge_method": "S256",
@@ -272,6 +273,53 @@ def test_what_is_sent_again(both: Any, name: str) -> None:
         (f"oauth.{name}", sent, attempt) for attempt in ((1, 2) if again else (1,))
     ]
     assert {e.service for e in events} == {"auth_account"}
+
+
+def test_a_secret_of_the_sandbox_goes_to_no_live_server(both: Any) -> None:
+    with Sandbox() as sandbox:
+        oauth = both.oauth(
+            environment=Environment.production(),
+            client_id="id",
+            client_secret=sandbox.client_secret,
+            redirect_uri=CALLBACK,
+        )
+    with pytest.raises(errors.ConfigurationError, match="token of the sandbox"):
+        oauth.sign_in_with_password("who@clinic.example", "p")
+
+
+def test_a_token_says_what_it_is_for(both: Any) -> None:
+    oauth = scripted(both, Scripted(reply(access_token="a", scope="openid api")))
+    assert oauth.sign_in_with_password("who@clinic.example", "p").scope == "openid api"
+
+
+class Busy(MemoryTokenStore):
+    """Somebody else refreshes, for ever."""
+
+    loads = 0
+
+    def load(self, account: str) -> Token | None:
+        self.loads += 1
+        return super().load(account)
+
+    def try_lock(self, account: str) -> bool:
+        return False
+
+
+def test_a_token_that_lasts_waits_for_nobody(both: Any) -> None:
+    """Nor does each call look into the store, which may be a file or a database."""
+    store = Busy()
+    oauth = scripted(both, Scripted(reply(access_token="a", expires_in=3600)), store=store)
+    token = oauth.sign_in_with_password("who@clinic.example", "p")
+    looked = store.loads
+    assert oauth.auth.current() == token.access_token
+    assert store.loads == looked
+    assert oauth.refresh(Token(SecretStr("older"))) == token
+
+
+def test_a_refreshed_token_is_the_one_in_use(both: Any) -> None:
+    oauth = scripted(both, Scripted(reply(access_token="b", expires_in=3600)))
+    oauth.refresh(Token(SecretStr("a"), refresh_token=SecretStr("r")))
+    assert oauth.auth.current().get_secret_value() == "b"
 
 
 def test_a_password_is_not_sent_twice(both: Any) -> None:

@@ -36,7 +36,7 @@ from ormco_trios.communicate.regions import Region
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.onboarding.checklist import Checklist, OverallState
 from ormco_trios.onboarding.outcomes import NeedsAuthorization
-from ormco_trios.onboarding.remedies import Remedy
+from ormco_trios.onboarding.remedy import Remedy
 
 if TYPE_CHECKING:
     from ormco_trios.sandbox import Sandbox

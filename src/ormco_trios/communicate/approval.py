@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ormco_trios.communicate.models import Connection, ConnectionState, User
 from ormco_trios.communicate.operations import ME
+from ormco_trios.communicate.regions import DAY
 from ormco_trios.core.clock import Clock, Deadline
 from ormco_trios.core.effects import Call, Emit, Flow, Pause
 from ormco_trios.core.errors import (
@@ -34,9 +35,6 @@ from ormco_trios.core.log import logger
 from ormco_trios.core.retry import Retry
 
 R = TypeVar("R", covariant=True)
-
-DAY = timedelta(hours=24)
-"""How long an approval can take [guide]."""
 
 JITTER = 0.1
 """Largest deviation from the planned interval, as a fraction: spreads a fleet's polls."""

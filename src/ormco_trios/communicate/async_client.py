@@ -7,38 +7,46 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import SecretStr
-
-from ormco_trios.communicate import flows, incoming
-from ormco_trios.communicate.approval import (
-    DAY,
-    ApprovalUpdate,
-    ApprovalWait,
-    PollSchedule,
-    await_approval,
-    begin_wait,
-)
-from ormco_trios.communicate.async_cases import AsyncCases
-from ormco_trios.communicate.async_many import AsyncApprovals
-from ormco_trios.communicate.models import Application, Connection, User
-from ormco_trios.communicate.operations import ME, USER
-from ormco_trios.communicate.regions import DIRECTORY, LabAccount, Region
-from ormco_trios.communicate.rounds import WaitProgress
-from ormco_trios.core._client import choose_auth, open_channel_async
+from ormco_trios.communicate.regions import DAY, DIRECTORY, LabAccount, Region
 from ormco_trios.core.async_base_client import AsyncBaseClient
-from ormco_trios.core.async_runner import AsyncRunner
-from ormco_trios.core.auth import Auth
-from ormco_trios.core.channel import Channel
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.events import OnAudit, OnEvent
+from ormco_trios.core.later import Later
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import AsyncTransport, HttpLibrary, Timeout
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from ormco_trios.communicate import (
+        approval,
+        async_cases,
+        async_many,
+        flows,
+        incoming,
+        operations,
+    )
+    from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollSchedule
+    from ormco_trios.communicate.async_cases import AsyncCases
+    from ormco_trios.communicate.async_many import AsyncApprovals
+    from ormco_trios.communicate.models import Application, Connection, User
+    from ormco_trios.communicate.rounds import WaitProgress
+    from ormco_trios.core import _client
     from ormco_trios.core._httpx import AsyncHttpClient
+    from ormco_trios.core.async_runner import AsyncRunner
+    from ormco_trios.core.auth import Auth
+    from ormco_trios.core.channel import Channel
+else:
+    approval = Later("ormco_trios.communicate", "approval")
+    async_cases = Later("ormco_trios.communicate", "async_cases")
+    async_many = Later("ormco_trios.communicate", "async_many")
+    flows = Later("ormco_trios.communicate", "flows")
+    incoming = Later("ormco_trios.communicate", "incoming")
+    operations = Later("ormco_trios.communicate", "operations")
+    _client = Later("ormco_trios.core", "_client")
 
 K = TypeVar("K")
 
@@ -77,9 +85,9 @@ class AsyncCommunicateClient(AsyncBaseClient):
         on_audit: OnAudit | None = None,
         http_client: AsyncHttpClient | None = None,
     ) -> None:
-        way = choose_auth(token, auth)
+        way = _client.choose_auth(token, auth)
         self._use(
-            open_channel_async(
+            _client.open_channel_async(
                 environment,
                 auth={Service.COMMUNICATE: way, Service.METADATA: way},
                 timeout=timeout,
@@ -116,7 +124,7 @@ class AsyncCommunicateClient(AsyncBaseClient):
                 that name.
             on_progress: Called after each outcome.
         """
-        return AsyncApprovals(
+        return async_many.AsyncApprovals(
             waits,
             in_flight=in_flight,
             per_host=per_host,
@@ -129,7 +137,7 @@ class AsyncCommunicateClient(AsyncBaseClient):
         self.users = AsyncUsers(self._runner)
         self.labs = AsyncLabs(self._runner)
         self.connections = AsyncConnections(self._runner)
-        self.cases = AsyncCases(self._runner)
+        self.cases = async_cases.AsyncCases(self._runner)
         self.applications = AsyncApplications(self._runner)
 
 
@@ -147,7 +155,7 @@ class AsyncUsers(Shielded):
         Raises:
             NotSignedIn: The token is not accepted.
         """
-        return await self._runner.run(iter(Call(ME)))
+        return await self._runner.run(iter(Call(operations.ME)))
 
     async def get(self, id_or_email: str) -> User:
         """An account by its id or e-mail; how much it shows depends on your relation [doc].
@@ -155,7 +163,7 @@ class AsyncUsers(Shielded):
         Raises:
             NotFound: There is none, or it is not shown to this account.
         """
-        return await self._runner.run(iter(Call(USER, path={"user": id_or_email})))
+        return await self._runner.run(iter(Call(operations.USER, path={"user": id_or_email})))
 
 
 class AsyncLabs(Shielded):
@@ -239,7 +247,7 @@ class AsyncConnections(Shielded):
         anything can be interrupted.  No request is made.
         """
         id = connection if isinstance(connection, str) else connection.id
-        return begin_wait(id, clock=self._runner.clock, timeout=timeout, schedule=schedule)
+        return approval.begin_wait(id, clock=self._runner.clock, timeout=timeout, schedule=schedule)
 
     async def wait_until_active(
         self,
@@ -263,7 +271,7 @@ class AsyncConnections(Shielded):
         """
         wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
         return await self._runner.run(
-            await_approval(wait, clock=self._runner.clock), on_update=on_update
+            approval.await_approval(wait, clock=self._runner.clock), on_update=on_update
         )
 
     def watch(
@@ -280,7 +288,7 @@ class AsyncConnections(Shielded):
             ConnectionRemoved: The request disappeared before it was accepted.
         """
         wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
-        return self._runner.iterate(await_approval(wait, clock=self._runner.clock))
+        return self._runner.iterate(approval.await_approval(wait, clock=self._runner.clock))
 
     async def resume(
         self, wait: ApprovalWait, *, on_update: Callable[[ApprovalUpdate], None] | None = None
@@ -292,7 +300,7 @@ class AsyncConnections(Shielded):
             ConnectionRemoved: The request disappeared before it was accepted.
         """
         return await self._runner.run(
-            await_approval(wait, clock=self._runner.clock), on_update=on_update
+            approval.await_approval(wait, clock=self._runner.clock), on_update=on_update
         )
 
     async def incoming(self) -> builtins.list[Connection]:
@@ -313,7 +321,9 @@ class AsyncConnections(Shielded):
         """
         return self._runner.iterate(
             incoming.watch_incoming(
-                clock=self._runner.clock, timeout=timeout, schedule=schedule or PollSchedule()
+                clock=self._runner.clock,
+                timeout=timeout,
+                schedule=schedule or approval.PollSchedule(),
             )
         )
 

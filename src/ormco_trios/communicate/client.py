@@ -8,38 +8,46 @@ from collections.abc import Callable, Generator, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import SecretStr
-
-from ormco_trios.communicate import flows, incoming
-from ormco_trios.communicate.approval import (
-    DAY,
-    ApprovalUpdate,
-    ApprovalWait,
-    PollSchedule,
-    await_approval,
-    begin_wait,
-)
-from ormco_trios.communicate.cases import Cases
-from ormco_trios.communicate.many import Approvals
-from ormco_trios.communicate.models import Application, Connection, User
-from ormco_trios.communicate.operations import ME, USER
-from ormco_trios.communicate.regions import DIRECTORY, LabAccount, Region
-from ormco_trios.communicate.rounds import WaitProgress
-from ormco_trios.core._client import choose_auth, open_channel
-from ormco_trios.core.auth import Auth
+from ormco_trios.communicate.regions import DAY, DIRECTORY, LabAccount, Region
 from ormco_trios.core.base_client import BaseClient
-from ormco_trios.core.channel import Channel
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.events import OnAudit, OnEvent
+from ormco_trios.core.later import Later
 from ormco_trios.core.retry import Retry
-from ormco_trios.core.runner import Runner
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpLibrary, Timeout, Transport
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from ormco_trios.communicate import (
+        approval,
+        cases,
+        flows,
+        incoming,
+        many,
+        operations,
+    )
+    from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollSchedule
+    from ormco_trios.communicate.cases import Cases
+    from ormco_trios.communicate.many import Approvals
+    from ormco_trios.communicate.models import Application, Connection, User
+    from ormco_trios.communicate.rounds import WaitProgress
+    from ormco_trios.core import _client
     from ormco_trios.core._httpx import HttpClient
+    from ormco_trios.core.auth import Auth
+    from ormco_trios.core.channel import Channel
+    from ormco_trios.core.runner import Runner
+else:
+    approval = Later("ormco_trios.communicate", "approval")
+    cases = Later("ormco_trios.communicate", "cases")
+    many = Later("ormco_trios.communicate", "many")
+    flows = Later("ormco_trios.communicate", "flows")
+    incoming = Later("ormco_trios.communicate", "incoming")
+    operations = Later("ormco_trios.communicate", "operations")
+    _client = Later("ormco_trios.core", "_client")
 
 K = TypeVar("K")
 
@@ -78,9 +86,9 @@ class CommunicateClient(BaseClient):
         on_audit: OnAudit | None = None,
         http_client: HttpClient | None = None,
     ) -> None:
-        way = choose_auth(token, auth)
+        way = _client.choose_auth(token, auth)
         self._use(
-            open_channel(
+            _client.open_channel(
                 environment,
                 auth={Service.COMMUNICATE: way, Service.METADATA: way},
                 timeout=timeout,
@@ -117,7 +125,7 @@ class CommunicateClient(BaseClient):
                 that name.
             on_progress: Called after each outcome.
         """
-        return Approvals(
+        return many.Approvals(
             waits,
             in_flight=in_flight,
             per_host=per_host,
@@ -130,7 +138,7 @@ class CommunicateClient(BaseClient):
         self.users = Users(self._runner)
         self.labs = Labs(self._runner)
         self.connections = Connections(self._runner)
-        self.cases = Cases(self._runner)
+        self.cases = cases.Cases(self._runner)
         self.applications = Applications(self._runner)
 
 
@@ -148,7 +156,7 @@ class Users(Shielded):
         Raises:
             NotSignedIn: The token is not accepted.
         """
-        return self._runner.run(iter(Call(ME)))
+        return self._runner.run(iter(Call(operations.ME)))
 
     def get(self, id_or_email: str) -> User:
         """An account by its id or e-mail; how much it shows depends on your relation [doc].
@@ -156,7 +164,7 @@ class Users(Shielded):
         Raises:
             NotFound: There is none, or it is not shown to this account.
         """
-        return self._runner.run(iter(Call(USER, path={"user": id_or_email})))
+        return self._runner.run(iter(Call(operations.USER, path={"user": id_or_email})))
 
 
 class Labs(Shielded):
@@ -240,7 +248,7 @@ class Connections(Shielded):
         anything can be interrupted.  No request is made.
         """
         id = connection if isinstance(connection, str) else connection.id
-        return begin_wait(id, clock=self._runner.clock, timeout=timeout, schedule=schedule)
+        return approval.begin_wait(id, clock=self._runner.clock, timeout=timeout, schedule=schedule)
 
     def wait_until_active(
         self,
@@ -263,7 +271,9 @@ class Connections(Shielded):
             ConnectionRemoved: The request disappeared before it was accepted.
         """
         wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
-        return self._runner.run(await_approval(wait, clock=self._runner.clock), on_update=on_update)
+        return self._runner.run(
+            approval.await_approval(wait, clock=self._runner.clock), on_update=on_update
+        )
 
     def watch(
         self,
@@ -279,7 +289,7 @@ class Connections(Shielded):
             ConnectionRemoved: The request disappeared before it was accepted.
         """
         wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
-        return self._runner.iterate(await_approval(wait, clock=self._runner.clock))
+        return self._runner.iterate(approval.await_approval(wait, clock=self._runner.clock))
 
     def resume(
         self, wait: ApprovalWait, *, on_update: Callable[[ApprovalUpdate], None] | None = None
@@ -290,7 +300,9 @@ class Connections(Shielded):
             ApprovalTimeout: Its deadline has passed; ``wait.extended(...)`` sets another.
             ConnectionRemoved: The request disappeared before it was accepted.
         """
-        return self._runner.run(await_approval(wait, clock=self._runner.clock), on_update=on_update)
+        return self._runner.run(
+            approval.await_approval(wait, clock=self._runner.clock), on_update=on_update
+        )
 
     def incoming(self) -> builtins.list[Connection]:
         """The requests that wait for this account (a lab's) to `approve` them; one request."""
@@ -310,7 +322,9 @@ class Connections(Shielded):
         """
         return self._runner.iterate(
             incoming.watch_incoming(
-                clock=self._runner.clock, timeout=timeout, schedule=schedule or PollSchedule()
+                clock=self._runner.clock,
+                timeout=timeout,
+                schedule=schedule or approval.PollSchedule(),
             )
         )
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from datetime import timedelta
 
 from ormco_trios.core.errors import RegionUnclear
+
+DAY = timedelta(hours=24)
+"""How long an approval by one of Ormco's labs can take [guide]."""
 
 
 class Region(enum.Enum):

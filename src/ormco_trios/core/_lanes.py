@@ -109,7 +109,7 @@ def work_through(
     *,
     clock: Clock,
     lanes: int,  # noqa: ARG001 - there is one, the calling thread
-    library: HttpLibrary = "httpx",
+    library: HttpLibrary,
 ) -> Generator[O]:
     """Do the jobs one after another, in the calling thread."""
     if library == "aiohttp":
@@ -137,7 +137,7 @@ async def work_through_async(
     *,
     clock: Clock,
     lanes: int,
-    library: HttpLibrary = "httpx",
+    library: HttpLibrary,
 ) -> AsyncGenerator[O]:
     """Do the jobs in at most ``lanes`` lanes, each a task; all have ended when this has."""
     if library == "aiohttp" and find_spec("httpx_aiohttp") is None:

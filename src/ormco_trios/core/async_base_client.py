@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ormco_trios.core.async_closing import AsyncClosing
-from ormco_trios.core.async_runner import AsyncRunner
-from ormco_trios.core.channel import Channel
 from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.later import Later
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import AsyncTransport, Timeout
+
+if TYPE_CHECKING:
+    from ormco_trios.core import async_runner
+    from ormco_trios.core.channel import Channel
+else:
+    async_runner = Later("ormco_trios.core", "async_runner")
 
 
 class AsyncBaseClient(Shielded, AsyncClosing):
@@ -24,7 +29,7 @@ class AsyncBaseClient(Shielded, AsyncClosing):
 
     def _use(self, channel: Channel[AsyncTransport]) -> None:
         self.channel = channel
-        self._runner = AsyncRunner(dict.fromkeys(Service, channel), channel.clock)
+        self._runner = async_runner.AsyncRunner(dict.fromkeys(Service, channel), channel.clock)
 
     @property
     def environment(self) -> Environment:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from ormco_trios.core.effects import Flow
 from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX, Environment
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.secret import as_secret
 
 
 class Auth(Protocol):
@@ -30,7 +31,7 @@ class StaticToken:
     """A token the caller got elsewhere; it cannot be renewed."""
 
     def __init__(self, token: str | SecretStr) -> None:
-        self._token = token if isinstance(token, SecretStr) else SecretStr(token)
+        self._token = as_secret(token)
 
     def current(self) -> SecretStr | None:
         return self._token

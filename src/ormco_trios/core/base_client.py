@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from ormco_trios.core.channel import Channel
 from ormco_trios.core.closing import Closing
 from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.later import Later
 from ormco_trios.core.retry import Retry
-from ormco_trios.core.runner import Runner
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import Timeout, Transport
+
+if TYPE_CHECKING:
+    from ormco_trios.core import runner
+    from ormco_trios.core.channel import Channel
+else:
+    runner = Later("ormco_trios.core", "runner")
 
 
 class BaseClient(Shielded, Closing):
@@ -25,7 +30,7 @@ class BaseClient(Shielded, Closing):
 
     def _use(self, channel: Channel[Transport]) -> None:
         self.channel = channel
-        self._runner = Runner(dict.fromkeys(Service, channel), channel.clock)
+        self._runner = runner.Runner(dict.fromkeys(Service, channel), channel.clock)
 
     @property
     def environment(self) -> Environment:

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterator
 
 TICK = 1.0
-"""Seconds; nothing is due earlier than it should be, and at most this much later."""
+"""Seconds, a power of two; nothing is due earlier than it should be, nor more than this later."""
 
 
 class Wheel:
@@ -19,10 +19,9 @@ class Wheel:
     which is the caller's to see to.
     """
 
-    __slots__ = ("_last", "_slots", "_tick", "_ticks")
+    __slots__ = ("_last", "_slots", "_ticks")
 
-    def __init__(self, tick: float = TICK) -> None:
-        self._tick = tick
+    def __init__(self) -> None:
         self._last = -math.inf
         self._slots: dict[float, array[int]] = {}
         self._ticks: list[float] = []
@@ -32,11 +31,7 @@ class Wheel:
 
     def put(self, item: int, when: float) -> None:
         """Let ``item`` become due at ``when``, or at the next tick if that is past."""
-        tick = math.ceil(when / self._tick) * self._tick
-        if tick < when:  # rounding, with ticks that are no power of two
-            tick += self._tick
-        if tick < self._last:
-            tick = self._last
+        tick = max(math.ceil(when / TICK) * TICK, self._last)
         slot = self._slots.get(tick)
         if slot is None:
             self._slots[tick] = array("I", (item,))

@@ -11,6 +11,7 @@ from ormco_trios.communicate.async_client import AsyncCommunicateClient
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
 from ormco_trios.core.events import OnEvent
+from ormco_trios.core.secret import as_secret
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import Timeout
 from ormco_trios.fleet.practices import FleetPractice
@@ -64,9 +65,7 @@ class AsyncPracticeOpener(Shielded):
             "on_event": on_event,
         }
         self._client_id = client_id
-        self._client_secret = (
-            SecretStr(client_secret) if isinstance(client_secret, str) else client_secret
-        )
+        self._client_secret = as_secret(client_secret)
         self._redirect_uri = redirect_uri
         self._store = store
         self._server = server

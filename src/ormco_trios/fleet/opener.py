@@ -12,6 +12,7 @@ from ormco_trios.communicate.client import CommunicateClient
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
 from ormco_trios.core.events import OnEvent
+from ormco_trios.core.secret import as_secret
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import Timeout
 from ormco_trios.fleet.practices import FleetPractice
@@ -65,9 +66,7 @@ class PracticeOpener(Shielded):
             "on_event": on_event,
         }
         self._client_id = client_id
-        self._client_secret = (
-            SecretStr(client_secret) if isinstance(client_secret, str) else client_secret
-        )
+        self._client_secret = as_secret(client_secret)
         self._redirect_uri = redirect_uri
         self._store = store
         self._server = server

@@ -5,27 +5,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
-from ormco_trios.core._client import open_channel
 from ormco_trios.core.base_client import BaseClient
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
 from ormco_trios.core.errors import AuthorizationNeeded
 from ormco_trios.core.events import OnAudit, OnEvent
+from ormco_trios.core.later import Later
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.transport import Timeout
-from ormco_trios.oauth._colour import AnyTokenStore
-from ormco_trios.oauth.application import Application, TokenAuth
-from ormco_trios.oauth.code import AuthorizationCode
-from ormco_trios.oauth.receiver import RedirectReceiver
-from ormco_trios.oauth.request import AuthorizationRequest
-from ormco_trios.oauth.server import AuthorizationServer
-from ormco_trios.oauth.stores import MemoryTokenStore
-from ormco_trios.oauth.token import Token
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from ormco_trios.core import _client, secret
     from ormco_trios.core._httpx import HttpClient
+    from ormco_trios.oauth import application, receiver, stores
+    from ormco_trios.oauth import server as dialects
+    from ormco_trios.oauth._colour import AnyTokenStore
+    from ormco_trios.oauth.application import Application, TokenAuth
+    from ormco_trios.oauth.code import AuthorizationCode
+    from ormco_trios.oauth.receiver import RedirectReceiver
+    from ormco_trios.oauth.request import AuthorizationRequest
+    from ormco_trios.oauth.server import AuthorizationServer
+    from ormco_trios.oauth.token import Token
+else:
+    application = Later("ormco_trios.oauth", "application")
+    receiver = Later("ormco_trios.oauth", "receiver")
+    dialects = Later("ormco_trios.oauth", "server")
+    secret = Later("ormco_trios.core", "secret")
+    stores = Later("ormco_trios.oauth", "stores")
+    _client = Later("ormco_trios.core", "_client")
 
 
 class OAuthClient(BaseClient):
@@ -72,7 +81,7 @@ class OAuthClient(BaseClient):
         http_client: HttpClient | None = None,
     ) -> None:
         self._use(
-            open_channel(
+            _client.open_channel(
                 environment,
                 auth={},
                 timeout=timeout,
@@ -83,19 +92,17 @@ class OAuthClient(BaseClient):
                 http_client=http_client,
             )
         )
-        self.application = Application(
+        self.application = application.Application(
             environment=self.channel.environment,
-            server=server or AuthorizationServer.classic(),
+            server=server or dialects.AuthorizationServer.classic(),
             client_id=client_id,
-            client_secret=SecretStr(client_secret)
-            if isinstance(client_secret, str)
-            else client_secret,
+            client_secret=secret.as_secret(client_secret),
             redirect_uri=redirect_uri,
-            store=MemoryTokenStore() if store is None else store,
+            store=stores.MemoryTokenStore() if store is None else store,
             account=account,
             clock=self.channel.clock,
         )
-        self.auth = TokenAuth(self.application)
+        self.auth = application.TokenAuth(self.application)
 
     def discover(self) -> AuthorizationServer:
         """Ask the server where its endpoints are, and use those from now on.
@@ -139,7 +146,7 @@ class OAuthClient(BaseClient):
         Raises:
             ConfigurationError: It is not a loopback address, or its port is taken.
         """
-        return RedirectReceiver(redirect_uri or self.application.redirect_uri)
+        return receiver.RedirectReceiver(redirect_uri or self.application.redirect_uri)
 
     def exchange(self, code: AuthorizationCode, request: AuthorizationRequest) -> Token:
         """Turn the code into tokens, and save them.
@@ -167,8 +174,7 @@ class OAuthClient(BaseClient):
             AuthorizationRefused: The server refused them.
             ConfigurationError: The dialect has no such grant.
         """
-        secret = password if isinstance(password, SecretStr) else SecretStr(password)
-        return self._runner.run(self.application.password(username, secret))
+        return self._runner.run(self.application.password(username, secret.as_secret(password)))
 
     def token(self) -> Token | None:
         """The stored token, without any request."""

@@ -6,25 +6,30 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ormco_trios.communicate.approval import DAY, PollSchedule
-from ormco_trios.communicate.async_client import AsyncCommunicateClient
-from ormco_trios.communicate.regions import Region
-from ormco_trios.core.async_runner import AsyncRunner
+from ormco_trios.communicate.regions import DAY, Region
 from ormco_trios.core.environment import Service
+from ormco_trios.core.later import Later
 from ormco_trios.core.shield import Shielded
-from ormco_trios.oauth.async_client import AsyncOAuthClient
-from ormco_trios.onboarding import doctor, flow, remedies
-from ormco_trios.onboarding._colour import AsyncAuthorize
-from ormco_trios.onboarding.checklist import Checklist
-from ormco_trios.onboarding.doctor import Diagnosis
-from ormco_trios.onboarding.flow import Desk
-from ormco_trios.onboarding.observation import Target
-from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress
-from ormco_trios.onboarding.remedies import Disconnected, Remedy, Repaired
-from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
+from ormco_trios.onboarding.remedy import Remedy
 
 if TYPE_CHECKING:
+    from ormco_trios.communicate.approval import PollSchedule
+    from ormco_trios.communicate.async_client import AsyncCommunicateClient
+    from ormco_trios.core import async_runner
     from ormco_trios.core._lanes import AsyncLane
+    from ormco_trios.oauth.async_client import AsyncOAuthClient
+    from ormco_trios.onboarding import doctor, flow, remedies
+    from ormco_trios.onboarding._colour import AsyncAuthorize
+    from ormco_trios.onboarding.checklist import Checklist
+    from ormco_trios.onboarding.doctor import Diagnosis
+    from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress
+    from ormco_trios.onboarding.remedies import Disconnected, Repaired
+    from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
+else:
+    async_runner = Later("ormco_trios.core", "async_runner")
+    doctor = Later("ormco_trios.onboarding", "doctor")
+    flow = Later("ormco_trios.onboarding", "flow")
+    remedies = Later("ormco_trios.onboarding", "remedies")
 
 
 class AsyncOnboarding(Shielded):
@@ -54,12 +59,12 @@ class AsyncOnboarding(Shielded):
         progress: Progress | None = None,
     ) -> None:
         clock = communicate.channel.clock
-        self._desk = Desk(
-            clock=clock,
-            application=None if oauth is None else oauth.application,
-            target=Target(region),
-            progress=progress or Progress(),
-            schedule=schedule or PollSchedule(),
+        self._desk = flow.Desk.of(
+            clock,
+            None if oauth is None else oauth.application,
+            region=region,
+            progress=progress,
+            schedule=schedule,
         )
         self._services = (
             Service.COMMUNICATE,
@@ -67,7 +72,7 @@ class AsyncOnboarding(Shielded):
             Service.ORMCODIGITAL,
         )
         sign_in = communicate.channel if oauth is None else oauth.channel
-        self._runner = AsyncRunner(
+        self._runner = async_runner.AsyncRunner(
             {
                 Service.COMMUNICATE: communicate.channel,
                 Service.METADATA: communicate.channel,

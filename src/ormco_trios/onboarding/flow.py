@@ -5,7 +5,7 @@ Running it again at any moment is safe, so *resume* is no separate thing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from ormco_trios.communicate.approval import (
@@ -17,6 +17,7 @@ from ormco_trios.communicate.approval import (
     removed,
 )
 from ormco_trios.communicate.flows import find_lab, request_connection
+from ormco_trios.communicate.regions import Region
 from ormco_trios.core.clock import Clock, Deadline
 from ormco_trios.core.effects import AskHuman, Call, Emit, Flow, Pause
 from ormco_trios.core.errors import (
@@ -68,8 +69,23 @@ class Desk:
     application: Application | None
     target: Target
     progress: Progress
-    schedule: PollSchedule = field(default_factory=PollSchedule)
+    schedule: PollSchedule
     jitter: Jitter = random_jitter
+
+    @classmethod
+    def of(
+        cls,
+        clock: Clock,
+        application: Application | None,
+        *,
+        region: Region | None,
+        progress: Progress | None,
+        schedule: PollSchedule | None,
+    ) -> Desk:
+        """For a practice that may be new."""
+        return cls(
+            clock, application, Target(region), progress or Progress(), schedule or PollSchedule()
+        )
 
 
 def check(desk: Desk) -> Flow[Checklist]:

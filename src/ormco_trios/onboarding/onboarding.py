@@ -7,25 +7,30 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ormco_trios.communicate.approval import DAY, PollSchedule
-from ormco_trios.communicate.client import CommunicateClient
-from ormco_trios.communicate.regions import Region
+from ormco_trios.communicate.regions import DAY, Region
 from ormco_trios.core.environment import Service
-from ormco_trios.core.runner import Runner
+from ormco_trios.core.later import Later
 from ormco_trios.core.shield import Shielded
-from ormco_trios.oauth.client import OAuthClient
-from ormco_trios.onboarding import doctor, flow, remedies
-from ormco_trios.onboarding._colour import Authorize
-from ormco_trios.onboarding.checklist import Checklist
-from ormco_trios.onboarding.doctor import Diagnosis
-from ormco_trios.onboarding.flow import Desk
-from ormco_trios.onboarding.observation import Target
-from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress
-from ormco_trios.onboarding.remedies import Disconnected, Remedy, Repaired
-from ormco_trios.ormcodigital.client import OrmcoDigitalClient
+from ormco_trios.onboarding.remedy import Remedy
 
 if TYPE_CHECKING:
+    from ormco_trios.communicate.approval import PollSchedule
+    from ormco_trios.communicate.client import CommunicateClient
+    from ormco_trios.core import runner
     from ormco_trios.core._lanes import Lane
+    from ormco_trios.oauth.client import OAuthClient
+    from ormco_trios.onboarding import doctor, flow, remedies
+    from ormco_trios.onboarding._colour import Authorize
+    from ormco_trios.onboarding.checklist import Checklist
+    from ormco_trios.onboarding.doctor import Diagnosis
+    from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress
+    from ormco_trios.onboarding.remedies import Disconnected, Repaired
+    from ormco_trios.ormcodigital.client import OrmcoDigitalClient
+else:
+    runner = Later("ormco_trios.core", "runner")
+    doctor = Later("ormco_trios.onboarding", "doctor")
+    flow = Later("ormco_trios.onboarding", "flow")
+    remedies = Later("ormco_trios.onboarding", "remedies")
 
 
 class Onboarding(Shielded):
@@ -55,12 +60,12 @@ class Onboarding(Shielded):
         progress: Progress | None = None,
     ) -> None:
         clock = communicate.channel.clock
-        self._desk = Desk(
-            clock=clock,
-            application=None if oauth is None else oauth.application,
-            target=Target(region),
-            progress=progress or Progress(),
-            schedule=schedule or PollSchedule(),
+        self._desk = flow.Desk.of(
+            clock,
+            None if oauth is None else oauth.application,
+            region=region,
+            progress=progress,
+            schedule=schedule,
         )
         self._services = (
             Service.COMMUNICATE,
@@ -68,7 +73,7 @@ class Onboarding(Shielded):
             Service.ORMCODIGITAL,
         )
         sign_in = communicate.channel if oauth is None else oauth.channel
-        self._runner = Runner(
+        self._runner = runner.Runner(
             {
                 Service.COMMUNICATE: communicate.channel,
                 Service.METADATA: communicate.channel,

@@ -19,18 +19,9 @@ from ormco_trios.onboarding.observation import (
     observe,
     ormco_application,
 )
+from ormco_trios.onboarding.remedy import Remedy
 from ormco_trios.ormcodigital.models import TriosState
 from ormco_trios.ormcodigital.operations import DISCONNECT, STATUS
-
-
-class Remedy(enum.Enum):
-    """How much is set up anew, from the least to the most."""
-
-    WHAT_IS_BROKEN = "what is broken"
-    AUTHORIZE_AGAIN = "authorize again"
-    """Ormco's access is revoked first, as under Applications; for when all looks well [guide]."""
-    CONNECT_AGAIN = "connect again"
-    """The connection is requested again as well: up to another 24 hours without scans."""
 
 
 @dataclass(frozen=True, slots=True)
