@@ -22,6 +22,10 @@ STATEMENTS = {
         "from ormco_trios import CommunicateClient, OAuthClient, Onboarding, OrmcoDigitalClient; "
         "from ormco_trios.sandbox import Sandbox"
     ),
+    "ormco-trios, one client imported and made": (
+        "from ormco_trios import CommunicateClient, Environment; "
+        "CommunicateClient(Environment.sandbox('http://127.0.0.1:9'), token='t')"
+    ),
     "both, and a model built": (
         f"{BASE}; type('M', (pydantic.BaseModel,), {{'__annotations__': {{'a': int}}}})"
     ),

@@ -10,13 +10,13 @@ import pytest
 from pydantic import BaseModel, SecretStr
 from tests.oauth.scripted import Scripted
 
-from ormco_trios import CallEvent, Environment, Retry, Timeout, __version__, errors
+from ormco_trios import CallEvent, Clock, Environment, Retry, Timeout, __version__, errors
 from ormco_trios.core._options import Options
 from ormco_trios.core.answers import json_as, refusal, retry_after
 from ormco_trios.core.auth import StaticToken
 from ormco_trios.core.channel import Channel
 from ormco_trios.core.clock import ManualClock
-from ormco_trios.core.effects import Call, Flow, Pause, Send
+from ormco_trios.core.effects import Call, Flow, Local, Pause, Send
 from ormco_trios.core.environment import Service
 from ormco_trios.core.events import Listeners
 from ormco_trios.core.operation import Operation, Safety
@@ -71,6 +71,8 @@ def carry_out(
                     effect = flow.throw(answer)
                 else:
                     effect = flow.send(answer)
+            elif isinstance(effect, Local):
+                effect = flow.send(effect.function(*effect.arguments))
             else:
                 assert isinstance(effect, Pause)
                 pauses.append(effect.seconds)
@@ -121,6 +123,7 @@ def test_the_table_of_what_is_repeated(
 def test_a_lost_single_use_is_an_error_of_its_own() -> None:
     result, _, _ = carry_out(Call(operation(Safety.ONCE), path={"thing": "1"}), UNKNOWN)
     assert type(result) is errors.CodeOutcomeUnknown
+    assert result.happened == "cut off"
 
 
 def test_attempts_are_limited_and_pauses_double_up_to_the_longest() -> None:
@@ -144,6 +147,22 @@ def test_a_policy_that_makes_no_sense() -> None:
         assert getattr(Retry(**{name: 0.0}), name) == 0.0  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="negative"):
             Retry(**{name: -0.1})  # type: ignore[arg-type]
+
+
+def test_every_attempt_waits_for_its_turn_at_its_host() -> None:
+    asked: list[str] = []
+
+    class Turns:
+        def reserve(self, host: str, clock: Clock) -> float:
+            asked.append(host)
+            return 0.25
+
+    call = Call(operation(), path={"thing": "1"})
+    paced = Environment.production().paced(Turns())
+    _, sent, pauses = carry_out(call, NOT_DELIVERED, OK, environment=paced, retry=Retry(initial=0))
+    assert asked == ["users.3shapecommunicate.com"] * 2
+    assert len(sent) == 2
+    assert pauses == [0.25, 0.0, 0.25]
 
 
 def test_retry_after_is_obeyed_to_the_second() -> None:
@@ -458,6 +477,16 @@ def test_which_part_of_a_body_does_not_fit(
     assert result.happened == (
         f"The answer is not what the contract says: {says} [GET /api/things/{{thing}}: status 200]"
     )
+    assert "s3cret" not in str(result)
+
+
+def test_a_body_that_no_parser_says_more_about() -> None:
+    def parse(answer: Answer) -> str:
+        raise ValueError("s3cret")
+
+    result, _, _ = carry_out(Call(operation(parse=parse), path={"thing": "1"}), OK)
+    assert type(result) is errors.UnexpectedAnswer
+    assert ": 4 bytes of another type. [" in result.happened
     assert "s3cret" not in str(result)
 
 

@@ -55,6 +55,8 @@ def test_untrusted(url: str) -> None:
 
 def test_a_sandbox_trusts_itself_alone() -> None:
     sandbox = Environment.sandbox("http://127.0.0.1:8025/")
+    assert sandbox.name == "sandbox"
+    assert sandbox.communicate == "http://127.0.0.1:8025/communicate"
     sandbox.check_trusted("http://127.0.0.1:8025/metadata-eu/x")
     for url in ("http://127.0.0.1:8026", "https://users.3shapecommunicate.com"):
         with pytest.raises(errors.UntrustedHost):

@@ -20,6 +20,7 @@ import pytest
 from ormco_trios.core import errors
 from ormco_trios.core.clock import ManualClock
 from ormco_trios.oauth.code import AuthorizationCode, UnrecognisedCodeWarning
+from ormco_trios.oauth.paste import MAX_LENGTH
 from ormco_trios.oauth.shape import CodeShape
 
 
@@ -229,6 +230,14 @@ def test_from_a_program_that_decoded_it_itself() -> None:
     assert code.state_checked
     assert code.expires_at == moment + timedelta(minutes=3)
     assert AuthorizationCode(CODE[:-1]).complete is False
+    assert not AuthorizationCode(CODE).state_checked
+
+
+def test_a_code_can_be_as_long_as_a_paste_but_no_longer() -> None:
+    anything = CodeShape(name="anything", pattern="c+")
+    assert len(AuthorizationCode("c" * MAX_LENGTH, shape=anything).reveal("canonical")) == 8192
+    with pytest.raises(errors.CodeIncomplete):
+        AuthorizationCode("c" * (MAX_LENGTH + 1), shape=anything)
 
 
 def test_a_program_that_decoded_it_once_too_few_is_warned() -> None:

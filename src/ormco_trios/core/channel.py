@@ -95,12 +95,12 @@ class Channel(Generic[C]):
             )
         request = self._prepare(call, token)
         pacer = self.environment.pacer
-        host = "" if pacer is None else urlsplit(request.url).netloc
         schedule = None
         renewed = False
         attempt = 1
         while True:
             if pacer is not None:
+                host = urlsplit(request.url).netloc
                 turn: float = yield from Local(pacer.reserve, (host, self.clock))
                 if turn > 0.0:
                     yield from Pause(turn)

@@ -1,0 +1,103 @@
+"""Driving flows, in either colour: who is called, where, and what an error leaves behind."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from typing import Any
+
+import pytest
+
+from ormco_trios.core.async_runner import AsyncRunner
+from ormco_trios.core.clock import ManualClock
+from ormco_trios.core.effects import AskHuman, Blocking, Effect, Emit, Flow, Local, Pause
+from ormco_trios.core.runner import Runner
+
+
+@pytest.fixture
+def runner(both: Any) -> Any:
+    return both.wrap((AsyncRunner if both.is_async else Runner)({}, ManualClock()))
+
+
+def flow(*effects: Effect[Any]) -> Flow[list[Any]]:
+    results: list[Any] = []
+    for effect in effects:
+        result = yield from effect
+        results.append(result)
+    return results
+
+
+def test_a_function_is_called_where_the_flow_runs(runner: Any, both: Any) -> None:
+    called: list[tuple[int, str]] = []
+
+    def remember(what: str) -> str:
+        called.append((threading.get_ident(), what))
+        return what.upper()
+
+    assert runner.run(flow(Local(remember, ("a",)), Local(both.callback(remember), ("b",)))) == [
+        "A",
+        "B",
+    ]
+    assert called == [(threading.get_ident(), "a"), (threading.get_ident(), "b")]
+
+
+def test_what_takes_its_time_holds_up_no_event_loop(runner: Any, both: Any) -> None:
+    threads: list[int] = []
+    runner.run(flow(Blocking(lambda: threads.append(threading.get_ident()))))
+    assert (threads == [threading.get_ident()]) is not both.is_async
+
+
+def test_a_pause_is_the_clocks(runner: Any) -> None:
+    before = runner.clock.monotonic()
+    runner.run(flow(Pause(30.0)))
+    assert runner.clock.monotonic() == before + 30
+
+
+def test_whoever_is_asked(runner: Any, both: Any) -> None:
+    ask = both.callback(lambda prompt: f"{prompt}!")
+    assert runner.run(flow(AskHuman("paste")), ask=ask) == ["paste!"]
+    with pytest.raises(TypeError, match="needs somebody to ask"):
+        runner.run(flow(AskHuman("paste")))
+
+
+def test_what_a_flow_emits(runner: Any) -> None:
+    seen: list[object] = []
+    assert runner.run(flow(Emit(1), Emit(2)), on_update=seen.append) == [None, None]
+    assert seen == [1, 2]
+    assert runner.run(flow(Emit(1))) == [None]  # nobody need listen
+    assert list(runner.iterate(flow(Emit(1), Emit(2)))) == [1, 2]
+
+
+def test_a_flow_may_catch_what_came_of_an_effect(runner: Any) -> None:
+    def fails() -> None:
+        raise LookupError
+
+    def careful() -> Flow[str]:
+        try:
+            yield from Local(fails)
+        except LookupError:
+            return "caught"
+        return "not there"
+
+    assert runner.run(careful()) == "caught"
+
+
+def test_what_is_no_effect(runner: Any) -> None:
+    with pytest.raises(TypeError, match="not an effect: Effect"):
+        runner.run(flow(Effect()))
+
+
+def test_an_error_takes_no_local_variable_of_the_flow_along(runner: Any) -> None:
+    """Also where nothing else shields, as in a callback or a wait for many."""
+
+    def fails(secret: str) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError) as caught:
+        runner.run(flow(Local(fails, ("s3cret",))))
+    trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [frame for frame in trace.stack if "/ormco_trios/" in frame.filename]
+    held = [frame.name for frame in ours if "s3cret" in str(frame.locals)]
+    # The runner's own frame is the one that still ran: its caller's shield empties it.
+    assert set(held) <= {"run"}
+    assert any(frame.name == "iterate" for frame in ours)
