@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from ormco_trios.core import errors
 from ormco_trios.oauth.code import AuthorizationCode, UnrecognisedCodeWarning
+from ormco_trios.oauth.paste import MAX_LENGTH
 from ormco_trios.oauth.shape import CodeShape
 
 paste = AuthorizationCode.from_pasted
@@ -58,6 +59,7 @@ GOOD: dict[str, tuple[str, int]] = {
     "between others": (f"https://ormco.com/?a=1&code={TWICE}&session_state=x.y&scope=openid", 2),
     "no scheme": (f"ormco.com/?code={TWICE}", 2),
     "port and path": (f"http://127.0.0.1:8025/a/b?code={TWICE}", 2),
+    "a redirect address like a login page's": (f"https://app.example/signin-oidc?code={TWICE}", 2),
     "query": (f"?code={TWICE}&state={STATE}", 2),
     "parameters": (f"code={TWICE}&state={STATE}", 2),
     "ampersand first": (f"&code={TWICE}", 2),
@@ -81,6 +83,10 @@ GOOD: dict[str, tuple[str, int]] = {
     "everything escaped": ("".join(f"%{ord(char):02x}" for char in CODE), 1),
     "dash escaped as well": (f"?code={ONCE.replace('-', '%2d')}", 1),
     "whole address encoded": (quote(f"https://ormco.com/?code={ONCE}&state=s", safe=""), 2),
+    "whole address encoded twice": (
+        quote(quote(f"https://ormco.com/?code={CODE}&state=s", safe=""), safe=""),
+        2,
+    ),
     "in a link checker's address": (
         f"https://checker.example/?url={quote(ADDRESS, safe='')}&data=05%7C02&reserved=0",
         3,
@@ -107,6 +113,7 @@ GOOD: dict[str, tuple[str, int]] = {
     "soft hyphen": (f"{ADDRESS[:HALF]}\u00ad{ADDRESS[HALF:]}", 2),
     "HTML ampersand": (f"https://ormco.com/?a=1&amp;code={TWICE}&amp;state=s", 2),
     "HTML ampersand twice": (f"https://ormco.com/?a=1&amp;amp;code={TWICE}&#38;state=s", 2),
+    "as much as is read": (ADDRESS + " " * (MAX_LENGTH - len(ADDRESS)), 2),
     # More than once
     "twice in lines": (f"{ADDRESS}\n{ADDRESS}", 2),
     "twice in one": (f"{WITH_STATE}{WITH_STATE}", 2),
@@ -145,11 +152,16 @@ BAD: dict[str, tuple[str, type[errors.AuthorizationError]]] = {
     "state only": (f"state={STATE}", errors.NothingPasted),
     "names are case-sensitive": (f"https://ormco.com/?CODE={TWICE}", errors.NothingPasted),
     "a whole page": (f"{ADDRESS}{' word' * 2000}", errors.NothingPasted),
+    "more than is read": (
+        ADDRESS + " " * (MAX_LENGTH + 1 - len(ADDRESS)),
+        errors.NothingPasted,
+    ),
     "two codes": (f"?code={TWICE}&code={OTHER}", errors.SeveralCodes),
     "two addresses": (f"{ADDRESS}\n{ADDRESS.replace(TWICE, OTHER)}", errors.SeveralCodes),
     "two addresses in one": (f"{ADDRESS}{ADDRESS.replace(TWICE, OTHER)}", errors.SeveralCodes),
     "two bare codes": (f"{ONCE}\n{OTHER}", errors.SeveralCodes),
     "a whole and a cut one": (f"?code={TWICE}&code={TWICE[:-9]}", errors.SeveralCodes),
+    "a whole one and another provider's": (f"?code=4/0AbCd\n&code={TWICE}", errors.SeveralCodes),
     "empty code": ("https://ormco.com/?code=", errors.CodeIncomplete),
     "empty code, state": ("https://ormco.com/?code=&state=s", errors.CodeIncomplete),
     "encoded blank": ("?code=%20", errors.CodeIncomplete),
@@ -193,6 +205,10 @@ BAD: dict[str, tuple[str, type[errors.AuthorizationError]]] = {
     "page on its way": (f"https://a.example/?next={quote(LINK, safe='')}", errors.NotTheRedirect),
     "denied": ("https://ormco.com/?error=access_denied", errors.ConsentDenied),
     "denied in the fragment": ("https://ormco.com/#error=access_denied", errors.ConsentDenied),
+    "denied, the address encoded": (
+        quote("https://ormco.com/?error=access_denied", safe=""),
+        errors.ConsentDenied,
+    ),
     "denied, encoded": ("?error=access%255Fdenied&state=s", errors.ConsentDenied),
     "denied beside a code": (f"{ADDRESS}&error=access_denied", errors.ConsentDenied),
     "refused": ("https://ormco.com/?error=server_error", errors.AuthorizationRefused),
@@ -226,6 +242,20 @@ def test_the_errors_of_rfc_6749(error: str) -> None:
     assert caught.value.error == error
     assert caught.value.description == "It is so."
     assert "It is so." not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("server_error", "Wait a few minutes"),
+        ("invalid_scope", "Check client_id"),
+        ("invalid_grant", errors.AuthorizationRefused.advice),
+    ],
+)
+def test_what_to_do_about_it(error: str, advice: str) -> None:
+    with pytest.raises(errors.AuthorizationRefused) as caught:
+        paste(f"https://ormco.com/?error={error}")
+    assert caught.value.advice.startswith(advice)
 
 
 def test_an_unknown_error_is_not_repeated() -> None:
@@ -284,6 +314,22 @@ def test_never_decoded_more_than_three_times(text: str) -> None:
     with pytest.warns(UnrecognisedCodeWarning):
         code = paste(text)
     assert code.reveal("portal").startswith("Kq-3%25")
+
+
+def test_an_address_that_is_encoded_three_times_over_is_not_taken_apart() -> None:
+    text = f"https://ormco.com/?code={ONCE}"
+    for _ in range(3):
+        text = quote(text, safe="")
+    with pytest.warns(UnrecognisedCodeWarning):
+        assert not paste(text).recognised
+
+
+@pytest.mark.parametrize("repeated", [15, 16])
+def test_a_short_code_may_repeat_itself(repeated: int) -> None:
+    """From 16 characters on, the same thing twice over is one code pasted twice."""
+    text = "abcdefghijklmnop"[:repeated]
+    code = paste(text * 2, shape=CodeShape.opaque()).reveal("canonical")
+    assert code == (text if repeated >= 16 else text * 2)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hmac import compare_digest
 from urllib.parse import unquote
 
@@ -117,14 +117,7 @@ def read_paste(
     return (
         _check_issuer(issuers, expected_issuer)
         or _check_state(parameters.get("state", []), expected_state)
-        or Reading(
-            as_pasted=reading.as_pasted,
-            canonical=reading.canonical,
-            layers=reading.layers + outer,
-            recognised=reading.recognised,
-            complete=reading.complete,
-            issuer=issuers[0] if issuers else None,
-        )
+        or replace(reading, layers=reading.layers + outer, issuer=issuers[0] if issuers else None)
     )
 
 

@@ -98,10 +98,10 @@ class CodeShape:
         payload = match["payload"]
         if len(payload) % 4 == 1:  # base64 never has this length
             return False
-        data = urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+        data = urlsafe_b64decode(f"{payload}==")  # padding there is too much of does no harm
         position = 0
         for block in self.blocks:
-            size = int.from_bytes(data[position : position + _LENGTH_BYTES], "little", signed=True)
+            size = int.from_bytes(data[position : position + _LENGTH_BYTES], "little")
             if not block.allows(size):
                 return False
             position += _LENGTH_BYTES + size
