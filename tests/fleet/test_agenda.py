@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,9 @@ class Agenda(RuleBasedStateMachine):
             job = min(self.taken)
             self.taken.remove(job)
             due = None if after is None else self.clock.now() + timedelta(seconds=after)
-            standing = Standing(job, Stage.WAITING, since=self.clock.now(), due=due)
-            self.records.save(standing)
+            before = self.records.load(job)
+            standing = replace(before, stage=Stage.WAITING, due=due, version=before.version + 1)
+            assert self.records.save(standing)
             assert list(self.agenda.settle(job, standing)) == [standing]
             if after is not None:
                 self.due[job] = self.clock.monotonic() + after - EXACT
@@ -88,7 +90,7 @@ class Agenda(RuleBasedStateMachine):
     @rule(who=PEOPLE)
     def somebody_else_makes_it_due(self, who: str) -> None:
         if who not in self.taken:
-            self.elsewhere.save(self.elsewhere.load(who).due_at(self.clock.now()))
+            self.elsewhere.change(who, lambda it: it.due_at(self.clock.now()))
             self.unread[who] = self.clock.monotonic()
 
     @invariant()

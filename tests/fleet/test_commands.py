@@ -81,7 +81,12 @@ def test_one_machine(sandbox: Sandbox, tmp_path: Path) -> None:
     assert "no fleet yet" in shell_error(shell, "status")
     for _ in range(2):  # to sign in, and for Ormco
         assert "3 practices have to open a link" in shell("run", "list.csv", code=4)
+        # Nothing happens without people, so it does not wait.
+        shell("run", "list.csv", code=4)
         assert shell.open_links("--list", "list.csv") == 3
+    arguments = ("authorize", "nobody", "--list", "list.csv")
+    assert "no such practice" in shell_error(shell, *arguments)
+    assert "folder does not exist" in shell_error(shell, "run", "list.csv", "--report", "no/x.html")
     assert "Connected" in shell("run", "list.csv", "--report", "report.html")
     status = FleetStatus.model_validate_json(shell("status", "--json"))
     assert status.stages[Stage.CONNECTED] == 3
@@ -98,7 +103,8 @@ def test_many_machines(sandbox: Sandbox, tmp_path: Path, conninfo: str) -> None:
         ORMCO_TRIOS_FLEET_DATABASE=conninfo,
         ORMCO_TRIOS_FLEET_KEYS=Vault.new_key(),
     )
-    assert "version 2" in shell("migrate")
+    assert "older than this version" in shell_error(shell, "enroll", "list.csv")
+    assert "version 3" in shell("migrate")
     assert "3 of 3 practices are new" in shell("enroll", "list.csv")
     assert "0 of 3 practices are new" in shell("enroll", "list.csv")
     shell("pause")
@@ -159,7 +165,7 @@ def test_a_simulated_fleet() -> None:
         (["run"], "Give a LIST"),
         (["run", "list.csv", "--sandbox", "3"], "Give a LIST"),
         (["authorize", "p0"], "--list"),
-        (["authorize", "nobody", "--list", "list.csv"], "no such practice"),
+        (["authorize", "p0", "--list", "list.csv"], "no fleet yet"),
         (["worker"], "ORMCO_TRIOS_FLEET_DATABASE"),
         (["enroll", "list.csv"], "ORMCO_TRIOS_FLEET_DATABASE"),
     ],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+import sys
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,10 +47,10 @@ class Stand:
         self.store = MemoryTokenStore()
         self.path = folder / "fleet.db"
 
-    def fleet(self, **options: Any) -> Any:
+    def fleet(self, open_practice: Any = None, **options: Any) -> Any:
         """A fleet in the test's colour, as a new process would make it."""
         both, sandbox = self.both, self.sandbox
-        opener = (AsyncPracticeOpener if both.is_async else PracticeOpener)(
+        self.opener: Any = (AsyncPracticeOpener if both.is_async else PracticeOpener)(
             sandbox.environment,
             client_id=sandbox.client_id,
             client_secret=sandbox.client_secret,
@@ -57,7 +60,12 @@ class Stand:
         self.records = FleetRecords(self.path)
         kind: Any = AsyncFleet if both.is_async else Fleet
         return both.make(
-            kind, self.practices, opener.open, self.records, clock=sandbox.clock, **options
+            kind,
+            self.practices,
+            open_practice or self.opener.open,
+            self.records,
+            clock=sandbox.clock,
+            **options,
         )
 
     def authorize(self, fleet: Any, standing: Standing) -> None:
@@ -219,6 +227,142 @@ def test_a_bad_paste_loses_nothing(stand: Stand) -> None:
             fleet.authorized("nobody", "x")
 
 
+def until_only_people_can(fleet: Any) -> None:
+    for _ in fleet.run():
+        if fleet.status().waits_for_people_only:
+            break
+
+
+def test_an_answer_is_used_once(stand: Stand) -> None:
+    """However often somebody reloads the page that hands it over, in however many processes."""
+    with stand.fleet() as fleet:
+        until_only_people_can(fleet)
+        standing = stand.records.load("p0")
+        assert standing.link is not None
+        address = stand.sandbox.authorize(standing.link, email=stand.doctors["p0"].email)
+        # Another process is about to use it.
+        elsewhere = FleetRecords(stand.path)
+        asked = elsewhere.change("p0", lambda it: it.claimed(stand.sandbox.clock.now()))
+        with pytest.raises(errors.AuthorizationNeeded, match="answered already"):
+            fleet.authorized("p0", address)
+        assert stand.sandbox.journal.count("oauth.token") == 0
+        # It did not get to it, and has put the link back.
+        elsewhere.change("p0", lambda it: it.answered(asked, stand.sandbox.clock.now()))
+        fleet.authorized("p0", address)
+        with pytest.raises(errors.AuthorizationNeeded):
+            fleet.authorized("p0", address)
+    assert stand.sandbox.journal.count("oauth.token") == 1
+
+
+def test_a_late_answer_moves_no_practice_that_has_failed(stand: Stand) -> None:
+    who = stand.doctors["p0"]
+    stand.sandbox.world.set_approval(Approval.removed_after(60), practice=who.email)
+    address = ""
+    with stand.fleet() as fleet:
+        for standing in fleet.run():
+            if standing.link is not None:
+                address = stand.sandbox.authorize(
+                    standing.link, email=stand.doctors[standing.practice].email
+                )
+                fleet.authorized(standing.practice, address)
+        before = stand.records.load("p0")
+        assert (before.stage, before.due) == (Stage.FAILED, None)
+        with pytest.raises(errors.AuthorizationNeeded):
+            fleet.authorized("p0", address)
+        assert stand.records.load("p0") == before
+        for _ in fleet.run():
+            pytest.fail("there was nothing to do")
+    assert stand.sandbox.journal.count("connections.request") == 5
+
+
+def test_what_came_during_a_round_counts_for_more(stand: Stand) -> None:
+    elsewhere = None
+
+    def meanwhile(standing: Standing) -> Standing:
+        return replace(standing.due_at(stand.sandbox.clock.now()), problem="written meanwhile")
+
+    def open_practice(practice: FleetPractice) -> Any:
+        nonlocal elsewhere
+        if practice.id == "p0" and elsewhere is None:
+            elsewhere = FleetRecords(stand.path)
+            elsewhere.change("p0", meanwhile)
+        return stand.opener.open(practice)
+
+    seen = []
+    with stand.fleet(open_practice) as fleet:
+        for standing in fleet.run():
+            if standing.practice == "p0":
+                seen.append((standing.stage, standing.problem))
+            if len(seen) == 2:
+                break
+    assert seen == [
+        (Stage.ENROLLED, "written meanwhile"),
+        (Stage.NEEDS_AUTHORIZATION, None),
+    ]
+
+
+def test_two_lists_may_use_the_same_ids(stand: Stand, tmp_path: Path) -> None:
+    """Nobody goes on with the sign-in of somebody else, whatever the practices are called."""
+    anna, ben = (stand.practices[id] for id in ("p0", "p1"))
+    whose = {anna.portal_username: "p0", ben.portal_username: "p1"}
+    asked: list[list[str]] = []
+    for name, practice in (("a", anna), ("b", ben)):
+        stand.path = tmp_path / f"{name}.db"
+        stand.practices = {"1": practice.model_copy(update={"id": "1"})}
+        asked.append([])
+        with stand.fleet() as fleet:
+            for standing in fleet.run():
+                if standing.link is not None and standing.purpose is not None:
+                    asked[-1].append(standing.purpose.value)
+                    email = stand.doctors[whose[practice.portal_username]].email
+                    address = stand.sandbox.authorize(standing.link, email=email)
+                    fleet.authorized("1", address)
+            assert fleet.status().stages[Stage.CONNECTED] == 1
+    assert asked == [["sign_in", "ormco"]] * 2
+    assert len(stand.sandbox.world.connections()) == 2
+
+
+@pytest.mark.parametrize("hint", ["1000000000000", "9" * 401, "0" * 400])
+def test_a_hint_of_ages_stops_nobody(stand: Stand, hint: str) -> None:
+    stand.sandbox.fault("connections.request", status=503, retry_after=hint, times=3)
+    with stand.fleet() as fleet:
+        for standing in fleet.run():
+            if standing.stage is Stage.UNREACHABLE and standing.due is not None:
+                left = standing.due.timestamp() - stand.sandbox.clock.time()
+                assert 0 < left <= 1.1 * 24 * 3600 + 1
+            if standing.link is not None:
+                stand.authorize(fleet, standing)
+        assert fleet.status().stages[Stage.CONNECTED] == 5
+
+
+def test_what_was_remembered_is_only_a_hint(stand: Stand) -> None:
+    with stand.fleet() as fleet:
+        until_only_people_can(fleet)
+    database = sqlite3.connect(stand.path)
+    with database:
+        database.execute("update standing set progress = 'x', due = 0")
+    database.close()
+    with stand.fleet() as fleet:
+        for standing in fleet.run():
+            if standing.link is not None:
+                stand.authorize(fleet, standing)
+        assert fleet.status().stages[Stage.CONNECTED] == 5
+
+
+def test_who_has_left_the_list_is_not_waited_for(stand: Stand) -> None:
+    with stand.fleet():
+        pass
+    del stand.practices["p0"]
+    with stand.fleet() as fleet:
+        until_only_people_can(fleet)
+        assert fleet.status().total == 4
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(errors.ConfigurationError, match=r"cannot be made \(FileNotFoundError\)"):
+        FleetRecords(tmp_path / "missing" / "fleet.db")
+
+
 def test_what_another_process_took_is_noticed_within_seconds(stand: Stand) -> None:
     """Two objects over one file stand for two processes: the run, and a web server."""
     web = stand.fleet()
@@ -269,6 +413,17 @@ def test_a_file_that_is_something_else(tmp_path: Path) -> None:
     with pytest.raises(errors.ConfigurationError, match="not a fleet's record"):
         FleetRecords(path)
     assert path.read_text().startswith("not a database")
+
+
+def test_another_part_of_opentelemetry_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as its protocol's: then there is a package of that name, without what counts."""
+    monkeypatch.setitem(sys.modules, "opentelemetry", ModuleType("opentelemetry"))
+    monkeypatch.delitem(sys.modules, "opentelemetry.metrics", raising=False)
+    _metrics.counter.cache_clear()
+    try:
+        _metrics.count_round(Stage.WAITING)
+    finally:
+        _metrics.counter.cache_clear()
 
 
 def test_rounds_are_counted_for_opentelemetry(

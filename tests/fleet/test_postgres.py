@@ -24,6 +24,7 @@ from ormco_trios.fleet.postgres import (
     PostgresTokenStore,
 )
 from ormco_trios.fleet.vault import Vault
+from ormco_trios.onboarding.outcomes import Progress
 
 pytestmark = pytest.mark.anyio
 
@@ -163,7 +164,11 @@ async def test_an_old_database_is_brought_up_to_date_with_what_is_in_it(
     steps = schema.STEPS
     monkeypatch.setattr(schema, "STEPS", steps[:1])
     async with database(conninfo) as opened:
-        await fill(opened)
+        await PostgresTokenStore(opened).save("p1", TOKEN)
+        await opened.execute(
+            "insert into ormco_trios_standing values ('p1', 'failed', now(), null, 3, 'No.', %s)",
+            (opened.vault.seal("standing/p1", Progress().to_json()),),
+        )
     monkeypatch.setattr(schema, "STEPS", steps)
     async with FleetDatabase(conninfo, Vault([OLD])) as opened:
         with pytest.raises(errors.ConfigurationError, match="fleet migrate"):
@@ -172,6 +177,10 @@ async def test_an_old_database_is_brought_up_to_date_with_what_is_in_it(
         await opened.check()
         assert await PostgresTokenStore(opened).load("p1") == TOKEN
         assert await PostgresPacer(opened, 1).reserve("h", ManualClock()) == 0
+        records = PostgresRecords(opened)
+        before, _ = await records.change("p1", lambda it: it.due_at(ManualClock().now()))
+        assert (before.stage, before.rounds, before.problem) == (Stage.FAILED, 3, "No.")
+        assert not await records.save(before.due_at(ManualClock().now())), "it is not the latest"
 
 
 async def test_a_database_that_has_gone_too_far(conninfo: str) -> None:
@@ -179,6 +188,23 @@ async def test_a_database_that_has_gone_too_far(conninfo: str) -> None:
         await opened.execute("update ormco_trios_schema set version = 99, oldest = 99")
         with pytest.raises(errors.ConfigurationError, match="too new"):
             await opened.check()
+
+
+@pytest.mark.parametrize(
+    "conninfo",
+    [
+        "postgresql://fleet:hunter2%PW@127.0.0.1/fleet",
+        "postgresql://fleet:se@hunter2@127.0.0.1/fleet",
+        "host=127.0.0.1 password=my hunter2 user=x",
+        "postgres//fleet:hunter2@127.0.0.1/fleet",
+    ],
+)
+def test_an_address_that_is_none_is_not_quoted(
+    conninfo: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(errors.ConfigurationError, match="not a connection string") as caught:
+        FleetDatabase(conninfo, Vault([OLD]))
+    assert "hunter2" not in f"{caught.value}{caught.value.__cause__}{caplog.text}"
 
 
 async def test_a_database_that_is_not_there() -> None:

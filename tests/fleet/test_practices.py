@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,10 @@ def read(
         f"{HEADING.replace(',', ';')}\nmilan-1;europe;anna;hunter2",
         f"{HEADING.replace(',', chr(9))}\nmilan-1\teurope\tanna\thunter2\n",
         'portal_password,id,portal_username,region\nhunter2,"milan-1",anna,europe\n\n',
+        f"{HEADING}\n\nmilan-1,europe,anna,hunter2\n,,,\n,,,\n",
+        f"{HEADING.upper().replace(',', ', ')}\n milan-1 , europe ,anna ,hunter2\n",
     ],
-    ids=["plain", "excel", "semicolons", "tabs", "other-order"],
+    ids=["plain", "excel", "semicolons", "tabs", "other-order", "empty lines", "blanks"],
 )
 def test_csv(tmp_path: Path, text: str) -> None:
     (practice,) = read(tmp_path, text).values()
@@ -62,6 +65,9 @@ def test_json_lines(tmp_path: Path) -> None:
         (f"{HEADING}\na,,anna,hunter2,more", "Line 2 does not have as many cells"),
         (f"{HEADING},notes\na,,anna,hunter2,vip", "Line 2 is not a practice: notes: "),
         (f'{HEADING}\na,,anna,"hunter2', "is not CSV"),
+        (f"{HEADING}\na,europa,anna,hunter2", "a region (europe, north_america, asia_pacific"),
+        ("milan-1,europe,anna,hunter2", "There is no practice in the list"),
+        ("", "There is no practice in the list"),
         (b"\xff\xfe\x00", "cannot be read"),
     ],
 )
@@ -75,7 +81,27 @@ def test_what_is_wrong_is_named_and_not_quoted(
         assert secret not in str(caught.value)
 
 
-@pytest.mark.parametrize("line", ["[1]", "not json", '{"id": "a"}'])
+@pytest.mark.parametrize("password", ["x\ny", "x\x0cy", " x ", "x;y", 'x"y'])
+def test_a_password_is_taken_as_it_is(tmp_path: Path, password: str) -> None:
+    cell = password.replace('"', '""')
+    (practice,) = read(tmp_path, f'{HEADING}\na,,anna,"{cell}"\n').values()
+    assert practice.portal_password.get_secret_value() == password
+
+
+def test_what_is_wrong_leaves_no_password_in_a_traceback(tmp_path: Path) -> None:
+    for text in (f"{HEADING}\na,,anna,hunter2\na,,anna,hunter2", b"hunter2\xff"):
+        with pytest.raises(errors.ConfigurationError) as caught:
+            read(tmp_path, text)
+        trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        ours = [frame for frame in trace.stack if "/ormco_trios/" in frame.filename]
+        assert ours
+        assert "hunter2" not in str([frame.locals for frame in ours])
+        assert "hunter2" not in repr(vars(caught.value.__context__ or caught.value))
+
+
+@pytest.mark.parametrize(
+    "line", ["[1]", "not json", '{"id": "a"}', pytest.param("[" * 100_000, id="deep")]
+)
 def test_json_lines_that_are_not(tmp_path: Path, line: str) -> None:
     with pytest.raises(errors.ConfigurationError, match="Line 1"):
         read(tmp_path, line, "practices.jsonl")

@@ -16,7 +16,7 @@ from ormco_trios import MemoryTokenStore, errors
 from ormco_trios.core.clock import ScaledClock
 from ormco_trios.fleet import AsyncPracticeOpener, FleetPractice, FleetStatus, Stage, schema
 from ormco_trios.fleet.postgres import FleetDatabase
-from ormco_trios.fleet.queue import FleetQueue
+from ormco_trios.fleet.queue import SWEEP, FleetQueue
 from ormco_trios.fleet.vault import Vault
 from ormco_trios.sandbox import Approval, Sandbox
 
@@ -187,6 +187,56 @@ async def test_a_bad_paste_loses_nothing(stand: Stand) -> None:
         with pytest.raises(LookupError):
             await queue.authorized("nobody", "x")
         await stand.until(queue, all_connected)
+
+
+async def test_an_answer_that_comes_twice_is_used_once(stand: Stand) -> None:
+    async with stand.queue() as queue:
+        await queue.enroll("p0")
+        async with stand.queue() as other, working(other):
+            links = (await stand.until(queue, lambda s: bool(s.links))).links
+        address = stand.sandbox.authorize(links[0].url, email=stand.doctors["p0"].email)
+        results = await asyncio.gather(
+            *(queue.authorized("p0", address) for _ in range(3)), return_exceptions=True
+        )
+        assert sorted(type(each).__name__ for each in results) == [
+            "AuthorizationNeeded",
+            "AuthorizationNeeded",
+            "NoneType",
+        ]
+        assert stand.sandbox.journal.count("oauth.token") == 1
+        async with working(queue):
+            await stand.until(queue, all_connected)
+
+
+async def test_a_worker_that_was_taken_for_dead_goes_on(stand: Stand) -> None:
+    """As a machine does that was suspended: meanwhile another has cleared it away."""
+    async with stand.queue() as queue, working(queue):
+        await queue.enroll("p0")
+        await stand.until(queue, all_connected)
+        await queue.database.execute("delete from procrastinate_workers")
+        await queue.enroll("p1")
+        await stand.until(queue, lambda s: all_connected(s) and s.total == 2)
+
+
+async def test_two_first_migrations_at_once(conninfo: str) -> None:
+    stand = Stand(conninfo)
+    async with stand.queue() as one, stand.queue() as two:
+        versions = await asyncio.gather(one.migrate(), two.migrate())
+        assert set(versions) == {len(schema.STEPS)}
+
+
+async def test_some_of_those_that_failed_are_tried_again(stand: Stand) -> None:
+    async with stand.queue() as queue:
+        for id in ("unknown-1", "unknown-2"):
+            await queue.enroll(id, priority=7)
+        async with working(queue):
+            await stand.until(queue, lambda s: s.done)
+        assert await queue.retry(["unknown-2", "p0"]) == 1
+        jobs = await queue.database.rows(
+            "select args->>'practice', priority from procrastinate_jobs where queueing_lock <> %s",
+            (SWEEP,),
+        )
+        assert [tuple(job) for job in jobs] == [("unknown-2", 7)]
 
 
 async def test_a_practice_that_cannot_be_opened_fails_by_itself(stand: Stand) -> None:

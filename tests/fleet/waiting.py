@@ -87,7 +87,7 @@ async def wait_a_day(
         )
         async with open_fleet(job) as (fleet, _):
             await enroll_all(job, fleet)
-            await fill(fleet, tokens)
+            await fill(job, fleet, tokens)
             workers = [await start(job) for _ in range(2)]
             try:
                 await clock.sleep_async(length)
@@ -119,16 +119,18 @@ def access_token(sandbox: Any, user: Any) -> str:
     return token
 
 
-async def fill(fleet: Any, tokens: dict[str, str]) -> None:
+async def fill(job: Job, fleet: Any, tokens: dict[str, str]) -> None:
     """Put the tokens where the workers find them."""
     from pydantic import SecretStr
 
     from ormco_trios import Token
+    from ormco_trios.fleet import FleetPractice
     from ormco_trios.fleet.postgres import PostgresTokenStore
 
     store = PostgresTokenStore(fleet.database)
-    for id, token in tokens.items():
-        await store.save(id, Token(SecretStr(token)))
+    for practice in map(FleetPractice.model_validate, job.practices):
+        token = Token(SecretStr(tokens[practice.id]))
+        await store.save(f"sandbox:{job.client_id}:{practice.account}", token)
 
 
 def excess(times: list[float], rate: float) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -20,6 +20,8 @@ from ormco_trios.cli.common import json_option, reporting
 from ormco_trios.cli.settings import configured_application, configured_store, needed_setting
 from ormco_trios.core.clock import Clock, HurriedClock
 from ormco_trios.core.environment import Environment
+from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.files import replace_file
 from ormco_trios.core.pacing import AsyncPacer, Pacer, TokenBucket
 from ormco_trios.fleet import (
     AsyncFleet,
@@ -67,9 +69,19 @@ _rate = click.option(
     show_default=True,
     help="Most requests a second to each host.",
 )
+
+
+def _in_a_folder(_: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Say that a folder is missing before a day's work, not after it."""
+    if path is not None and not path.absolute().parent.is_dir():
+        raise click.BadParameter("its folder does not exist", param=parameter)
+    return path
+
+
 _report = click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=_in_a_folder,
     help="Write the status as a page, with plots and with the links to send.",
 )
 
@@ -154,16 +166,17 @@ async def _run(
         if retry:
             practices.retry()
         # Those with whom something happens without a person.
-        moving = {each.practice for each in records if not each.rests}
+        moving = {each.practice for each in records if each.practice in known and not each.rests}
         with _Display(practices.status, as_json) as display:
-            async for standing in practices.run():
-                display.update()
-                if standing.rests:
-                    moving.discard(standing.practice)
-                else:
-                    moving.add(standing.practice)
-                if not moving and not stay:
-                    break
+            if moving or stay:
+                async for standing in practices.run():
+                    display.update()
+                    if standing.rests:
+                        moving.discard(standing.practice)
+                    else:
+                        moving.add(standing.practice)
+                    if not moving and not stay:
+                        break
         return practices.status()
 
 
@@ -249,13 +262,16 @@ def authorize(practice: str, practices: Path | None, records: Path) -> None:
     Paste it within three minutes of the practice's *Allow access*.
     """
     with reporting(as_json=False):
+        on_queue = DATABASE in os.environ
+        if not on_queue and practices is None:
+            raise click.UsageError("Name the list of practices with --list.")
+        if not on_queue and not records.exists():
+            raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
         pasted = click.prompt("Address", hide_input=True, err=True)
         try:
-            if DATABASE in os.environ:
+            if on_queue:
                 _with_queue(lambda queue: queue.authorized(practice, pasted))
-            elif practices is None:
-                raise click.UsageError("Name the list of practices with --list.")
-            else:
+            elif practices is not None:
                 asyncio.run(_authorize(read_practices(practices), records, practice, pasted))
         except LookupError:
             raise click.UsageError("There is no such practice in this fleet.") from None
@@ -276,16 +292,17 @@ async def _authorize(
 @fleet.command()
 def key() -> None:
     """Print a new key for ORMCO_TRIOS_FLEET_KEYS; to rotate, put it in front of the old one."""
-    from ormco_trios.fleet.vault import Vault
+    with reporting(as_json=False), _the_extra():
+        from ormco_trios.fleet.vault import Vault
 
-    click.echo(Vault.new_key())
+        click.echo(Vault.new_key())
 
 
 @fleet.command()
 def migrate() -> None:
     """Make the tables, or bring them up to date; workers of the version before go on."""
     with reporting(as_json=False):
-        version = _with_queue(lambda queue: queue.migrate())
+        version = _with_queue(lambda queue: queue.migrate(), checked=False)
         click.echo(f"The fleet's tables are at version {version}.")
 
 
@@ -293,7 +310,7 @@ def migrate() -> None:
 @click.argument("practices", type=_LIST, metavar="LIST")
 @click.option("--priority", default=0, show_default=True, help="Higher goes first.")
 def enroll(practices: Path, priority: int) -> None:
-    """Add the practices of a list; those that are there already are left as they are."""
+    """Add the practices of a list; of those that are there already, take over what has changed."""
     with reporting(as_json=False):
         known = read_practices(practices)
 
@@ -337,10 +354,15 @@ def resume() -> None:
 
 
 @fleet.command()
-def retry() -> None:
-    """Try those practices again that have failed."""
+@click.argument("practices", nargs=-1, metavar="[PRACTICE]...")
+def retry(practices: tuple[str, ...]) -> None:
+    """Try practices again that have failed: these, or all.
+
+    One whose request Ormco's lab has removed asks for the connection again.
+    """
     with reporting(as_json=False):
-        click.echo(f"{_with_queue(lambda queue: queue.retry())} practices are tried again.")
+        count = _with_queue(lambda queue: queue.retry(practices or None))
+        click.echo(f"{count} practices are tried again.")
 
 
 @fleet.command()
@@ -351,9 +373,13 @@ def reseal() -> None:
         click.echo(f"{count} secrets are sealed with the first key.")
 
 
-def _with_queue(do: Callable[[FleetQueue], Awaitable[T]], *, rate: float = 10.0) -> T:
+def _with_queue(
+    do: Callable[[FleetQueue], Awaitable[T]], *, rate: float = 10.0, checked: bool = True
+) -> T:
     async def inside() -> T:
         async with _queue(rate) as queue:
+            if checked:
+                await queue.database.check()
             return await do(queue)
 
     return asyncio.run(inside())
@@ -361,18 +387,18 @@ def _with_queue(do: Callable[[FleetQueue], Awaitable[T]], *, rate: float = 10.0)
 
 @asynccontextmanager
 async def _queue(rate: float) -> AsyncGenerator[FleetQueue]:
-    from ormco_trios.fleet.vault import Vault
-
     conninfo = needed_setting(os.environ, "FLEET_DATABASE", "where the fleet's PostgreSQL is")
-    vault = Vault.from_env()
-    from ormco_trios.fleet.postgres import (
-        FleetDatabase,
-        PostgresPacer,
-        PostgresPractices,
-        PostgresTokenStore,
-    )
-    from ormco_trios.fleet.queue import FleetQueue
+    with _the_extra():
+        from ormco_trios.fleet.postgres import (
+            FleetDatabase,
+            PostgresPacer,
+            PostgresPractices,
+            PostgresTokenStore,
+        )
+        from ormco_trios.fleet.queue import FleetQueue
+        from ormco_trios.fleet.vault import Vault
 
+    vault = Vault.from_env()
     async with FleetDatabase(conninfo, vault) as database:
         practices = PostgresPractices(database)
         opener = _opener(PostgresTokenStore(database), PostgresPacer(database, rate, burst=5))
@@ -382,6 +408,18 @@ async def _queue(rate: float) -> AsyncGenerator[FleetQueue]:
 
         async with FleetQueue(database, open_practice) as queue:
             yield queue
+
+
+@contextmanager
+def _the_extra() -> Generator[None]:
+    """Say what to install where the packages of the extra are missing."""
+    try:
+        yield
+    except ImportError:
+        raise ConfigurationError(
+            "The packages for many machines are not installed.",
+            advice="pip install 'ormco-trios[cli,fleet]'",
+        ) from None
 
 
 # --- shared ---------------------------------------------------------------------------------------
@@ -400,9 +438,8 @@ def _opener(
 
 def _finish(status: FleetStatus, report: Path | None, as_json: bool) -> NoReturn:
     if report is not None:
-        # It holds links that are for one practice each.
-        report.touch(mode=0o600)
-        report.write_text(status.to_html(), encoding="utf-8")
+        # It holds links that are for one practice each, so only its owner can read it.
+        replace_file(report, status.to_html().encode())
     if as_json:
         print(status.model_dump_json(indent=2))
     else:

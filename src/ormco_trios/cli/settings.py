@@ -275,6 +275,6 @@ def needed_setting(source: Mapping[str, str], name: str, meaning: str) -> str:
     if not value:
         raise ConfigurationError(
             f"The environment variable ORMCO_TRIOS_{name} ({meaning}) is not set.",
-            advice="Set it, or try everything without any account: add --sandbox.",
+            advice="Set it; `ormco-trios connect --sandbox` tries everything without any account.",
         )
     return value

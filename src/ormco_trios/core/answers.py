@@ -77,7 +77,7 @@ def retry_after(answer: Answer, *, now: datetime | None = None) -> float | None:
     if value is None:
         return None
     if value.strip().isdecimal():
-        return float(value)
+        return min(float(value), _LONGEST_DELAY)
     from email.utils import parsedate_to_datetime
 
     try:
@@ -89,6 +89,9 @@ def retry_after(answer: Answer, *, now: datetime | None = None) -> float | None:
     except (KeyError, ValueError, TypeError):
         return None
 
+
+_LONGEST_DELAY = 1e9
+"""Seconds, since a calendar cannot hold every number."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 

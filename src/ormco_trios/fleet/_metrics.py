@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from importlib.util import find_spec
 
 from ormco_trios.fleet.standing import Stage
 
@@ -12,9 +11,10 @@ from ormco_trios.fleet.standing import Stage
 @functools.cache
 def counter() -> Callable[[str], None]:
     """What counts a round; one for the process."""
-    if find_spec("opentelemetry") is None:
+    try:
+        from opentelemetry import metrics
+    except ImportError:
         return lambda _: None
-    from opentelemetry import metrics
 
     rounds = metrics.get_meter("ormco_trios").create_counter(
         "ormco_trios.fleet.rounds",

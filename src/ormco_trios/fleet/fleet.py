@@ -90,8 +90,9 @@ class Fleet(Closing, Shielded, Generic[P]):
             self._running.close()
 
     def status(self) -> FleetStatus:
-        """Where all of them stand."""
-        return FleetStatus.of(self._records, now=self._clock.now())
+        """Where all of them stand; not those that are only in the records."""
+        known = (each for each in self._records if each.practice in self._practices)
+        return FleetStatus.of(known, now=self._clock.now())
 
     def authorized(self, practice: str, pasted: str) -> None:
         """Take the address that the practice's person was redirected to.
@@ -104,16 +105,15 @@ class Fleet(Closing, Shielded, Generic[P]):
             PasteError: There is no usable code in it; the link stays good, paste again.
             ConsentDenied: The person chose *Cancel*.
             CodeRefused: The code was not taken; the next round has a fresh link.
-            AuthorizationNeeded: The practice was not asked for an authorization.
+            AuthorizationNeeded: The practice was not asked for an authorization, or has answered
+                already; nothing was sent.
         """
-        standing = self._records.load(practice)
+        asked = self._records.change(practice, lambda it: it.claimed(self._clock.now()))
         try:
-            take_authorization(standing, pasted, self._opening(practice))
+            take_authorization(asked, pasted, self._opening(practice))
         finally:
             del pasted
-            # What the run has saved meanwhile is newer, but it does not know of this.
-            latest = self._records.load(practice)
-            self._records.announce(latest.due_at(self._clock.now(), progress=standing.progress))
+            self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
 
     def retry(self, practices: Iterable[str] | None = None) -> int:
         """Let failed practices be tried again, these or all; how many there were.
@@ -127,14 +127,14 @@ class Fleet(Closing, Shielded, Generic[P]):
             if standing.stage is Stage.FAILED and (wanted is None or standing.practice in wanted)
         ]
         for standing in failed:
-            self._records.announce(standing.due_at(self._clock.now()))
+            self._records.change(standing.practice, lambda it: it.due_at(self._clock.now()))
         return len(failed)
 
     def _round(self, practice: str, lane: Lane) -> Standing:
         standing = self._records.load(practice)
         after = do_round(standing, self._opening(practice), lane=lane, clock=self._clock)
-        self._records.save(after)
-        return after
+        # An answer that came meanwhile counts for more than what a round saw before it.
+        return after if self._records.save(after) else self._records.load(practice)
 
     def _opening(self, practice: str) -> Callable[[], Onboarding]:
         def open_practice() -> Onboarding:

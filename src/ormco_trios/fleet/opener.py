@@ -37,7 +37,8 @@ class PracticeOpener(Shielded):
         environment: Which hosts; by default `Environment.from_env`.  Give it a pacer, and all
             practices together keep to its rate.
         client_id: Of the application that every practice signs in with.
-        store: Where all their tokens are, by the practices' ids.
+        store: Where all their tokens are: by environment, application, and the practice's id and
+            portal user.
         server: The application's dialect; the classic one by default.
         schedule: When to look for an approval.
         timeout: Limits of one attempt, in seconds.
@@ -84,7 +85,7 @@ class PracticeOpener(Shielded):
             client_secret=self._client_secret,
             redirect_uri=self._redirect_uri,
             store=self._store,
-            account=practice.id,
+            account=f"{self._common['environment'].name}:{self._client_id}:{practice.account}",
             server=self._server,
             **self._common,
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, LiteralString, Self
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from ormco_trios.core.clock import Clock
@@ -33,11 +34,15 @@ class FleetDatabase(Shielded):
         vault: Seals everything that must not be readable in a dump.
         connections: Most connections besides the one for locks.
         timeout: Seconds to wait for the database when it is opened.
+
+    Raises:
+        ConfigurationError: It is no connection string.
     """
 
     def __init__(
         self, conninfo: str, vault: Vault, *, connections: int = 8, timeout: float = 10.0
     ) -> None:
+        _check(conninfo)
         self.conninfo = conninfo
         self.vault = vault
         self._timeout = timeout
@@ -85,10 +90,16 @@ class FleetDatabase(Shielded):
         ):
             await cursor.executemany(query, values)
 
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncGenerator[AsyncConnection[Row]]:
+        """A transaction beside which nobody else has one of this name; waits for its turn."""
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (name,))
+            yield connection
+
     async def migrate(self) -> int:
         """Bring the tables to this version's form, whoever else does so too; the version."""
-        async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute("select pg_advisory_xact_lock(hashtext('ormco_trios_schema'))")
+        async with self.alone("ormco_trios_schema") as connection:
             await connection.execute(schema.VERSION_TABLE)
             found = await (
                 await connection.execute("select version from ormco_trios_schema")
@@ -135,6 +146,20 @@ class FleetDatabase(Shielded):
                 # What has changed meanwhile is sealed with the first key as it is.
                 count += await self.execute(write, (again, owner, sealed))
         return count
+
+
+def _check(conninfo: str) -> None:
+    """Find out here what libpq would quote in its messages, the password with it."""
+    try:
+        host = str(conninfo_to_dict(conninfo).get("host", ""))
+    except ProgrammingError:
+        host = "@"
+    if "@" in host:
+        raise ConfigurationError(
+            "The address of the fleet's database is not a connection string.",
+            advice="It looks like postgresql://user:password@host/name; in a password, % is "
+            "written %25, @ %40, : %3A and / %2F.",
+        )
 
 
 _SEALED: dict[str, tuple[LiteralString, LiteralString]] = {
@@ -275,7 +300,7 @@ class PostgresPacer:
         return self._spacing.wait(rows[0][0] - seconds, now)
 
 
-_COLUMNS: LiteralString = "practice, stage, since, due, rounds, problem, progress"
+_COLUMNS: LiteralString = "practice, stage, since, due, rounds, problem, progress, version"
 
 
 class PostgresRecords:
@@ -290,7 +315,7 @@ class PostgresRecords:
         return bool(
             await self._database.execute(
                 f"insert into ormco_trios_standing ({_COLUMNS}, priority) "  # noqa: S608
-                "values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+                "values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
                 values,
             )
         )
@@ -310,14 +335,31 @@ class PostgresRecords:
             raise LookupError("this practice is not enrolled")
         return self._standing(rows[0]), rows[0][-1]
 
-    async def save(self, standing: Standing) -> None:
-        """Replace what was known; a practice that has been dropped meanwhile stays dropped."""
+    async def save(self, standing: Standing) -> bool:
+        """Replace what it was made of; False if somebody has written something else meanwhile."""
         practice, *values = self._row(standing)
-        await self._database.execute(
+        found = await self._database.execute(
             "update ormco_trios_standing set stage = %s, since = %s, due = %s, rounds = %s, "
-            "problem = %s, progress = %s where practice = %s",
-            (*values, practice),
+            "problem = %s, progress = %s, version = %s where practice = %s and version = %s",
+            (*values, practice, standing.version - 1),
         )
+        return found > 0
+
+    async def change(
+        self, practice: str, how: Callable[[Standing], Standing]
+    ) -> tuple[Standing, int]:
+        """Replace it by what ``how`` makes of it.
+
+        Returns:
+            What it was before, and its priority.
+
+        Raises:
+            LookupError: It is not enrolled.
+        """
+        while True:
+            before, priority = await self.load(practice)
+            if await self.save(how(before)):
+                return before, priority
 
     async def all(self) -> list[Standing]:
         """All of them, in the order of their ids."""
@@ -326,13 +368,13 @@ class PostgresRecords:
         )
         return [self._standing(row) for row in rows]
 
-    async def failed(self) -> list[Standing]:
-        """Those that somebody has to decide about."""
+    async def failed(self) -> list[str]:
+        """The ids of those that somebody has to decide about."""
         rows = await self._database.rows(
-            f"select {_COLUMNS} from ormco_trios_standing where stage = %s",  # noqa: S608
+            "select practice from ormco_trios_standing where stage = %s order by practice",
             (Stage.FAILED.value,),
         )
-        return [self._standing(row) for row in rows]
+        return [row[0] for row in rows]
 
     async def overdue(self, moment: datetime, *, limit: int = 500) -> list[tuple[str, int]]:
         """Practices that should have been looked at by ``moment``, with their priorities."""
@@ -353,10 +395,11 @@ class PostgresRecords:
             standing.rounds,
             standing.problem,
             self._database.vault.seal(owner, standing.progress.to_json()),
+            standing.version,
         )
 
     def _standing(self, row: Row) -> Standing:
-        practice, stage, since, due, rounds, problem, progress = row[:7]
+        practice, stage, since, due, rounds, problem, progress, version = row[:8]
         opened = self._database.vault.open(f"standing/{practice}", progress)
         return Standing(
             practice=practice,
@@ -366,6 +409,7 @@ class PostgresRecords:
             rounds=rounds,
             problem=problem,
             progress=Progress.from_json(opened),
+            version=version,
         )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -13,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.shield import shielded
 
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -50,6 +53,16 @@ class FleetPractice(BaseModel):
     portal_username: str = Field(min_length=1, repr=False)
     portal_password: SecretStr = Field(min_length=1)
 
+    @property
+    def account(self) -> str:
+        """What its tokens are kept under, besides the application and the environment.
+
+        Two portal users are two practices, also if two lists give both the same id: neither may
+        go on with the other's sign-in.
+        """
+        who = hashlib.sha256(f"{self.id}\0{self.portal_username}".encode()).hexdigest()
+        return f"{self.id}:{who[:16]}"
+
     def to_json(self) -> str:
         """Everything, the password included: for a store that is encrypted, never for a log."""
         return json.dumps(
@@ -62,6 +75,13 @@ class FleetPractice(BaseModel):
         )
 
 
+_COLUMNS = (
+    "Each line has an id, a region (europe, north_america, asia_pacific or none), a "
+    "portal_username and a portal_password; a CSV file begins with these names."
+)
+
+
+@shielded
 def read_practices(path: str | Path) -> dict[str, FleetPractice]:
     """The practices in a file, by their ids.
 
@@ -81,8 +101,11 @@ def read_practices(path: str | Path) -> dict[str, FleetPractice]:
             f"The list of practices cannot be read ({type(error).__name__}).",
             advice="It has to be a text file in UTF-8.",
         ) from None
-    rows = _json_lines(text) if path.suffix in {".jsonl", ".ndjson"} else _csv(text)
-    return {practice.id: practice for practice in _checked(rows)}
+    rows = _json_lines(text) if path.suffix.lower() in {".jsonl", ".ndjson"} else _csv(text)
+    practices = {practice.id: practice for practice in _checked(rows)}
+    if not practices:
+        raise ConfigurationError("There is no practice in the list.", advice=_COLUMNS)
+    return practices
 
 
 def _checked(rows: Iterable[tuple[int, Any]]) -> Iterator[FleetPractice]:
@@ -90,7 +113,7 @@ def _checked(rows: Iterable[tuple[int, Any]]) -> Iterator[FleetPractice]:
     for line, row in rows:
         practice, problem = _practice(row)
         if practice is None:
-            raise ConfigurationError(f"Line {line} is not a practice: {problem}.")
+            raise ConfigurationError(f"Line {line} is not a practice: {problem}.", advice=_COLUMNS)
         if practice.id in lines:
             raise ConfigurationError(
                 f"Line {line} has the id of line {lines[practice.id]}.",
@@ -110,28 +133,35 @@ def _practice(row: object) -> tuple[FleetPractice | None, str]:
 
 
 def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    heading = text.partition("\n")[0]
+    heading = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=heading.count)
-    reader = csv.DictReader(text.splitlines(), delimiter=delimiter, strict=True)
+    # With newline="", since a password may hold what other lines end with.
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
+        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
         for row in reader:
             cells: dict[str | None, Any] = {**row}
+            if not any(cells.values()):
+                continue  # as spreadsheets leave them behind
             if None in cells or None in cells.values():
                 raise ConfigurationError(
                     f"Line {reader.line_num} does not have as many cells as the heading."
                 )
-            yield reader.line_num, {str(name).strip(): cell for name, cell in row.items() if cell}
+            for name in ("id", "region", "portal_username"):
+                if name in row:
+                    row[name] = row[name].strip()
+            yield reader.line_num, {name: cell for name, cell in row.items() if cell}
     except csv.Error:
         raise ConfigurationError(f"Line {reader.line_num} is not CSV.") from None
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             row: Any = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
             raise ConfigurationError(f"Line {number} is not a JSON object.")

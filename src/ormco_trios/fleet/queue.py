@@ -8,13 +8,14 @@ even a worker that was taken for dead does one at the same time as another.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Self
 
 from procrastinate import App, PsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Status
+from psycopg.errors import ForeignKeyViolation
 
 from ormco_trios.core._lanes import AsyncLane
 from ormco_trios.core.clock import Clock
@@ -32,8 +33,11 @@ QUEUE = "ormco-trios"
 ADVANCE = "ormco_trios.advance"
 SWEEP = "ormco_trios.sweep"
 
-BUSY = 5.0
-"""Seconds until a round is tried again that somebody else was doing, or after a pause."""
+BUSY = timedelta(seconds=5)
+"""Until a round is tried again that somebody else was doing."""
+
+PAUSED = timedelta(minutes=1)
+"""Until it is looked again whether the fleet is still paused."""
 
 GRACE = timedelta(minutes=5)
 """How late a round may be before the sweep takes its job for lost."""
@@ -109,24 +113,32 @@ class FleetQueue(Shielded):
             PasteError: There is no usable code in it; the link stays good, paste again.
             ConsentDenied: The person chose *Cancel*.
             CodeRefused: The code was not taken; the next round has a fresh link.
-            AuthorizationNeeded: The practice was not asked for an authorization.
+            AuthorizationNeeded: The practice was not asked for an authorization, or has answered
+                already; nothing was sent.
         """
-        standing, _ = await self._records.load(practice)
+        asked, priority = await self._records.change(
+            practice, lambda it: it.claimed(self._clock.now())
+        )
         try:
-            await take_authorization_async(standing, pasted, lambda: self._open(practice))
+            await take_authorization_async(asked, pasted, lambda: self._open(practice))
         finally:
             del pasted
-            latest, priority = await self._records.load(practice)
-            now = self._clock.now()
-            await self._records.save(latest.due_at(now, progress=standing.progress))
-            await self._wake(practice, priority)
+            await self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
+            if asked.progress.pending is None:  # it was used
+                await self._wake(practice, priority)
 
-    async def retry(self) -> int:
-        """Let failed practices be tried again; how many there were."""
-        failed = await self._records.failed()
-        for standing in failed:
-            await self._records.save(standing.due_at(self._clock.now()))
-            await self._wake(standing.practice, 0)
+    async def retry(self, practices: Iterable[str] | None = None) -> int:
+        """Let failed practices be tried again, these or all; how many there were.
+
+        A practice whose request Ormco's lab has removed asks for the connection again.
+        """
+        wanted = None if practices is None else set(practices)
+        failed = [each for each in await self._records.failed() if wanted is None or each in wanted]
+        for practice in failed:
+            _, priority = await self._records.change(
+                practice, lambda it: it.due_at(self._clock.now())
+            )
+            await self._wake(practice, priority)
         return len(failed)
 
     async def pause(self) -> None:
@@ -138,6 +150,9 @@ class FleetQueue(Shielded):
     async def resume(self) -> None:
         """Go on after `pause`."""
         await self.database.execute("delete from ormco_trios_setting where name = 'paused'")
+        # The others notice by themselves within a minute.
+        for practice, priority in await self._records.overdue(self._clock.now()):
+            await self._wake(practice, priority)
 
     async def status(self) -> FleetStatus:
         """Where all of them stand."""
@@ -152,8 +167,9 @@ class FleetQueue(Shielded):
             The version of the fleet's tables.
         """
         version = await self.database.migrate()
-        if not await self._app.check_connection_async():
-            await self._app.schema_manager.apply_schema_async()
+        async with self.database.alone("ormco_trios_queue"):
+            if not await self._app.check_connection_async():
+                await self._app.schema_manager.apply_schema_async()
         return version
 
     async def work(
@@ -188,15 +204,23 @@ class FleetQueue(Shielded):
 
         task = self._app.task(name=SWEEP, queue=QUEUE, queueing_lock=SWEEP)(sweep_up)
         self._app.periodic(cron=sweep)(task)
-        await self._app.run_worker_async(
-            queues=[QUEUE],
-            concurrency=concurrency,
-            fetch_job_polling_interval=polling,
-            stalled_worker_timeout=stalled_after,
-            update_heartbeat_interval=min(10.0, stalled_after / 3),
-            delete_jobs="always",
-            install_signal_handlers=install_signal_handlers,
-        )
+        while True:
+            try:
+                await self._app.run_worker_async(
+                    queues=[QUEUE],
+                    concurrency=concurrency,
+                    fetch_job_polling_interval=polling,
+                    stalled_worker_timeout=stalled_after,
+                    update_heartbeat_interval=min(10.0, stalled_after / 3),
+                    delete_jobs="always",
+                    install_signal_handlers=install_signal_handlers,
+                )
+            except ConnectorException as error:
+                # It slept, as a suspended machine does, and was taken for dead: it is a new one.
+                if not isinstance(error.__cause__, ForeignKeyViolation):
+                    raise
+            else:
+                return
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -212,7 +236,7 @@ class FleetQueue(Shielded):
                 return
             now = self._clock.now()
             if not mine or await self._paused():
-                await self._defer(practice, now + timedelta(seconds=BUSY), priority)
+                await self._defer(practice, now + (PAUSED if mine else BUSY), priority)
                 return
             if due > now:
                 await self._defer(practice, due, priority)
@@ -224,7 +248,9 @@ class FleetQueue(Shielded):
                 )
             finally:
                 self._lanes.append(lane)
-            await self._records.save(after)
+            if not await self._records.save(after):
+                # An answer that came meanwhile counts for more than what a round saw before it.
+                after, _ = await self._records.load(practice)
         if after.due is not None:
             await self._defer(practice, after.due, priority)
 
@@ -239,13 +265,15 @@ class FleetQueue(Shielded):
                 practice = str(job.task_kwargs["practice"])
                 await self._defer(practice, self._clock.now(), job.priority)
         for practice, priority in await self._records.overdue(self._clock.now() - GRACE):
-            await self._defer(practice, self._clock.now(), priority)
+            await self._wake(practice, priority)
 
     async def _wake(self, practice: str, priority: int) -> None:
-        """Let the next round be now, whenever it was to be."""
+        """Let the next round be now, whenever it was to be; one that is due keeps its place."""
+        real = Clock().now()  # the queue's time, whatever the practices live in
         manager = self._app.job_manager
         for job in await manager.list_jobs_async(queueing_lock=practice, status="todo"):
-            if job.id is not None:
+            later = job.scheduled_at is not None and job.scheduled_at > real
+            if later and job.id is not None:
                 await manager.cancel_job_by_id_async(job.id, delete_job=True)
         await self._defer(practice, self._clock.now(), priority)
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,11 @@ from ormco_trios.fleet.practices import check_id
 from ormco_trios.fleet.standing import Stage, Standing
 from ormco_trios.onboarding.outcomes import Progress
 
-_ENROLL = "insert or ignore into standing values (?, ?, ?, ?, ?, ?, ?)"
-_SAVE = "insert or replace into standing values (?, ?, ?, ?, ?, ?, ?)"
+_ENROLL = "insert or ignore into standing values (?, ?, ?, ?, ?, ?, ?, ?)"
+_SAVE = """
+update standing set stage = ?, since = ?, due = ?, rounds = ?, problem = ?, progress = ?,
+    version = ? where practice = ? and version = ?
+"""
 _LOAD = "select * from standing where practice = ?"
 _ALL = "select * from standing order by practice"
 
@@ -29,7 +32,8 @@ create table if not exists standing (
     due real,
     rounds integer not null,
     problem text,
-    progress text not null
+    progress text not null,
+    version integer not null default 0
 ) without rowid
 """
 
@@ -46,9 +50,16 @@ class FleetRecords:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        with contextlib.suppress(FileExistsError):
+        try:
             # Made here, so that nobody else can ever open it; SQLite's own files take its mode.
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise ConfigurationError(
+                f"The fleet's record cannot be made ({type(error).__name__}).",
+                advice="Name a file in a folder that exists and that you can write to.",
+            ) from None
         self._lock = threading.Lock()
         self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
@@ -56,6 +67,12 @@ class FleetRecords:
             # A killed process loses nothing; a power cut the last rounds, which are looked at anew.
             self._database.execute("pragma synchronous = normal")
             self._database.execute(_SCHEMA)
+        except sqlite3.OperationalError:
+            self._database.close()
+            raise ConfigurationError(
+                "The fleet's record cannot be opened: it is in use, or cannot be written.",
+                advice="Wait for whatever uses it, and check who may write to its folder.",
+            ) from None
         except sqlite3.DatabaseError:
             self._database.close()
             raise ConfigurationError(
@@ -86,18 +103,27 @@ class FleetRecords:
             raise LookupError("this practice is not enrolled")
         return _standing(row)
 
-    def save(self, standing: Standing) -> None:
-        """Replace what was known."""
+    def save(self, standing: Standing) -> bool:
+        """Replace what it was made of; False if somebody has written something else meanwhile."""
+        practice, *values = _row(standing)
         with self._lock:
-            self._database.execute(
-                _SAVE,
-                _row(standing),
-            )
+            found = self._database.execute(_SAVE, (*values, practice, standing.version - 1))
+        return found.rowcount > 0
 
-    def announce(self, standing: Standing) -> None:
-        """As `save`, for what a run that is under way has to notice."""
-        self.save(standing)
-        self._announced = True
+    def change(self, practice: str, how: Callable[[Standing], Standing]) -> Standing:
+        """Replace it by what ``how`` makes of it, which a run that is under way notices.
+
+        Returns:
+            What it was before.
+
+        Raises:
+            LookupError: The practice is not enrolled.
+        """
+        while True:
+            before = self.load(practice)
+            if self.save(how(before)):
+                self._announced = True
+                return before
 
     def __iter__(self) -> Iterator[Standing]:
         """All of them, in the order of their ids."""
@@ -157,11 +183,12 @@ def _row(standing: Standing) -> tuple[Any, ...]:
         standing.rounds,
         standing.problem,
         standing.progress.to_json(),
+        standing.version,
     )
 
 
 def _standing(row: tuple[Any, ...]) -> Standing:
-    practice, stage, since, due, rounds, problem, progress = row
+    practice, stage, since, due, rounds, problem, progress, version = row
     return Standing(
         practice=practice,
         stage=Stage(stage),
@@ -169,5 +196,14 @@ def _standing(row: tuple[Any, ...]) -> Standing:
         due=None if due is None else datetime.fromtimestamp(due, UTC),
         rounds=rounds,
         problem=problem,
-        progress=Progress.from_json(progress),
+        progress=_progress(progress),
+        version=version,
     )
+
+
+def _progress(text: str) -> Progress:
+    """What was remembered; nothing if it cannot be read, which does no harm."""
+    try:
+        return Progress.from_json(text)
+    except ConfigurationError:
+        return Progress()

@@ -30,6 +30,7 @@ STEPS: tuple[LiteralString, ...] = (
     create table ormco_trios_turn (host text primary key, turn double precision not null);
     create table ormco_trios_setting (name text primary key, value text not null);
     """,
+    "alter table ormco_trios_standing add column version integer not null default 0",
 )
 """Step ``n`` leads to version ``n + 1``; a step that has been released is never edited."""
 

@@ -13,7 +13,7 @@ from ormco_trios.communicate.approval import (
     hint_in,
     random_jitter,
 )
-from ormco_trios.core.errors import OrmcoTriosError, TokenNotSaved
+from ormco_trios.core.errors import AuthorizationNeeded, OrmcoTriosError, TokenNotSaved
 from ormco_trios.onboarding.checklist import Actor
 from ormco_trios.onboarding.outcomes import (
     Connected,
@@ -81,6 +81,7 @@ class Standing:
         rounds: Rounds so far.
         problem: Why it failed, in words for people.
         progress: For the next round; holds secrets.
+        version: How often it was written: what was made of an older one is not kept.
     """
 
     practice: str
@@ -90,6 +91,7 @@ class Standing:
     rounds: int = 0
     problem: str | None = None
     progress: Progress = field(default_factory=Progress, repr=False)
+    version: int = 0
 
     @classmethod
     def enrolled(cls, practice: str, now: datetime) -> Standing:
@@ -115,9 +117,29 @@ class Standing:
         pending = self.progress.pending
         return None if self.link is None or pending is None else pending[0]
 
-    def due_at(self, moment: datetime, *, progress: Progress | None = None) -> Standing:
+    def due_at(self, moment: datetime) -> Standing:
         """The same, to be looked at again at ``moment``."""
-        return replace(self, due=moment, progress=progress or self.progress)
+        return replace(self, due=moment, version=self.version + 1)
+
+    def claimed(self, now: datetime) -> Standing:
+        """While somebody uses what the person came back with: nobody else has the link.
+
+        Raises:
+            AuthorizationNeeded: The practice was not asked, or has answered already.
+        """
+        if self.link is None:
+            raise AuthorizationNeeded(
+                "This practice was not asked for an authorization, or has answered already.",
+                advice="See where it stands; if it needs one, it is given a fresh link.",
+            )
+        # If whoever uses it dies, there is a fresh link after this time.
+        return replace(self.due_at(now + _TO_USE_IT), progress=replace(self.progress, pending=None))
+
+    def answered(self, asked: Standing, now: datetime) -> Standing:
+        """After the answer to the link of ``asked``, which is still good if it was not used."""
+        unused = asked.progress.pending is not None
+        due = asked.due if unused and asked.due is not None else now
+        return replace(self.due_at(due), progress=asked.progress)
 
     def after(
         self,
@@ -151,6 +173,7 @@ class Standing:
         if isinstance(answer, Waiting):
             due = answer.until
         elif stage in _LOOKED_AT_AGAIN:
+            hint = None if hint is None else min(hint, _LONGEST_HINT)
             pause = schedule.next((now - since).total_seconds(), hint, jitter())
             due = now + timedelta(seconds=pause)
         return Standing(
@@ -161,7 +184,12 @@ class Standing:
             rounds=self.rounds + 1,
             problem=problem,
             progress=self.progress,
+            version=self.version + 1,
         )
 
+
+_TO_USE_IT = timedelta(minutes=1)
+_LONGEST_HINT = 86_400.0
+"""Seconds: whatever a service asks for, a practice is looked at once a day."""
 
 _LOOKED_AT_AGAIN = frozenset({Stage.UNREACHABLE, Stage.NEEDS_AUTHORIZATION})
