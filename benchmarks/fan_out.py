@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import sys
 
 import httpx
 from harness import AsyncWork, account, compare, table, versions, without_proxies
@@ -25,7 +26,12 @@ async def work_off(work: AsyncWork, at_once: int) -> None:
         for _ in left:
             await work()
 
-    await asyncio.gather(*(one_after_another() for _ in range(at_once)))
+    try:
+        # A peer was seen to wait for ever for an answer that had come; what counts is CPU time.
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(one_after_another() for _ in range(at_once)))
+    except TimeoutError:
+        print(f"not all calls of {work} ended", file=sys.stderr)
 
 
 def ours_over(client: httpx.AsyncClient, base: str) -> AsyncWork:

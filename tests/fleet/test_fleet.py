@@ -275,6 +275,24 @@ def test_a_late_answer_moves_no_practice_that_has_failed(stand: Stand) -> None:
     assert stand.sandbox.journal.count("connections.request") == 5
 
 
+def test_an_outage_takes_no_link_back(stand: Stand) -> None:
+    """The person opens it meanwhile, and what they bring counts."""
+    with stand.fleet() as fleet:
+        until_only_people_can(fleet)
+        link = stand.records.load("p0").link
+        assert link is not None
+        stand.records.change(
+            "p0", lambda it: replace(it.due_at(stand.sandbox.clock.now()), stage=Stage.UNREACHABLE)
+        )
+        address = stand.sandbox.authorize(link, email=stand.doctors["p0"].email)
+        fleet.authorized("p0", address)
+        assert stand.sandbox.journal.count("oauth.token") == 1
+        for standing in fleet.run():
+            if standing.link is not None:
+                stand.authorize(fleet, standing)
+        assert fleet.status().stages[Stage.CONNECTED] == 5
+
+
 def test_what_came_during_a_round_counts_for_more(stand: Stand) -> None:
     elsewhere = None
 

@@ -127,19 +127,23 @@ class Standing:
         Raises:
             AuthorizationNeeded: The practice was not asked, or has answered already.
         """
-        if self.link is None:
+        # Whatever its last round met, such as an outage, a link that is out is good.
+        if self.progress.pending is None:
             raise AuthorizationNeeded(
                 "This practice was not asked for an authorization, or has answered already.",
                 advice="See where it stands; if it needs one, it is given a fresh link.",
             )
         # If whoever uses it dies, there is a fresh link after this time.
-        return replace(self.due_at(now + _TO_USE_IT), progress=replace(self.progress, pending=None))
+        due = None if self.due is None else now + _TO_USE_IT
+        unasked = replace(self.progress, pending=None)
+        return replace(self, due=due, progress=unasked, version=self.version + 1)
 
     def answered(self, asked: Standing, now: datetime) -> Standing:
         """After the answer to the link of ``asked``, which is still good if it was not used."""
-        unused = asked.progress.pending is not None
-        due = asked.due if unused and asked.due is not None else now
-        return replace(self.due_at(due), progress=asked.progress)
+        due = asked.due if asked.progress.pending is not None else now
+        if self.due is None:
+            due = None  # it has failed, and somebody has to decide
+        return replace(self, due=due, progress=asked.progress, version=self.version + 1)
 
     def after(
         self,
