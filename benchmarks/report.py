@@ -52,7 +52,8 @@ Relative to one `httpx.AsyncClient` with as many in flight.
 httpx's pool looks at all of its connections on each request. The asynchronous clients use up to 32
 pools of one connection each instead, and always one that is free. A client that is given is used
 as it is: `http_client=HttpxAiohttpClient()`, from the extra `aiohttp`, takes the requests over
-aiohttp's sockets and parser, which are written in C.
+aiohttp's sockets and parser, which are written in C. githubkit makes a client, and with it a TLS
+context, for each call outside a `with` block of its own.
 
 ## Imports
 
