@@ -99,5 +99,5 @@ def test_an_error_takes_no_local_variable_of_the_flow_along(runner: Any) -> None
     ours = [frame for frame in trace.stack if "/ormco_trios/" in frame.filename]
     held = [frame.name for frame in ours if "s3cret" in str(frame.locals)]
     # The runner's own frame is the one that still ran: its caller's shield empties it.
-    assert set(held) <= {"run"}
-    assert any(frame.name == "iterate" for frame in ours)
+    assert all("run" in name for name in held)
+    assert any("iterate" in frame.name for frame in ours)
