@@ -24,13 +24,20 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 VERSIONS = nox.project.python_versions(PYPROJECT)
 
 
-def install(session: nox.Session, *groups: str, project: str | None = None) -> None:
+def install(
+    session: nox.Session,
+    *groups: str,
+    project: str | None = None,
+    constraints: Path | None = None,
+) -> None:
     """Install dependency groups, and the project with the extras that ``project`` names."""
     needed: list[str] = []
     for group in groups:
         needed += nox.project.dependency_groups(PYPROJECT, group)
     if project is not None:
         needed += ["--editable", project]
+    if constraints is not None:
+        needed += ["--constraint", str(constraints)]
     session.install("--quiet", *needed)
 
 
@@ -113,11 +120,13 @@ def mutation(session: nox.Session) -> None:
 @nox.session
 def lowest(session: nox.Session) -> None:
     """The tests with the lowest version of each dependency that pyproject.toml allows."""
-    install(session, "tests", project=".[all]")
     extras = PYPROJECT["project"]["optional-dependencies"]
     direct = [*PYPROJECT["project"]["dependencies"], *(d for e in extras.values() for d in e)]
-    bounds = [re.match(r"([\w-]+(?:\[[\w,]+\])?)>=([\w.]+)", each) for each in direct]
-    session.install("--quiet", *(f"{bound[1]}=={bound[2]}" for bound in bounds if bound))
+    bounds = [re.match(r"([\w-]+)(?:\[[\w,]+\])?>=([\w.]+)", each) for each in direct]
+    # From the beginning, so that pip finds versions of the tools that go with them.
+    constraints = Path(session.create_tmp(), "lowest.txt")
+    constraints.write_text("\n".join(f"{found[1]}=={found[2]}" for found in bounds if found))
+    install(session, "tests", project=".[all]", constraints=constraints)
     session.run("python", "-m", "pip", "check")
     session.run("pytest", *(session.posargs or ["-n", "auto"]))
 

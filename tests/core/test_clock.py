@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -21,6 +21,15 @@ def test_sleeping_moves_a_manual_clock() -> None:
     assert (clock.time() - before, clock.monotonic()) == (86_400, 86_400)
     with pytest.raises(ValueError, match="only advances"):
         clock.advance(-1)
+
+
+def test_it_advances_to_a_moment() -> None:
+    clock = ManualClock()
+    before = clock.monotonic()
+    moment = clock.now() + timedelta(hours=3)
+    clock.advance_to(moment)
+    assert clock.now() == moment
+    assert clock.monotonic() - before == 3 * 3600
 
 
 def test_a_thousand_sleepers_wake_in_order_and_at_their_moment() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 
 import pytest
@@ -118,6 +119,14 @@ def test_a_name_without_a_dot_before_it_is_one_host() -> None:
 def test_only_https_or_this_machine(url: str) -> None:
     with pytest.raises(errors.ConfigurationError):
         Environment.sandbox(url)
+
+
+def test_every_address_is_looked_at() -> None:
+    """Also behind one that may be http, since it is on this machine."""
+    sandbox = Environment.sandbox("http://127.0.0.1:9")
+    for field in ("metadata", "auth_classic", "auth_account", "ormcodigital"):
+        with pytest.raises(errors.ConfigurationError):
+            dataclasses.replace(sandbox, **{field: "http://users.example"})  # type: ignore[arg-type] # a name of a str
 
 
 def test_from_env() -> None:

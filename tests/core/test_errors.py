@@ -53,6 +53,7 @@ def test_the_drawing_shows_every_class_below_its_parent() -> None:
 def test_it_leads_with_the_advice_and_pickles(cls: type[errors.OrmcoTriosError]) -> None:
     error = make(cls)
     assert str(error) == f"{cls.advice} (Something happened.)"
+    assert error.args == ("Something happened.",)
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy), vars(copy)) == (cls, str(error), vars(error))
     for name, value in extras(cls).items():

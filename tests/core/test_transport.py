@@ -172,6 +172,15 @@ def test_a_lane_keeps_a_connection_to_each_of_its_servers(both: Any) -> None:
     both.run(lane.aclose if both.is_async else lane.close)
 
 
+def test_who_opens_lanes(both: Any) -> None:
+    kind: Any = AsyncHttpxTransport if both.is_async else HttpxTransport
+    lane = kind().open_lane("httpx")
+    assert type(lane) is kind
+    assert lane._lane == "httpx"
+    own: Any = object()
+    assert kind(own).open_lane is None, "a client that was given is used itself"
+
+
 def test_a_client_without_a_lane_has_one_pool_for_all() -> None:
     own: Any = HttpxTransport()
     assert own._transport("https://a.example/") is own._transport("https://b.example/")
