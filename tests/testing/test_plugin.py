@@ -247,6 +247,8 @@ def test_alone(sandbox_world):
             communicate.users.get(who.email)
         communicate.users.get(who.email)
         assert world.journal.count("users.get") == MINE + 2
+        communicate.close()
+        oauth.close()
 """
 
 
