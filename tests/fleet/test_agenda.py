@@ -71,7 +71,7 @@ class Agenda(RuleBasedStateMachine):
             self.taken.remove(job)
             due = None if after is None else self.clock.now() + timedelta(seconds=after)
             before = self.records.load(job)
-            standing = replace(before, stage=Stage.WAITING, due=due, version=before.version + 1)
+            standing = replace(before, stage=Stage.WAITING, due=due)
             assert self.records.save(standing)
             assert list(self.agenda.settle(job, standing)) == [standing]
             if after is not None:

@@ -376,6 +376,20 @@ def test_who_has_left_the_list_is_not_waited_for(stand: Stand) -> None:
         assert fleet.status().total == 4
 
 
+def test_a_record_of_before_there_were_versions(stand: Stand) -> None:
+    with stand.fleet() as fleet:
+        until_only_people_can(fleet)
+    database = sqlite3.connect(stand.path)
+    with database:
+        database.execute("alter table standing drop column version")
+    database.close()
+    with stand.fleet() as fleet:
+        assert fleet.status().waits_for_people_only
+        stand.authorize(fleet, stand.records.load("p0"))
+        with pytest.raises(errors.AuthorizationNeeded):
+            fleet.authorized("p0", "https://example.com/?code=abc")
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(errors.ConfigurationError, match=r"cannot be made \(FileNotFoundError\)"):
         FleetRecords(tmp_path / "missing" / "fleet.db")

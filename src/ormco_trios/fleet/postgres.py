@@ -337,11 +337,12 @@ class PostgresRecords:
 
     async def save(self, standing: Standing) -> bool:
         """Replace what it was made of; False if somebody has written something else meanwhile."""
-        practice, *values = self._row(standing)
+        practice, *values, version = self._row(standing)
         found = await self._database.execute(
             "update ormco_trios_standing set stage = %s, since = %s, due = %s, rounds = %s, "
-            "problem = %s, progress = %s, version = %s where practice = %s and version = %s",
-            (*values, practice, standing.version - 1),
+            "problem = %s, progress = %s, version = version + 1 "
+            "where practice = %s and version = %s",
+            (*values, practice, version),
         )
         return found > 0
 

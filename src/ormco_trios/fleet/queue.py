@@ -150,9 +150,8 @@ class FleetQueue(Shielded):
     async def resume(self) -> None:
         """Go on after `pause`."""
         await self.database.execute("delete from ormco_trios_setting where name = 'paused'")
-        # The others notice by themselves within a minute.
-        for practice, priority in await self._records.overdue(self._clock.now()):
-            await self._wake(practice, priority)
+        # Those beyond the limit of one look notice by themselves within a minute.
+        await self._wake_overdue(self._clock.now())
 
     async def status(self) -> FleetStatus:
         """Where all of them stand."""
@@ -264,7 +263,11 @@ class FleetQueue(Shielded):
             if job.task_name == ADVANCE:
                 practice = str(job.task_kwargs["practice"])
                 await self._defer(practice, self._clock.now(), job.priority)
-        for practice, priority in await self._records.overdue(self._clock.now() - GRACE):
+        await self._wake_overdue(self._clock.now() - GRACE)
+
+    async def _wake_overdue(self, moment: datetime) -> None:
+        """Let those that should have been looked at by ``moment`` be looked at now."""
+        for practice, priority in await self._records.overdue(moment):
             await self._wake(practice, priority)
 
     async def _wake(self, practice: str, priority: int) -> None:

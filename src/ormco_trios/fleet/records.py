@@ -19,8 +19,9 @@ from ormco_trios.onboarding.outcomes import Progress
 _ENROLL = "insert or ignore into standing values (?, ?, ?, ?, ?, ?, ?, ?)"
 _SAVE = """
 update standing set stage = ?, since = ?, due = ?, rounds = ?, problem = ?, progress = ?,
-    version = ? where practice = ? and version = ?
+    version = version + 1 where practice = ? and version = ?
 """
+_ADD_VERSION = "alter table standing add column version integer not null default 0"
 _LOAD = "select * from standing where practice = ?"
 _ALL = "select * from standing order by practice"
 
@@ -67,6 +68,9 @@ class FleetRecords:
             # A killed process loses nothing; a power cut the last rounds, which are looked at anew.
             self._database.execute("pragma synchronous = normal")
             self._database.execute(_SCHEMA)
+            columns = self._database.execute("pragma table_info(standing)").fetchall()
+            if "version" not in {name for _, name, *_ in columns}:
+                self._database.execute(_ADD_VERSION)
         except sqlite3.OperationalError:
             self._database.close()
             raise ConfigurationError(
@@ -105,9 +109,9 @@ class FleetRecords:
 
     def save(self, standing: Standing) -> bool:
         """Replace what it was made of; False if somebody has written something else meanwhile."""
-        practice, *values = _row(standing)
+        practice, *values, version = _row(standing)
         with self._lock:
-            found = self._database.execute(_SAVE, (*values, practice, standing.version - 1))
+            found = self._database.execute(_SAVE, (*values, practice, version))
         return found.rowcount > 0
 
     def change(self, practice: str, how: Callable[[Standing], Standing]) -> Standing:

@@ -81,7 +81,8 @@ class Standing:
         rounds: Rounds so far.
         problem: Why it failed, in words for people.
         progress: For the next round; holds secrets.
-        version: How often it was written: what was made of an older one is not kept.
+        version: How often it had been written when it was read; what is made of an older one is
+            not kept.
     """
 
     practice: str
@@ -119,7 +120,7 @@ class Standing:
 
     def due_at(self, moment: datetime) -> Standing:
         """The same, to be looked at again at ``moment``."""
-        return replace(self, due=moment, version=self.version + 1)
+        return replace(self, due=moment)
 
     def claimed(self, now: datetime) -> Standing:
         """While somebody uses what the person came back with: nobody else has the link.
@@ -135,15 +136,14 @@ class Standing:
             )
         # If whoever uses it dies, there is a fresh link after this time.
         due = None if self.due is None else now + _TO_USE_IT
-        unasked = replace(self.progress, pending=None)
-        return replace(self, due=due, progress=unasked, version=self.version + 1)
+        return replace(self, due=due, progress=replace(self.progress, pending=None))
 
     def answered(self, asked: Standing, now: datetime) -> Standing:
         """After the answer to the link of ``asked``, which is still good if it was not used."""
         due = asked.due if asked.progress.pending is not None else now
         if self.due is None:
             due = None  # it has failed, and somebody has to decide
-        return replace(self, due=due, progress=asked.progress, version=self.version + 1)
+        return replace(self, due=due, progress=asked.progress)
 
     def after(
         self,
@@ -180,15 +180,8 @@ class Standing:
             hint = None if hint is None else min(hint, _LONGEST_HINT)
             pause = schedule.next((now - since).total_seconds(), hint, jitter())
             due = now + timedelta(seconds=pause)
-        return Standing(
-            practice=self.practice,
-            stage=stage,
-            since=since,
-            due=due,
-            rounds=self.rounds + 1,
-            problem=problem,
-            progress=self.progress,
-            version=self.version + 1,
+        return replace(
+            self, stage=stage, since=since, due=due, rounds=self.rounds + 1, problem=problem
         )
 
 
