@@ -236,7 +236,7 @@ def build(session: nox.Session) -> None:
             str(wheel.resolve()),
             external=True,
         )
-        # Without extras, every name of the face has to be there.
+        # Without extras, every name of the public API has to be there.
         session.run(
             *(str(python), "-I", "-c"),
             "import ormco_trios as o; [getattr(o, n) for n in o.__all__]; print(o.__version__)",

@@ -148,11 +148,11 @@ class Colour:
         return self._runner is not None
 
     def get(self, name: str) -> Any:
-        """The class of the face with the sync name ``name``."""
+        """The class of the public API with the sync name ``name``."""
         return getattr(ormco_trios, f"Async{name}" if self.is_async else name)
 
     def make(self, kind: str | type, *args: Any, **kwargs: Any) -> Any:
-        """An object of a class of the face, or of any given one, ready to use."""
+        """An object of a class of the public API, or of any given one, ready to use."""
         made = self.run(self.get(kind) if isinstance(kind, str) else kind, *args, **kwargs)
         self._made.append(made)
         return made

@@ -15,7 +15,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 SERVICES = {"communicate", "oauth", "ormcodigital"}
 
-# What each part may import, besides itself.  The face may import every part below it.
+# What each part may import, besides itself.  The public API may import every part below it.
 LOWER = {
     "core": set[str](),
     "communicate": {"core"},
@@ -39,7 +39,7 @@ def name_of(path: Path) -> str:
 
 
 def part_of(path: Path) -> str:
-    """The part of the house that ``path`` is in; the face is the nameless one."""
+    """The part of the house that ``path`` is in; the public API is the nameless one."""
     parts = path.relative_to(SOURCE).parts
     return parts[0] if len(parts) > 1 else ""
 
@@ -80,7 +80,7 @@ def test_imports_run_downwards(path: Path) -> None:
         if package != "ormco_trios" or target in {part, "_version"} | LOWER[part]:
             continue
         if target not in LOWER and part in {""} | ABOVE_THE_FACE:
-            continue  # a name of the face
+            continue  # a name of the public API
         wrong.append(f"{name_of(path)}:{line}: imports {name}")
     assert wrong == []
 

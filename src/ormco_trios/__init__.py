@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     from ormco_trios.onboarding.doctor import Diagnosis
     from ormco_trios.onboarding.onboarding import Onboarding
     from ormco_trios.onboarding.outcomes import Connected, NeedsAuthorization, Progress, Waiting
-    from ormco_trios.onboarding.remedies import Disconnected, Repaired
-    from ormco_trios.onboarding.remedy import Remedy
+    from ormco_trios.onboarding.repair import Disconnected, Repair, Repaired
     from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
     from ormco_trios.ormcodigital.client import OrmcoDigitalClient
     from ormco_trios.ormcodigital.models import SubmissionMethod
@@ -68,9 +67,9 @@ _HOME = {
     "Connection": "communicate.models",
     "ConnectionState": "communicate.models",
     "Diagnosis": "onboarding.doctor",
-    "Disconnected": "onboarding.remedies",
-    "Remedy": "onboarding.remedy",
-    "Repaired": "onboarding.remedies",
+    "Disconnected": "onboarding.repair",
+    "Repair": "onboarding.repair",
+    "Repaired": "onboarding.repair",
     "Environment": "core.environment",
     "FileTokenStore": "oauth.stores",
     "KeyringTokenStore": "oauth.stores",
@@ -131,7 +130,7 @@ __all__ = [
     "Progress",
     "RedirectReceiver",
     "Region",
-    "Remedy",
+    "Repair",
     "Repaired",
     "Retry",
     "SubmissionMethod",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.practices import Clients, clients, signed_in
 
-from ormco_trios import Connected, NeedsAuthorization, Remedy, errors
+from ormco_trios import Connected, NeedsAuthorization, Repair, errors
 from ormco_trios.onboarding.checklist import StepName, StepState
 from ormco_trios.sandbox import Approval, Sandbox
 
@@ -166,7 +166,7 @@ def test_a_connection_of_the_company_is_named_and_left_alone(both: Any) -> None:
         practice.run()
         assert len(sandbox.world.connections()) == 2
         repaired = practice.onboarding.repair(
-            authorize=practice.authorize, remedy=Remedy.CONNECT_AGAIN
+            authorize=practice.authorize, extent=Repair.CONNECT_AGAIN
         )
         assert "belongs to another account" in repaired.checklist[StepName.CONNECTION].evidence
         assert practice.onboarding.disconnect().complete
@@ -188,7 +188,7 @@ def test_a_code_that_is_never_taken_makes_it_revoke_the_old_access(both: Any) ->
             return pasted
 
         repaired = practice.onboarding.repair(authorize=both.callback(slow_at_first))
-        assert repaired.remedy is Remedy.AUTHORIZE_AGAIN
+        assert repaired.extent is Repair.AUTHORIZE_AGAIN
         assert asked == 7
 
 
@@ -208,32 +208,32 @@ def test_a_repair_names_the_time_without_scans(both: Any) -> None:
         assert "send them again" in str(repaired.interruption)
 
 
-@pytest.mark.parametrize("remedy", [Remedy.AUTHORIZE_AGAIN, Remedy.CONNECT_AGAIN])
-def test_more_can_be_asked_for_when_all_looks_well(both: Any, remedy: Remedy) -> None:
+@pytest.mark.parametrize("extent", [Repair.AUTHORIZE_AGAIN, Repair.CONNECT_AGAIN])
+def test_more_can_be_asked_for_when_all_looks_well(both: Any, extent: Repair) -> None:
     with Sandbox() as sandbox:
         practice = connected(both, sandbox)
         sandbox.journal.clear()
-        repaired = practice.onboarding.repair(authorize=practice.authorize, remedy=remedy)
+        repaired = practice.onboarding.repair(authorize=practice.authorize, extent=extent)
         assert repaired.broken == ()
         assert "applications.remove" in writes(sandbox)
         again = "connections.request" in writes(sandbox)
-        assert again is (remedy is Remedy.CONNECT_AGAIN)
+        assert again is (extent is Repair.CONNECT_AGAIN)
 
 
-@pytest.mark.parametrize("remedy", [Remedy.AUTHORIZE_AGAIN, Remedy.CONNECT_AGAIN])
-def test_more_can_be_asked_for_by_who_is_signed_out(both: Any, remedy: Remedy) -> None:
+@pytest.mark.parametrize("extent", [Repair.AUTHORIZE_AGAIN, Repair.CONNECT_AGAIN])
+def test_more_can_be_asked_for_by_who_is_signed_out(both: Any, extent: Repair) -> None:
     with Sandbox() as sandbox:
         connected(both, sandbox)
         # Another process, without the tokens.
         practice = clients(both, sandbox)
         sandbox.journal.clear()
         with pytest.raises(errors.AuthorizationNeeded, match="Pass authorize="):
-            practice.onboarding.repair(remedy=remedy)
+            practice.onboarding.repair(extent=extent)
         assert writes(sandbox) == []
-        repaired = practice.onboarding.repair(authorize=practice.authorize, remedy=remedy)
+        repaired = practice.onboarding.repair(authorize=practice.authorize, extent=extent)
         assert repaired.broken == (StepName.SIGN_IN, StepName.CONNECTION, StepName.APPROVAL)
         assert "applications.remove" in writes(sandbox)
-        assert ("connections.request" in writes(sandbox)) is (remedy is Remedy.CONNECT_AGAIN)
+        assert ("connections.request" in writes(sandbox)) is (extent is Repair.CONNECT_AGAIN)
 
 
 def test_disconnecting_covers_every_place(both: Any) -> None:

@@ -197,7 +197,7 @@ ARGUMENTS: dict[str, Any] = {
     "on_progress": lambda stage: repr,
     "schedule": OMIT,
     "scopes": OMIT,
-    "remedy": OMIT,
+    "extent": OMIT,
     "retry": OMIT,
     "sign_out": OMIT,
     "redirect_uri": OMIT,

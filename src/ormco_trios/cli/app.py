@@ -36,7 +36,7 @@ from ormco_trios.communicate.regions import Region
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.onboarding.checklist import Checklist, OverallState
 from ormco_trios.onboarding.outcomes import NeedsAuthorization
-from ormco_trios.onboarding.remedy import Remedy
+from ormco_trios.onboarding.repair import Repair
 
 if TYPE_CHECKING:
     from ormco_trios.sandbox import Sandbox
@@ -127,21 +127,21 @@ def check(sandbox: bool, region: str | None, as_json: bool) -> None:
 
 @cli.command()
 @click.option(
-    "--remedy",
-    type=click.Choice([remedy.name.lower().replace("_", "-") for remedy in Remedy]),
+    "--extent",
+    type=click.Choice([extent.name.lower().replace("_", "-") for extent in Repair]),
     default="what-is-broken",
     show_default=True,
     help="Begin with more, when everything looks well and scans do not arrive.",
 )
 @_common
-def repair(sandbox: bool, region: str | None, as_json: bool, remedy: str) -> None:
+def repair(sandbox: bool, region: str | None, as_json: bool, extent: str) -> None:
     """Mend a connection that broke, with the least that helps."""
-    chosen = Remedy[remedy.upper().replace("-", "_")]
+    chosen = Repair[extent.upper().replace("-", "_")]
     console = Console()
     with reporting(as_json), _practice(sandbox, region, lived=True) as practice:
         with _display(console, as_json) as display:
             repaired = practice.onboarding.repair(
-                remedy=chosen, authorize=_authorize(practice, display), on_update=display.update
+                extent=chosen, authorize=_authorize(practice, display), on_update=display.update
             )
         if not as_json and repaired.interruption is not None:
             click.echo(str(repaired.interruption))

@@ -5,48 +5,37 @@ from __future__ import annotations
 import builtins
 from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from pydantic import SecretStr
+
+from ormco_trios.communicate import (
+    approval,
+    async_cases,
+    async_many,
+    flows,
+    incoming,
+    operations,
+)
+from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollSchedule
+from ormco_trios.communicate.async_cases import AsyncCases
+from ormco_trios.communicate.async_many import AsyncApprovals
+from ormco_trios.communicate.models import Application, Connection, User
 from ormco_trios.communicate.regions import DAY, DIRECTORY, LabAccount, Region
+from ormco_trios.communicate.rounds import WaitProgress
+from ormco_trios.core import _client
+from ormco_trios.core._httpx import AsyncHttpClient
 from ormco_trios.core.async_base_client import AsyncBaseClient
+from ormco_trios.core.async_runner import AsyncRunner
+from ormco_trios.core.auth import Auth
+from ormco_trios.core.channel import Channel
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.events import OnAudit, OnEvent
-from ormco_trios.core.later import Later
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import AsyncTransport, HttpLibrary, Timeout
-
-if TYPE_CHECKING:
-    from pydantic import SecretStr
-
-    from ormco_trios.communicate import (
-        approval,
-        async_cases,
-        async_many,
-        flows,
-        incoming,
-        operations,
-    )
-    from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollSchedule
-    from ormco_trios.communicate.async_cases import AsyncCases
-    from ormco_trios.communicate.async_many import AsyncApprovals
-    from ormco_trios.communicate.models import Application, Connection, User
-    from ormco_trios.communicate.rounds import WaitProgress
-    from ormco_trios.core import _client
-    from ormco_trios.core._httpx import AsyncHttpClient
-    from ormco_trios.core.async_runner import AsyncRunner
-    from ormco_trios.core.auth import Auth
-    from ormco_trios.core.channel import Channel
-else:
-    approval = Later("ormco_trios.communicate", "approval")
-    async_cases = Later("ormco_trios.communicate", "async_cases")
-    async_many = Later("ormco_trios.communicate", "async_many")
-    flows = Later("ormco_trios.communicate", "flows")
-    incoming = Later("ormco_trios.communicate", "incoming")
-    operations = Later("ormco_trios.communicate", "operations")
-    _client = Later("ormco_trios.core", "_client")
 
 K = TypeVar("K")
 

@@ -6,48 +6,37 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Generator, Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from pydantic import SecretStr
+
+from ormco_trios.communicate import (
+    approval,
+    cases,
+    flows,
+    incoming,
+    many,
+    operations,
+)
+from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollSchedule
+from ormco_trios.communicate.cases import Cases
+from ormco_trios.communicate.many import Approvals
+from ormco_trios.communicate.models import Application, Connection, User
 from ormco_trios.communicate.regions import DAY, DIRECTORY, LabAccount, Region
+from ormco_trios.communicate.rounds import WaitProgress
+from ormco_trios.core import _client
+from ormco_trios.core._httpx import HttpClient
+from ormco_trios.core.auth import Auth
 from ormco_trios.core.base_client import BaseClient
+from ormco_trios.core.channel import Channel
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.events import OnAudit, OnEvent
-from ormco_trios.core.later import Later
 from ormco_trios.core.retry import Retry
+from ormco_trios.core.runner import Runner
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpLibrary, Timeout, Transport
-
-if TYPE_CHECKING:
-    from pydantic import SecretStr
-
-    from ormco_trios.communicate import (
-        approval,
-        cases,
-        flows,
-        incoming,
-        many,
-        operations,
-    )
-    from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollSchedule
-    from ormco_trios.communicate.cases import Cases
-    from ormco_trios.communicate.many import Approvals
-    from ormco_trios.communicate.models import Application, Connection, User
-    from ormco_trios.communicate.rounds import WaitProgress
-    from ormco_trios.core import _client
-    from ormco_trios.core._httpx import HttpClient
-    from ormco_trios.core.auth import Auth
-    from ormco_trios.core.channel import Channel
-    from ormco_trios.core.runner import Runner
-else:
-    approval = Later("ormco_trios.communicate", "approval")
-    cases = Later("ormco_trios.communicate", "cases")
-    many = Later("ormco_trios.communicate", "many")
-    flows = Later("ormco_trios.communicate", "flows")
-    incoming = Later("ormco_trios.communicate", "incoming")
-    operations = Later("ormco_trios.communicate", "operations")
-    _client = Later("ormco_trios.core", "_client")
 
 K = TypeVar("K")
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from ormco_trios.core import async_runner
 from ormco_trios.core.async_closing import AsyncClosing
+from ormco_trios.core.channel import Channel
 from ormco_trios.core.environment import Environment, Service
-from ormco_trios.core.later import Later
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import AsyncTransport, Timeout
-
-if TYPE_CHECKING:
-    from ormco_trios.core import async_runner
-    from ormco_trios.core.channel import Channel
-else:
-    async_runner = Later("ormco_trios.core", "async_runner")
 
 
 class AsyncBaseClient(Shielded, AsyncClosing):

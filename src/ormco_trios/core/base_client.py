@@ -3,20 +3,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from ormco_trios.core import runner
+from ormco_trios.core.channel import Channel
 from ormco_trios.core.closing import Closing
 from ormco_trios.core.environment import Environment, Service
-from ormco_trios.core.later import Later
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import Timeout, Transport
-
-if TYPE_CHECKING:
-    from ormco_trios.core import runner
-    from ormco_trios.core.channel import Channel
-else:
-    runner = Later("ormco_trios.core", "runner")
 
 
 class BaseClient(Shielded, Closing):

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pydantic import SecretStr
 
+from ormco_trios.core import _client, secret
+from ormco_trios.core._httpx import AsyncHttpClient
 from ormco_trios.core.async_base_client import AsyncBaseClient
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
 from ormco_trios.core.errors import AuthorizationNeeded
 from ormco_trios.core.events import OnAudit, OnEvent
-from ormco_trios.core.later import Later
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.transport import Timeout
-
-if TYPE_CHECKING:
-    from pydantic import SecretStr
-
-    from ormco_trios.core import _client, secret
-    from ormco_trios.core._httpx import AsyncHttpClient
-    from ormco_trios.oauth import application, async_receiver, stores
-    from ormco_trios.oauth import server as dialects
-    from ormco_trios.oauth._colour import AnyAsyncTokenStore
-    from ormco_trios.oauth.application import Application, TokenAuth
-    from ormco_trios.oauth.async_receiver import AsyncRedirectReceiver
-    from ormco_trios.oauth.code import AuthorizationCode
-    from ormco_trios.oauth.request import AuthorizationRequest
-    from ormco_trios.oauth.server import AuthorizationServer
-    from ormco_trios.oauth.token import Token
-else:
-    application = Later("ormco_trios.oauth", "application")
-    async_receiver = Later("ormco_trios.oauth", "async_receiver")
-    dialects = Later("ormco_trios.oauth", "server")
-    secret = Later("ormco_trios.core", "secret")
-    stores = Later("ormco_trios.oauth", "stores")
-    _client = Later("ormco_trios.core", "_client")
+from ormco_trios.oauth import application, async_receiver, stores
+from ormco_trios.oauth import server as dialects
+from ormco_trios.oauth._colour import AnyAsyncTokenStore
+from ormco_trios.oauth.application import Application, TokenAuth
+from ormco_trios.oauth.async_receiver import AsyncRedirectReceiver
+from ormco_trios.oauth.code import AuthorizationCode
+from ormco_trios.oauth.request import AuthorizationRequest
+from ormco_trios.oauth.server import AuthorizationServer
+from ormco_trios.oauth.token import Token
 
 
 class AsyncOAuthClient(AsyncBaseClient):

@@ -4,32 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
+from ormco_trios.communicate.approval import PollSchedule
+from ormco_trios.communicate.async_client import AsyncCommunicateClient
 from ormco_trios.communicate.regions import DAY, Region
+from ormco_trios.core import async_runner
+from ormco_trios.core._lanes import AsyncLane
 from ormco_trios.core.environment import Service
-from ormco_trios.core.later import Later
 from ormco_trios.core.shield import Shielded
-from ormco_trios.onboarding.remedy import Remedy
-
-if TYPE_CHECKING:
-    from ormco_trios.communicate.approval import PollSchedule
-    from ormco_trios.communicate.async_client import AsyncCommunicateClient
-    from ormco_trios.core import async_runner
-    from ormco_trios.core._lanes import AsyncLane
-    from ormco_trios.oauth.async_client import AsyncOAuthClient
-    from ormco_trios.onboarding import doctor, flow, remedies
-    from ormco_trios.onboarding._colour import AsyncAuthorize
-    from ormco_trios.onboarding.checklist import Checklist
-    from ormco_trios.onboarding.doctor import Diagnosis
-    from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress
-    from ormco_trios.onboarding.remedies import Disconnected, Repaired
-    from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
-else:
-    async_runner = Later("ormco_trios.core", "async_runner")
-    doctor = Later("ormco_trios.onboarding", "doctor")
-    flow = Later("ormco_trios.onboarding", "flow")
-    remedies = Later("ormco_trios.onboarding", "remedies")
+from ormco_trios.oauth.async_client import AsyncOAuthClient
+from ormco_trios.onboarding import doctor, flow, repair
+from ormco_trios.onboarding._colour import AsyncAuthorize
+from ormco_trios.onboarding.checklist import Checklist
+from ormco_trios.onboarding.doctor import Diagnosis
+from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress
+from ormco_trios.onboarding.repair import Disconnected, Repair, Repaired
+from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
 
 
 class AsyncOnboarding(Shielded):
@@ -59,7 +49,7 @@ class AsyncOnboarding(Shielded):
         progress: Progress | None = None,
     ) -> None:
         clock = communicate.channel.clock
-        self._desk = flow.Desk.of(
+        self._context = flow.Context.of(
             clock,
             None if oauth is None else oauth.application,
             region=region,
@@ -86,11 +76,11 @@ class AsyncOnboarding(Shielded):
     @property
     def progress(self) -> Progress:
         """What to remember for another process; losing it does no harm."""
-        return self._desk.progress
+        return self._context.progress
 
     @progress.setter
     def progress(self, progress: Progress) -> None:
-        self._desk.progress = progress
+        self._context.progress = progress
 
     @property
     def lane(self) -> AsyncLane | None:
@@ -109,7 +99,7 @@ class AsyncOnboarding(Shielded):
         Raises:
             RegionUnclear: No region was given and the account's country does not say.
         """
-        return await self._runner.run(flow.check(self._desk))
+        return await self._runner.run(flow.check(self._context))
 
     async def advance(self, *, on_update: Callable[[Checklist], None] | None = None) -> Outcome:
         """Do what can be done now, and say what comes next; never waits.
@@ -124,7 +114,7 @@ class AsyncOnboarding(Shielded):
             PortalSignInRefused: OrmcoDigital refused the user name or password.
             TransportError: A service cannot be reached; call again later.
         """
-        return await self._runner.run(flow.advance(self._desk), on_update=on_update)
+        return await self._runner.run(flow.advance(self._context), on_update=on_update)
 
     async def finish_authorization(self, pasted: str) -> None:
         """Take the address that the person was redirected to; then `advance` again.
@@ -137,7 +127,7 @@ class AsyncOnboarding(Shielded):
             CodeRefused: The code was not taken; the next `advance` has a fresh link.
             AuthorizationNeeded: No authorization is under way.
         """
-        await self._runner.run(flow.finish_authorization(self._desk, pasted))
+        await self._runner.run(flow.finish_authorization(self._context, pasted))
 
     async def run(
         self,
@@ -159,7 +149,7 @@ class AsyncOnboarding(Shielded):
             AuthorizationError: The authorization did not come about.
         """
         return await self._runner.run(
-            flow.run(self._desk, timeout=timeout, may_ask=authorize is not None),
+            flow.run(self._context, timeout=timeout, may_ask=authorize is not None),
             ask=authorize,
             on_update=on_update,
         )
@@ -167,7 +157,7 @@ class AsyncOnboarding(Shielded):
     async def repair(
         self,
         *,
-        remedy: Remedy = Remedy.WHAT_IS_BROKEN,
+        extent: Repair = Repair.WHAT_IS_BROKEN,
         authorize: AsyncAuthorize | None = None,
         timeout: timedelta = DAY,
         on_update: Callable[[Checklist], None] | None = None,
@@ -178,7 +168,7 @@ class AsyncOnboarding(Shielded):
         and authorize again, as the guide does.
 
         Args:
-            remedy: Begin with more than that, when everything looks well and scans do not arrive.
+            extent: Begin with more than that, when everything looks well and scans do not arrive.
             authorize: Shows a `NeedsAuthorization` to a person and returns what they paste.
             timeout: How long to wait for Ormco's approval; always finite.
             on_update: Called with the checklist after every look.
@@ -189,8 +179,8 @@ class AsyncOnboarding(Shielded):
             AuthorizationError: The authorization did not come about.
         """
         return await self._runner.run(
-            remedies.repair(
-                self._desk, remedy=remedy, timeout=timeout, may_ask=authorize is not None
+            repair.repair(
+                self._context, extent=extent, timeout=timeout, may_ask=authorize is not None
             ),
             ask=authorize,
             on_update=on_update,
@@ -204,8 +194,8 @@ class AsyncOnboarding(Shielded):
         Args:
             sign_out: Revoke and forget this library's own sign-in as well.
         """
-        return await self._runner.run(remedies.disconnect(self._desk, sign_out=sign_out))
+        return await self._runner.run(repair.disconnect(self._context, sign_out=sign_out))
 
     async def doctor(self) -> Diagnosis:
         """Look at everything from the network to the portal, and change nothing."""
-        return await self._runner.run(doctor.examine(self._desk, self._services))
+        return await self._runner.run(doctor.examine(self._context, self._services))

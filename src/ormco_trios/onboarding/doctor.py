@@ -14,7 +14,7 @@ from ormco_trios.core.errors import ApiError, OrmcoTriosError, TransportError
 from ormco_trios.core.operation import Operation
 from ormco_trios.core.transport import Answer
 from ormco_trios.onboarding.checklist import Checklist, StepState
-from ormco_trios.onboarding.flow import Desk, check
+from ormco_trios.onboarding.flow import Context, check
 
 SKEW = 120.0
 """Seconds by which a clock may be wrong before it is worth mentioning; a code lives 180."""
@@ -88,15 +88,15 @@ def _refuse(_: Operation[Any], answer: Answer) -> OrmcoTriosError:
     return _Reached(answer)
 
 
-def examine(desk: Desk, services: tuple[Service, ...]) -> Flow[Diagnosis]:
+def examine(context: Context, services: tuple[Service, ...]) -> Flow[Diagnosis]:
     """Look at hosts, certificates, clocks, and then at every step."""
     skews: list[float] = []
     findings: list[Finding] = []
     for service in services:
-        finding = yield from _host(service, desk.clock, skews)
+        finding = yield from _host(service, context.clock, skews)
         findings.append(finding)
     findings.append(_clock(skews))
-    checklist = yield from check(desk)
+    checklist = yield from check(context)
     for step in checklist.steps:
         verdict = {StepState.DONE: Verdict.WELL, StepState.UNKNOWN: Verdict.UNKNOWN}.get(
             step.state, Verdict.ILL

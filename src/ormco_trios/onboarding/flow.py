@@ -62,7 +62,7 @@ ACTIONS = 8
 
 
 @dataclass(slots=True)
-class Desk:
+class Context:
     """Everything the flows need for one practice."""
 
     clock: Clock
@@ -81,25 +81,25 @@ class Desk:
         region: Region | None,
         progress: Progress | None,
         schedule: PollSchedule | None,
-    ) -> Desk:
+    ) -> Context:
         """For a practice that may be new."""
         return cls(
             clock, application, Target(region), progress or Progress(), schedule or PollSchedule()
         )
 
 
-def check(desk: Desk) -> Flow[Checklist]:
+def check(context: Context) -> Flow[Checklist]:
     """Look at everything and change nothing."""
-    seen = yield from observe(desk.target, desk.clock, everything=True)
-    return _checklist(desk, seen)
+    seen = yield from observe(context.target, context.clock, everything=True)
+    return _checklist(context, seen)
 
 
-def advance(desk: Desk) -> Flow[Outcome]:
+def advance(context: Context) -> Flow[Outcome]:
     """Do what can be done now; emits the checklist after every look."""
     for _ in range(ACTIONS):
-        seen = yield from observe(desk.target, desk.clock, everything=False)
-        yield from Emit(_checklist(desk, seen))
-        outcome = yield from _act(desk, seen)
+        seen = yield from observe(context.target, context.clock, everything=False)
+        yield from Emit(_checklist(context, seen))
+        outcome = yield from _act(context, seen)
         if outcome is not None:
             return outcome
     raise UnexpectedAnswer(
@@ -109,23 +109,23 @@ def advance(desk: Desk) -> Flow[Outcome]:
     )
 
 
-def _act(desk: Desk, seen: Observation) -> Flow[Outcome | None]:
+def _act(context: Context, seen: Observation) -> Flow[Outcome | None]:
     """The next thing to do; None when it is done and another look is due."""
     if seen.communicate_problem is not None:
-        return _sign_in(desk, seen, seen.communicate_problem)
+        return _sign_in(context, seen, seen.communicate_problem)
     if seen.connection is None:
-        if desk.progress.waiting_since is not None:
+        if context.progress.waiting_since is not None:
             # It was there: whoever removed it had a reason, so a person decides about another.
-            desk.progress.waiting_since = None
+            context.progress.waiting_since = None
             raise removed()
         assert seen.region is not None
-        if desk.target.lab is None:
-            desk.target.lab = yield from find_lab(seen.region)
-        yield from request_connection(desk.target.lab)
+        if context.target.lab is None:
+            context.target.lab = yield from find_lab(seen.region)
+        yield from request_connection(context.target.lab)
         return None
     if not seen.approved:
-        return _waiting(desk, seen)
-    desk.progress.waiting_since = None
+        return _waiting(context, seen)
+    context.progress.waiting_since = None
     if seen.portal_problem is not None:
         raise seen.portal_problem
     assert seen.profile is not None
@@ -135,35 +135,35 @@ def _act(desk: Desk, seen: Observation) -> Flow[Outcome | None]:
         try:
             yield from save_draft()
         except (CodeRefused, DraftLost) as error:
-            return (yield from _authorization(desk, seen, problem=str(error)))
+            return (yield from _authorization(context, seen, problem=str(error)))
         return None
     if method is None or not method.is_trios:
         yield from set_submission_method(SubmissionMethod.trios())
         return None
     if seen.trios.state is TriosState.CONNECTED and seen.granted is not False:
-        desk.progress.pending = None
-        return Connected(_checklist(desk, seen))
-    return (yield from _authorization(desk, seen))
+        context.progress.pending = None
+        return Connected(_checklist(context, seen))
+    return (yield from _authorization(context, seen))
 
 
-def _sign_in(desk: Desk, seen: Observation, problem: OrmcoTriosError) -> NeedsAuthorization:
+def _sign_in(context: Context, seen: Observation, problem: OrmcoTriosError) -> NeedsAuthorization:
     """A link to sign in with, if that is what is missing and it can be made."""
-    app = desk.application
+    app = context.application
     if not isinstance(problem, SIGNED_OUT) or app is None:
         raise problem
-    request = _pending(desk, Purpose.SIGN_IN)
+    request = _pending(context, Purpose.SIGN_IN)
     if request is None:
         request = app.authorization_request(None)
-        desk.progress.pending = (Purpose.SIGN_IN, request)
-    return NeedsAuthorization(Purpose.SIGN_IN, request, _checklist(desk, seen))
+        context.progress.pending = (Purpose.SIGN_IN, request)
+    return NeedsAuthorization(Purpose.SIGN_IN, request, _checklist(context, seen))
 
 
-def _waiting(desk: Desk, seen: Observation) -> Waiting:
+def _waiting(context: Context, seen: Observation) -> Waiting:
     assert seen.connection is not None
-    since = desk.progress.waiting_since or seen.looked_at
-    desk.progress.waiting_since = since
-    now = desk.clock.now()
-    pause = desk.schedule.next((now - since).total_seconds(), jitter=desk.jitter())
+    since = context.progress.waiting_since or seen.looked_at
+    context.progress.waiting_since = since
+    now = context.clock.now()
+    pause = context.schedule.next((now - since).total_seconds(), jitter=context.jitter())
     until = now + timedelta(seconds=pause)
     return Waiting(
         until=until,
@@ -174,10 +174,10 @@ def _waiting(desk: Desk, seen: Observation) -> Waiting:
 
 
 def _authorization(
-    desk: Desk, seen: Observation, *, problem: str | None = None
+    context: Context, seen: Observation, *, problem: str | None = None
 ) -> Flow[NeedsAuthorization]:
     """The portal's link: the one that is pending while it works, a new one otherwise."""
-    request = None if problem else _pending(desk, Purpose.ORMCO)
+    request = None if problem else _pending(context, Purpose.ORMCO)
     if request is None:
         made = yield from Call(AUTHORIZATION)
         request = AuthorizationRequest.from_url(
@@ -185,25 +185,25 @@ def _authorization(
             expires_at=(
                 None
                 if made.expires_in is None
-                else desk.clock.now() + timedelta(seconds=made.expires_in)
+                else context.clock.now() + timedelta(seconds=made.expires_in)
             ),
         )
-        desk.progress.pending = (Purpose.ORMCO, request)
-    return NeedsAuthorization(Purpose.ORMCO, request, _checklist(desk, seen), problem)
+        context.progress.pending = (Purpose.ORMCO, request)
+    return NeedsAuthorization(Purpose.ORMCO, request, _checklist(context, seen), problem)
 
 
-def _pending(desk: Desk, purpose: Purpose) -> AuthorizationRequest | None:
+def _pending(context: Context, purpose: Purpose) -> AuthorizationRequest | None:
     """The authorization a person may be dealing with right now, if its link still works."""
-    pending = desk.progress.pending
+    pending = context.progress.pending
     if pending is None or pending[0] is not purpose:
         return None
     request = pending[1]
-    if request.expires_at is not None and request.expires_at <= desk.clock.now():
+    if request.expires_at is not None and request.expires_at <= context.clock.now():
         return None
     return request
 
 
-def finish_authorization(desk: Desk, pasted: str) -> Flow[None]:
+def finish_authorization(context: Context, pasted: str) -> Flow[None]:
     """Take what the person pasted, at once: a code lives three minutes.
 
     Raises:
@@ -212,43 +212,43 @@ def finish_authorization(desk: Desk, pasted: str) -> Flow[None]:
         ConsentDenied: The person chose *Cancel*.
         CodeRefused: The code was not taken; the next round makes a new link.
     """
-    pending = desk.progress.pending
+    pending = context.progress.pending
     if pending is None:
         raise AuthorizationNeeded("No authorization is under way, so this code has no use.")
     purpose, request = pending
-    code = request.finish(pasted, clock=desk.clock)
+    code = request.finish(pasted, clock=context.clock)
     del pasted
     # Whatever comes of it, this link has done its work.
-    desk.progress.pending = None
+    context.progress.pending = None
     if purpose is Purpose.ORMCO:
         yield from submit_code(code)
-    elif desk.application is not None:
-        yield from desk.application.exchange(code, request)
+    elif context.application is not None:
+        yield from context.application.exchange(code, request)
     else:
         raise AuthorizationNeeded("There is no application to sign in to.")
 
 
-def run(desk: Desk, *, timeout: timedelta, may_ask: bool) -> Flow[Connected]:
+def run(context: Context, *, timeout: timedelta, may_ask: bool) -> Flow[Connected]:
     """Advance until connected: ask the person, wait for Ormco, go on.
 
     Raises:
         ApprovalTimeout: Ormco had not approved in time.
         AuthorizationNeeded: A person is needed and there is nobody to ask.
     """
-    deadline = Deadline(desk.clock, (desk.clock.now() + timeout).timestamp())
+    deadline = Deadline(context.clock, (context.clock.now() + timeout).timestamp())
     asked = 0
     problem: str | None = None
     while True:
-        outcome = yield from advance(desk)
+        outcome = yield from advance(context)
         match outcome:
             case Connected():
                 return outcome
             case Waiting():
                 left = deadline.left()
                 if left <= 0:
-                    raise _timeout(desk, outcome)
+                    raise _timeout(context, outcome)
                 yield from Emit(outcome.checklist)
-                pause = (outcome.until - desk.clock.now()).total_seconds()
+                pause = (outcome.until - context.clock.now()).total_seconds()
                 yield from Pause(max(0.0, min(pause, left)))
             case NeedsAuthorization():
                 if not may_ask:
@@ -263,7 +263,7 @@ def run(desk: Desk, *, timeout: timedelta, may_ask: bool) -> Flow[Connected]:
                         advice="Use repair(): it revokes the old access before it asks again.",
                     )
                 try:
-                    yield from _ask(desk, outcome)
+                    yield from _ask(context, outcome)
                 except (CodeRefused, DraftLost, CodeOutcomeUnknown, ServerError) as error:
                     # The next round looks first: the code may have been taken after all.
                     if asked >= 2 * TRIES:
@@ -272,17 +272,17 @@ def run(desk: Desk, *, timeout: timedelta, may_ask: bool) -> Flow[Connected]:
 
 
 def sign_in(
-    desk: Desk, seen: Observation, problem: OrmcoTriosError, *, may_ask: bool
+    context: Context, seen: Observation, problem: OrmcoTriosError, *, may_ask: bool
 ) -> Flow[None]:
     """Have a person sign in, if that is what the problem with Communicate is.
 
     Raises:
         AuthorizationNeeded: There is nobody to ask.
     """
-    needed = _sign_in(desk, seen, problem)
+    needed = _sign_in(context, seen, problem)
     if not may_ask:
         raise _nobody_to_ask()
-    yield from _ask(desk, needed)
+    yield from _ask(context, needed)
 
 
 def _nobody_to_ask() -> AuthorizationNeeded:
@@ -292,18 +292,18 @@ def _nobody_to_ask() -> AuthorizationNeeded:
     )
 
 
-def _ask(desk: Desk, needed: NeedsAuthorization) -> Flow[None]:
+def _ask(context: Context, needed: NeedsAuthorization) -> Flow[None]:
     """Ask a person, again when the paste is bad: nothing is lost by that."""
     for attempt in range(1, TRIES + 1):
         pasted = yield from AskHuman(needed)
         try:
-            yield from finish_authorization(desk, pasted)
+            yield from finish_authorization(context, pasted)
         except PasteError as error:
             if attempt == TRIES:
                 raise
             needed = needed.because(str(error))
         except ConsentDenied:
-            desk.progress.pending = None
+            context.progress.pending = None
             raise
         else:
             return
@@ -311,8 +311,8 @@ def _ask(desk: Desk, needed: NeedsAuthorization) -> Flow[None]:
             del pasted
 
 
-def _timeout(desk: Desk, waiting: Waiting) -> OrmcoTriosError:
-    now = desk.clock.now()
+def _timeout(context: Context, waiting: Waiting) -> OrmcoTriosError:
+    now = context.clock.now()
     age = (now - waiting.since).total_seconds()
     return ApprovalTimeout(
         f"Ormco had not approved the connection after {describe(age)}.",
@@ -320,7 +320,7 @@ def _timeout(desk: Desk, waiting: Waiting) -> OrmcoTriosError:
             connection_id=waiting.connection_id,
             began=waiting.since,
             deadline=now,
-            schedule=desk.schedule,
+            schedule=context.schedule,
         ),
         advice=(
             "Nothing is lost: run it again and it goes on. Approval can take up to 24 hours; "
@@ -329,5 +329,5 @@ def _timeout(desk: Desk, waiting: Waiting) -> OrmcoTriosError:
     )
 
 
-def _checklist(desk: Desk, seen: Observation) -> Checklist:
-    return checklist_of(seen, since=desk.progress.waiting_since)
+def _checklist(context: Context, seen: Observation) -> Checklist:
+    return checklist_of(seen, since=context.progress.waiting_since)

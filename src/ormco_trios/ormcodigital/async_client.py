@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pydantic import SecretStr
 
+from ormco_trios.core import _client, secret
+from ormco_trios.core._httpx import AsyncHttpClient
 from ormco_trios.core.async_base_client import AsyncBaseClient
+from ormco_trios.core.async_runner import AsyncRunner
+from ormco_trios.core.auth import Auth
+from ormco_trios.core.channel import Channel
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.events import OnAudit, OnEvent
 from ormco_trios.core.handover import HandedOver
-from ormco_trios.core.later import Later
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import AsyncTransport, Timeout
-
-if TYPE_CHECKING:
-    from pydantic import SecretStr
-
-    from ormco_trios.core import _client, secret
-    from ormco_trios.core._httpx import AsyncHttpClient
-    from ormco_trios.core.async_runner import AsyncRunner
-    from ormco_trios.core.auth import Auth
-    from ormco_trios.core.channel import Channel
-    from ormco_trios.ormcodigital import flows, operations, session
-    from ormco_trios.ormcodigital.models import (
-        PortalAuthorization,
-        Profile,
-        SubmissionMethod,
-        TriosStatus,
-    )
-else:
-    flows = Later("ormco_trios.ormcodigital", "flows")
-    operations = Later("ormco_trios.ormcodigital", "operations")
-    secret = Later("ormco_trios.core", "secret")
-    session = Later("ormco_trios.ormcodigital", "session")
-    _client = Later("ormco_trios.core", "_client")
+from ormco_trios.ormcodigital import flows, operations, session
+from ormco_trios.ormcodigital.models import (
+    PortalAuthorization,
+    Profile,
+    SubmissionMethod,
+    TriosStatus,
+)
 
 
 class AsyncOrmcoDigitalClient(AsyncBaseClient):

@@ -12,16 +12,25 @@ from ormco_trios.communicate.operations import APPLICATIONS, ME, REMOVE, REMOVE_
 from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.errors import CodeRefused, DraftLost, OrmcoTriosError
 from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
-from ormco_trios.onboarding.flow import Desk, run, sign_in
+from ormco_trios.onboarding.flow import Context, run, sign_in
 from ormco_trios.onboarding.observation import (
     Observation,
     checklist_of,
     observe,
     ormco_application,
 )
-from ormco_trios.onboarding.remedy import Remedy
 from ormco_trios.ormcodigital.models import TriosState
 from ormco_trios.ormcodigital.operations import DISCONNECT, STATUS
+
+
+class Repair(enum.Enum):
+    """How much is set up again, from the least to the most."""
+
+    WHAT_IS_BROKEN = "what is broken"
+    AUTHORIZE_AGAIN = "authorize again"
+    """Ormco's access is revoked first, as under Applications; for when all looks well [guide]."""
+    CONNECT_AGAIN = "connect again"
+    """The connection is requested again as well: up to another 24 hours without scans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,59 +59,61 @@ class Repaired:
 
     Attributes:
         broken: The steps that were not done when it began.
-        remedy: How far it had to go.
+        extent: How far it had to go.
         interruption: The time in which scans may not have arrived, if there was one.
     """
 
     checklist: Checklist
     broken: tuple[StepName, ...]
-    remedy: Remedy
+    extent: Repair
     interruption: Interruption | None
 
 
-def repair(desk: Desk, *, remedy: Remedy, timeout: timedelta, may_ask: bool) -> Flow[Repaired]:
+def repair(
+    context: Context, *, extent: Repair, timeout: timedelta, may_ask: bool
+) -> Flow[Repaired]:
     """Do the least that mends it, and more only if that was not enough."""
-    seen = yield from observe(desk.target, desk.clock, everything=True)
-    found = checklist_of(seen, since=desk.progress.waiting_since)
+    seen = yield from observe(context.target, context.clock, everything=True)
+    found = checklist_of(seen, since=context.progress.waiting_since)
     broken = tuple(s.name for s in found.steps if s.state is not StepState.DONE)
-    if remedy is not Remedy.WHAT_IS_BROKEN and seen.communicate_problem is not None:
+    if extent is not Repair.WHAT_IS_BROKEN and seen.communicate_problem is not None:
         # Who takes something away has to be signed in.
-        yield from sign_in(desk, seen, seen.communicate_problem, may_ask=may_ask)
-        seen = yield from observe(desk.target, desk.clock, everything=True)
-    yield from _undo(seen, remedy)
-    desk.progress.waiting_since = None
+        yield from sign_in(context, seen, seen.communicate_problem, may_ask=may_ask)
+        seen = yield from observe(context.target, context.clock, everything=True)
+    yield from _undo(seen, extent)
+    context.progress.waiting_since = None
     try:
-        connected = yield from run(desk, timeout=timeout, may_ask=may_ask)
+        connected = yield from run(context, timeout=timeout, may_ask=may_ask)
     except (CodeRefused, DraftLost):
-        if remedy is not Remedy.WHAT_IS_BROKEN:
+        if extent is not Repair.WHAT_IS_BROKEN:
             raise
-        remedy = Remedy.AUTHORIZE_AGAIN
-        yield from _undo(seen, remedy)
-        connected = yield from run(desk, timeout=timeout, may_ask=may_ask)
+        extent = Repair.AUTHORIZE_AGAIN
+        yield from _undo(seen, extent)
+        connected = yield from run(context, timeout=timeout, may_ask=may_ask)
     return Repaired(
         checklist=connected.checklist,
         broken=broken,
-        remedy=remedy,
-        interruption=_interruption(seen, broken, remedy, connected.checklist.looked_at),
+        extent=extent,
+        interruption=_interruption(seen, broken, extent, connected.checklist.looked_at),
     )
 
 
-def _undo(seen: Observation, remedy: Remedy) -> Flow[None]:
-    if remedy is Remedy.WHAT_IS_BROKEN:
+def _undo(seen: Observation, extent: Repair) -> Flow[None]:
+    if extent is Repair.WHAT_IS_BROKEN:
         return
     yield from _revoke()
     yield from Call(DISCONNECT)
-    if remedy is Remedy.CONNECT_AGAIN and seen.me is not None and seen.connection is not None:
+    if extent is Repair.CONNECT_AGAIN and seen.me is not None and seen.connection is not None:
         yield from withdraw(REMOVE, {"user": seen.me.id, "connection": seen.connection.id})
 
 
 def _interruption(
-    seen: Observation, broken: tuple[StepName, ...], remedy: Remedy, until: datetime
+    seen: Observation, broken: tuple[StepName, ...], extent: Repair, until: datetime
 ) -> Interruption | None:
     """Only what worked once can have been interrupted."""
     if seen.trios is None or seen.trios.connected_at is None:
         return None
-    if not broken and remedy is Remedy.WHAT_IS_BROKEN:
+    if not broken and extent is Repair.WHAT_IS_BROKEN:
         return None
     return Interruption(seen.trios.last_checked_at if broken else until, until)
 
@@ -148,16 +159,16 @@ class Disconnected:
         )
 
 
-def disconnect(desk: Desk, *, sign_out: bool) -> Flow[Disconnected]:
+def disconnect(context: Context, *, sign_out: bool) -> Flow[Disconnected]:
     """Take everything back; a place that fails does not keep the others from being cleaned."""
-    seen = yield from observe(desk.target, desk.clock, everything=True)
+    seen = yield from observe(context.target, context.clock, everything=True)
     places = [
         # Before the portal, which may take its access back by itself: then nobody could tell.
         (yield from _place("Ormco's access to the cases", _revoke)),
         (yield from _place("OrmcoDigital's connection to 3Shape", _portal)),
         (yield from _place("The connection with Ormco's lab", lambda: _connection(seen))),
     ]
-    application = desk.application
+    application = context.application
     if sign_out and application is not None:
 
         def forget() -> Flow[bool]:
