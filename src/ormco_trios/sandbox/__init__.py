@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ormco_trios.core.clock import Clock, ManualClock
 from ormco_trios.core.closing import Closing
@@ -40,6 +40,7 @@ from ormco_trios.sandbox.world.journal import Entry, Journal
 from ormco_trios.sandbox.world.registered import Registered
 from ormco_trios.sandbox.world.seeds import Practice
 from ormco_trios.sandbox.world.state import Server
+from ormco_trios.sandbox.world.switches import Switches, Value
 from ormco_trios.sandbox.world.world import Settings, World
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ __all__ = [
     "Practice",
     "Sandbox",
     "Settings",
+    "Switches",
     "WireReply",
     "WireRequest",
     "World",
@@ -80,8 +82,8 @@ class Sandbox(Registered, Closing):
         approval: What becomes of connection requests to Ormco's labs; by default the first two
             polls see them waiting.
         token_lifetime: Of access tokens, in seconds of World time.
-        code_layers: How often classic codes stand percent-encoded in the redirect, 0 to 3.
-        sentences: Communicate's refusals as a JSON string (``text``) or ``{"Message": …}``.
+        switches: Which of the possible worlds it is, where nobody knows how the real services
+            behave.
         seed: The same seed gives the same ids, codes and tokens.
         port: Of the server; 0 for any free one.
         posing_as: Answer at this environment's addresses instead of own ones: for mocks, which
@@ -97,8 +99,7 @@ class Sandbox(Registered, Closing):
         clock: Clock | None = None,
         approval: Approval | None = None,
         token_lifetime: float = 3600.0,
-        code_layers: int = 2,
-        sentences: Literal["text", "object"] = "text",
+        switches: Switches | None = None,
         seed: int = 0,
         port: int = 0,
         posing_as: Environment | None = None,
@@ -110,8 +111,6 @@ class Sandbox(Registered, Closing):
         settings = Settings(
             approval=Approval.after_polls(2) if approval is None else approval,
             token_lifetime=token_lifetime,
-            code_layers=code_layers,
-            sentences=sentences,
             seed=seed,
             token_prefix=SANDBOX_TOKEN_PREFIX if posing_as is None else MOCK_TOKEN_PREFIX,
         )
@@ -119,6 +118,7 @@ class Sandbox(Registered, Closing):
         self.world = self._registry = World(
             clock=clock,
             settings=settings,
+            switches=switches,
             posing_as=posing_as,
             seeds=None if seed_file is None else seed_files.read(seed_file),
         )
@@ -218,6 +218,17 @@ class Sandbox(Registered, Closing):
             rate=rate,
             seed=seed,
         )
+
+    def switch(self, **changes: Value) -> None:
+        """Make it another of the possible worlds, from the next request on.
+
+        Args:
+            changes: Names and positions of switches, see `Switches`.
+
+        Raises:
+            ValueError: There is no such switch, or it has no such position.
+        """
+        self.world.switch(**changes)
 
     def approve(self, connection: str | None = None) -> int:
         """Accept one connection request as the lab, or all that wait; how many were accepted."""

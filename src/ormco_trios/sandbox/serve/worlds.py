@@ -43,6 +43,7 @@ class Worlds:
                 world = World(
                     clock=_fresh(self.root),
                     settings=self.root.settings,
+                    switches=self.root.switches,
                     base_url=f"{self.root.base_url}/w/{name}",
                     seeds=self.root.seeds,
                 )

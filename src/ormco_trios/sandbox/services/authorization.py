@@ -123,7 +123,7 @@ def new_code(world: World, asked: Asked, user: UserRecord, now: float) -> str:
     if asked.client.dialect == "classic":
         code, content = codes.seal(state.code_handle, state.code_key, state.rng)
         state.codes[content] = record
-        return codes.wrap(code, world.settings.code_layers)
+        return codes.wrap(code, world.switches.code_layers)
     code = f"{state.prefix}{state.rng.randbytes(32).hex().upper()}-1"
     state.codes[code] = record
     return code

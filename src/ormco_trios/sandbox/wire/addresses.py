@@ -11,6 +11,21 @@ LIVE_LANDING = "https://ormco.com"
 """Where Ormco's application sends the browser [guide]."""
 
 
+RETIRED = {
+    "am": "us.3shapecommunicate.com",
+    "as": "as1.3shapecommunicate.com",
+    "eu": "www.3shapecommunicate.com",
+}
+"""The metadata servers of API v1.0 [doc M1]; what the documentation's ``RegionUri`` names."""
+
+CURRENT = {server: f"{server}metadata.3shapecommunicate.com" for server in RETIRED}
+"""Those of v1.5, which programs use [doc M1, seen]."""
+
+UNKNOWN = "africametadata.3shapecommunicate.com"
+FOREIGN = "metadata.clinic.example"
+"""What no table knows: a host that could be 3Shape's, and one that cannot."""
+
+
 def addresses_of(environment: Environment) -> dict[str, str]:
     """The address of every service of ``environment``, by the first part of a World's path."""
     places = {
@@ -24,7 +39,7 @@ def addresses_of(environment: Environment) -> dict[str, str]:
         places[f"metadata-{server}"] = environment.metadata.replace(
             "eumetadata", f"{server}metadata"
         )
-    return {head: place.rstrip("/") for head, place in places.items()}
+    return {head: place.rstrip("/") for head, place in places.items() if place}
 
 
 def public(base_url: str, places: Mapping[str, str], path: str) -> str:

@@ -34,7 +34,8 @@ class UserRecord:
         email: As the site shows it; it is looked up case-folded.
         server: Where its cases are.
         fields: The rest of the user object, by its wire names; absent here is absent on the wire.
-        region_uri: Template with ``{url}``, or ``{place}`` without the scheme; or ``None``.
+        region_uri: Instead of what the switch says: a text, in which ``{url}`` is the address of
+            its server, and ``{place}`` the same without the scheme.
         may_download_stl: Whether 3Shape granted this account STL files [doc].
         company: The account, by its id, whose connections it sees beside its own [assumed].
     """
@@ -48,6 +49,7 @@ class UserRecord:
     region_uri: str | None = None
     may_download_stl: bool = False
     company: str | None = None
+    has_logo: bool = False
 
     def text(self, name: str) -> str:
         """A field as text, empty if it is missing."""
