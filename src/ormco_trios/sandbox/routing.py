@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
+from ormco_trios.core.provenance import Label
 from ormco_trios.sandbox.state import PortalAccount, Token, User
 from ormco_trios.sandbox.wire import Area, Json, Refused, WireReply, WireRequest
 
@@ -22,8 +23,8 @@ Access: TypeAlias = Literal["open", "bearer", "portal"]
 
 Body: TypeAlias = Literal["none", "form", "json"]
 
-Provenance: TypeAlias = Literal["doc", "seen", "guide", "dnoa", "rfc", "assumed", "sandbox"]
-"""Where the knowledge comes from, as in the wire contract; ``sandbox`` is the sandbox's own."""
+Provenance: TypeAlias = Literal[Label, "sandbox"]
+"""How it is known, by its strongest label; ``sandbox`` is the sandbox's own."""
 
 _PATTERNS = {"server": "am|as|eu"}
 
