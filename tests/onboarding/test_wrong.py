@@ -10,7 +10,7 @@ from tests.practices import clients, signed_in
 
 from ormco_trios import AuthorizationCode, Region, errors
 from ormco_trios.sandbox import Approval, Sandbox
-from ormco_trios.sandbox.seeds import LOOK_ALIKE_EMAIL
+from ormco_trios.sandbox.world.seeds import LOOK_ALIKE_EMAIL
 
 EUROPE = "insignia.supporteurope@ormco.com"
 
