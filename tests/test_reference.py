@@ -31,9 +31,10 @@ def test_every_public_name_has_an_entry() -> None:
     assert max(named.values()) == 1
 
 
-def test_the_page_of_errors_is_up_to_date() -> None:
-    page = runpy.run_path(str(ROOT / "tools" / "reference.py"))["page"]
-    assert (PAGES / "errors.md").read_text("utf-8") == page(), "run python tools/reference.py"
+def test_what_is_written_from_the_code_is_up_to_date() -> None:
+    pages = runpy.run_path(str(ROOT / "tools" / "reference.py"))["pages"]()
+    for name, text in pages.items():
+        assert (PAGES / name).read_text("utf-8") == text, "run python tools/reference.py"
 
 
 def test_every_setting_is_on_the_page_of_settings() -> None:

@@ -1,4 +1,4 @@
-"""Writes the table of errors in ``docs/reference/errors.md`` from the errors themselves.
+"""Writes what of ``docs/reference/`` follows from the code: the errors, and whole packages.
 
 ``python tools/reference.py`` writes; with ``--check`` it fails if that would change anything.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import inspect
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,12 @@ from pathlib import Path
 from ormco_trios import errors
 from ormco_trios.cli.common import exit_code
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "errors.md"
+PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
+PACKAGES = {
+    "fleet": "Many practices; [the guide](../fleet.md) says which form is for what.",
+    "sandbox": "The simulator; [Testing your integration](../testing.md) shows how to use it.",
+    "testing": "For the tests of programs that use the library.",
+}
 INTRODUCTION = """\
 <!-- Written by tools/reference.py from src/ormco_trios/core/errors.py. -->
 
@@ -83,20 +89,27 @@ def row(depth: int, kind: type[errors.OrmcoTriosError]) -> str:
     )
 
 
-def page() -> str:
-    """The whole page."""
-    return INTRODUCTION + "".join(f"{row(depth, kind)}\n" for depth, kind in classes())
+def pages() -> dict[str, str]:
+    """Every page that is written here, by its file's name."""
+    written = {"errors.md": INTRODUCTION + "".join(f"{row(*each)}\n" for each in classes())}
+    for name, introduction in PACKAGES.items():
+        package = f"ormco_trios.{name}"
+        names = importlib.import_module(package).__all__
+        entries = "".join(f"\n::: {package}.{each}\n" for each in names)
+        written[f"{name}.md"] = f"# `{package}`\n\n{introduction}\n{entries}"
+    return written
 
 
 def main() -> None:
-    """Write the page, or compare it."""
+    """Write the pages, or compare them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing")
-    if parser.parse_args().check:
-        if PAGE.read_text("utf-8") != page():
-            sys.exit(f"{PAGE.name} is not up to date: run python tools/reference.py")
-    else:
-        PAGE.write_text(page(), "utf-8")
+    check = parser.parse_args().check
+    for name, text in pages().items():
+        if not check:
+            (PAGES / name).write_text(text, "utf-8")
+        elif (PAGES / name).read_text("utf-8") != text:
+            sys.exit(f"{name} is not up to date: run python tools/reference.py")
 
 
 if __name__ == "__main__":
