@@ -214,7 +214,15 @@ def build(session: nox.Session) -> None:
         digests.append({p.name: sha256(p.read_bytes()).digest() for p in Path("dist").iterdir()})
     if digests[0] != digests[1]:
         session.error("built twice, and not the same")
+    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
     (wheel,) = Path("dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        described = archive.read(metadata).decode("utf-8")
+    if dead := re.findall(r"\]\((?!https?:)[^)]*\)", described):
+        session.error(f"the package's page has links that lead nowhere: {', '.join(dead)}")
+    if "pip install ormco-trios" not in described:
+        session.error("the package's page does not say how to install it")
 
     inside = set(zipfile.ZipFile(wheel).namelist())
     shipped = {

@@ -342,12 +342,12 @@ def test_what_fails_leaves_no_trace(
         def refuse(*_: object) -> None:
             raise errors.AnswerTooLarge("The answer is longer than 64 bytes.")
 
-        monkeypatch.setattr("ormco_trios.sandbox.transport._ask", refuse)
+        monkeypatch.setattr("ormco_trios.sandbox.serve.transport._ask", refuse)
     elif trouble == "no folder":
         kind, target = FileNotFoundError, tmp_path / "missing" / "picture"
     else:
         kind = errors.OutcomeUnknown
-        sandbox.fault("cases.attachment", network="truncate", times=None)
+        sandbox.fault("cases.download", network="truncate", times=None)
     with pytest.raises(kind) as caught:
         cases.download(picture, target)
     if trouble == "too large":
