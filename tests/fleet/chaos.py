@@ -468,7 +468,7 @@ def main() -> None:
     if options.worker:
         asyncio.run(work(Job(**json.load(sys.stdin)), options.worker))
         return
-    from tests.fleet.database import new_database, postgres
+    from tests.postgres import new_database, postgres
 
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         conninfo = ""

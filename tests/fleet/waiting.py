@@ -189,7 +189,7 @@ def main() -> None:
     if options.worker:
         asyncio.run(work(Job(**json.load(sys.stdin))))
         return
-    from tests.fleet.database import new_database, postgres
+    from tests.postgres import new_database, postgres
 
     results = []
     with contextlib.ExitStack() as stack:
