@@ -44,6 +44,7 @@ from ormco_trios.sandbox.world.switches import Switches, Value
 from ormco_trios.sandbox.world.world import Settings, World
 
 if TYPE_CHECKING:
+    from ormco_trios.sandbox.serve.browser import Browser
     from ormco_trios.sandbox.serve.server import SandboxServer
 
 __all__ = [
@@ -74,6 +75,10 @@ MOCK_TOKEN_PREFIX = "mock-"
 
 class Sandbox(Registered, Closing):
     """A World, and everything needed to use it.
+
+    Attributes:
+        world: What exists in it; tests may look, and change it.
+        dispatcher: Answers requests that are values, without any transport.
 
     Args:
         server: Serve it on a socket as well; needs the extra ``sandbox``.
@@ -122,6 +127,7 @@ class Sandbox(Registered, Closing):
             posing_as=posing_as,
             seeds=None if seed_file is None else seed_files.read(seed_file),
         )
+        self.dispatcher = Dispatcher(self.world)
 
     def __enter__(self) -> Sandbox:
         if self._served and self._server is None:
@@ -256,12 +262,15 @@ class Sandbox(Registered, Closing):
         Raises:
             JourneyFailed: The pages did not lead back to the application.
         """
-        from ormco_trios.sandbox.serve import browser
+        browser = self.browser()
+        try:
+            return browser.authorize(url, allow=allow, email=email, password=password)
+        finally:
+            browser.close()
 
-        who = self.practice.email if email is None else email
-        known = self.world.state.user_by_email(who)
-        if password is None:
-            password = known.password if known else ""
-        return browser.authorize(
-            self.world, url, allow=allow, email=who, password=password, served=self._served
-        )
+    def browser(self) -> Browser:
+        """A browser that keeps its cookies, for a person who opens more than one link in it."""
+        # Needs httpx, which is slow to import.
+        from ormco_trios.sandbox.serve.browser import Browser
+
+        return Browser(self.world, served=self._served)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import get_args
 
 from ormco_trios.sandbox.dispatch.refusals import area_of, render
@@ -136,4 +137,4 @@ def _finished(reply: WireReply, explain: str, request_id: str) -> WireReply:
     if explain:
         plain = explain.encode("ascii", "replace").decode()
         headers += (("x-sandbox-explain", "".join(c if c.isprintable() else "?" for c in plain)),)
-    return WireReply(reply.status, headers, reply.body, reply.broken)
+    return replace(reply, headers=headers)

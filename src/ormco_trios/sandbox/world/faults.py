@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from random import Random
 from typing import Literal, TypeAlias, get_args
 
@@ -154,7 +154,7 @@ class Fault:
         if self.network is not None:
             if real is None or self.network not in _NEEDS_A_REPLY:
                 return WireReply(502, broken=self.network)
-            return WireReply(real.status, real.headers, real.body, self.network)
+            return replace(real, broken=self.network)
         if self.mangle is not None and real is not None:
             return mangling.mangle(real, self.mangle)
         status = self.status or 200

@@ -24,16 +24,18 @@ from ormco_trios.sandbox.world.clock import ControlledClock
 from ormco_trios.sandbox.world.faults import Fault, Faults, When
 from ormco_trios.sandbox.world.journal import Journal
 from ormco_trios.sandbox.world.seeds import Practice, new_state
-from ormco_trios.sandbox.world.switches import Switches, Value
 from ormco_trios.sandbox.world.state import (
+    CaseRecord,
     Client,
     ConnectionRecord,
+    GeneratedFile,
     Grant,
     PortalLink,
     Server,
     State,
     UserRecord,
 )
+from ormco_trios.sandbox.world.switches import Switches, Value
 
 _SHORTLY = Approval.after_polls(2)
 
@@ -108,7 +110,7 @@ class World:
     @property
     def issuer(self) -> str:
         """Issuer of the account dialect."""
-        return self.public("/identity")
+        return self.public("/identity") + ("/" if self.switches.issuer == "slash" else "")
 
     @property
     def landing_address(self) -> str:
@@ -350,6 +352,61 @@ class World:
                 for number in range(first, first + n)
             ]
 
+    def add_case(
+        self,
+        practice: str,
+        *,
+        patient: tuple[str, str] = ("Ada", "Beispiel"),
+        files: Mapping[str, bytes | int] | None = None,
+        sent_to: str | None = None,
+    ) -> CaseRecord:
+        """A case that the practice makes now.
+
+        Args:
+            practice: Its e-mail.
+            patient: First and last name.
+            files: By name; a number of bytes makes a file of that size, which is never in memory.
+            sent_to: E-mail of the lab that gets it at once, as `send_case` does.
+
+        Raises:
+            LookupError: An e-mail has no account.
+            ValueError: The two accounts have no active connection.
+        """
+        with self.lock:
+            content = {
+                name: GeneratedFile(each) if isinstance(each, int) else each
+                for name, each in (files or {"upper.dcm": b"upper", "lower.dcm": b"lower"}).items()
+            }
+            now = self.clock.time()
+            case = seeds.add_case(self.state, self.user(practice), patient, content, created=now)
+            if sent_to is not None:
+                self.send_case(case.id, sent_to)
+            return case
+
+    def send_case(self, case: str, lab: str) -> None:
+        """What *Send* in TRIOS does: from now on the lab can read the case.
+
+        Args:
+            case: Its id.
+            lab: E-mail of the lab.
+
+        Raises:
+            LookupError: There is no such case, or no such account.
+            ValueError: Practice and lab have no active connection.
+        """
+        with self.lock:
+            found = self.state.cases.get(case.lower())
+            if found is None:
+                raise LookupError("no case has this id")
+            to = self.user(lab)
+            relation = self.state.between(found.creator, to.id)
+            if relation is None or not relation.accepted:
+                raise ValueError("there is no active connection between the practice and the lab")
+            if to.id not in found.actors:
+                found.actors += (to.id,)
+            found.versions.append({**found.versions[-1], "StateFlag": "Sent"})
+            found.received = found.updated = self.clock.time()
+
     def advance(self, seconds: float) -> None:
         """Let time pass.
 
@@ -396,7 +453,7 @@ class World:
             self.state, self.faults, self.switches = found
 
     def reset(self) -> None:
-        """Begin again: seeds, the first switches, an empty journal, no faults.  The clock goes on."""
+        """Begin again: seeds and switches as at first, no journal or faults.  The clock goes on."""
         with self.lock:
             self._begin()
             self.journal.clear()
