@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from ormco_trios.communicate.models import Application, Case, CasePage, User
+from ormco_trios.communicate.models import Application, Case, CasePage, ServerAddress, User
 from ormco_trios.core.answers import (
     content,
     error_as,
@@ -47,6 +47,16 @@ def _sentence(body: bytes) -> str:
 _SENTENCE: TypeAdapter[str | dict[str, object]] = TypeAdapter(
     str | dict[str, object], config=ConfigDict(defer_build=True)
 )
+
+_SERVERS: TypeAdapter[list[str | ServerAddress]] = TypeAdapter(
+    list[str | ServerAddress], config=ConfigDict(defer_build=True)
+)
+
+
+def read_servers(answer: Answer) -> list[str | ServerAddress]:
+    """A list of base addresses [seen], as texts or in objects [assumed]."""
+    return _SERVERS.validate_json(answer.body)
+
 
 APPLICATIONS_PAGE = "/User/Applications"
 """Where an account sees which applications it has given access [guide]; it may have moved."""
@@ -100,6 +110,22 @@ REMOVE_APPLICATION = Operation(  # [assumed]: its square icon
     parse=nothing,
     refuse=refuse,
     safety=Safety.IDEMPOTENT,
+)
+DEFAULT_SERVER = Operation(  # [client]
+    "services.default",
+    Service.COMMUNICATE,
+    "GET",
+    "/api/services/default/{kind}",
+    parse=json_as(ServerAddress),
+    refuse=refuse,
+)
+SERVERS = Operation(  # [seen], one program
+    "servers.list",
+    Service.METADATA,
+    "GET",
+    "/api/servers",
+    parse=read_servers,
+    refuse=refuse,
 )
 CASES = Operation(
     "cases.list", Service.METADATA, "GET", "/api/cases", parse=json_as(CasePage), refuse=refuse
