@@ -188,6 +188,7 @@ FIELDS: dict[type[BaseModel], str] = {
     models.CaseFile: "an attachment's fields|an attachment's kind|"
     "a scan's and a design's fields|a scan's jaw",
     models.CasePage: "cases.list",
+    models.ServerAddress: "services.default",
     TokenReply: "oauth.authorization_code",
     Metadata: "oauth.discovery",
     portal_models.Profile: "a profile's fields",
