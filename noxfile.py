@@ -155,11 +155,12 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, banned imports, formatting, and whether the generated modules are up to date."""
-    install(session, "lint")
+    """Style, banned imports, formatting, and whether what is generated is up to date."""
+    install(session, "lint", project=".")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("python", "tools/mirror.py", "--check")
+    session.run("python", "tools/provenance.py", "--check")
 
 
 @nox.session

@@ -138,7 +138,7 @@ TABLE: tuple[Route, ...] = (
         "DELETE",
         "/{user}/connection/{connection}",
         "connections.remove",
-        "assumed",
+        "doc",
         communicate.remove_connection,
     ),
     _users(
@@ -214,7 +214,7 @@ TABLE: tuple[Route, ...] = (
         tokens.userinfo, access="bearer",
     ),
     Route(
-        "GET", "/identity/.well-known/openid-configuration", "oauth.discovery", "assumed",
+        "GET", "/identity/.well-known/openid-configuration", "oauth.discovery", "seen",
         "oauth", tokens.discovery,
     ),
     # Where applications send the browser: the guide's https://ormco.com/, and the sandbox's own.
