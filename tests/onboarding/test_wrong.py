@@ -15,8 +15,8 @@ from ormco_trios.sandbox.seeds import LOOK_ALIKE_EMAIL
 EUROPE = "insignia.supporteurope@ormco.com"
 
 
-def unclear_country(sandbox: Sandbox) -> None:
-    sandbox.world.user(sandbox.practice.email).fields["Country"] = "br"
+def country_and_region_disagree(sandbox: Sandbox) -> None:
+    sandbox.world.user(sandbox.practice.email).fields["Country"] = "au"
 
 
 def no_lab(sandbox: Sandbox) -> None:
@@ -40,7 +40,7 @@ def another_lab(sandbox: Sandbox) -> None:
     ("wrong", "error", "advice"),
     [
         (
-            unclear_country,
+            country_and_region_disagree,
             errors.RegionUnclear,
             "Name the region.*Region.NORTH_AMERICA.*ASIA_PACIFIC.*EUROPE",
         ),

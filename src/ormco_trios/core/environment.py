@@ -247,9 +247,7 @@ class Environment:
         if here is None:
             raise UntrustedHost("The address is malformed or hides its host.")
         if here[1] in RETIRED:
-            raise UntrustedHost(
-                "The address is a server that 3Shape has retired."
-            )
+            raise UntrustedHost("The address is a server that 3Shape has retired.")
         if here in {_origin(self.base_url(service)) for service in Service}:
             return
         scheme, host, port = here
