@@ -327,7 +327,7 @@ def test_a_practice_gets_scans_only_by_agreement(
     cases = cases_of(both, sandbox)
     case = next(iter(cases.list()))
     cases.download(case.attachments[0], tmp_path / "picture")
-    with pytest.raises(errors.PermissionDenied, match="Ask 3Shape"):
+    with pytest.raises(errors.PermissionDenied, match="account of the lab"):
         cases.download(case.scans[0], tmp_path / "scan")
     sandbox.world.user(sandbox.practice.email).may_download_stl = True
     cases.download(case.scans[0], tmp_path / "scan")
@@ -350,12 +350,12 @@ def test_what_fails_leaves_no_trace(
         def refuse(*_: object) -> None:
             raise errors.AnswerTooLarge("The answer is longer than 64 bytes.")
 
-        monkeypatch.setattr("ormco_trios.sandbox.transport._ask", refuse)
+        monkeypatch.setattr("ormco_trios.sandbox.serve.transport._ask", refuse)
     elif trouble == "no folder":
         kind, target = FileNotFoundError, tmp_path / "missing" / "picture"
     else:
         kind = errors.OutcomeUnknown
-        sandbox.fault("cases.attachment", network="truncate", times=None)
+        sandbox.fault("cases.download", network="truncate", times=None)
     with pytest.raises(kind) as caught:
         cases.download(picture, target)
     if trouble == "too large":

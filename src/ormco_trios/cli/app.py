@@ -224,7 +224,7 @@ def serve(
     import threading
 
     from ormco_trios.sandbox import Approval, Fault, Sandbox
-    from ormco_trios.sandbox.clock import ControlledClock
+    from ormco_trios.sandbox.world.clock import ControlledClock
 
     with reporting(as_json=False):
         need_server()

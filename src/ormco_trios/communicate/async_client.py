@@ -62,12 +62,6 @@ class AsyncCommunicateClient(AsyncBaseClient):
         http_client: An httpx client of your own, for proxies or certificates; you close it.
     """
 
-    users: AsyncUsers
-    labs: AsyncLabs
-    connections: AsyncConnections
-    cases: AsyncCases
-    applications: AsyncApplications
-
     def __init__(
         self,
         environment: Environment | None = None,
@@ -128,13 +122,38 @@ class AsyncCommunicateClient(AsyncBaseClient):
             on_progress=on_progress,
         )
 
+    @property
+    def users(self) -> AsyncUsers:
+        """Accounts: your own, and others by id or e-mail."""
+        return self._users
+
+    @property
+    def labs(self) -> AsyncLabs:
+        """Ormco's three labs, found and checked."""
+        return self._labs
+
+    @property
+    def connections(self) -> AsyncConnections:
+        """Connections between practices and labs: request, wait, approve, remove."""
+        return self._connections
+
+    @property
+    def cases(self) -> AsyncCases:
+        """Cases with their scans and files, on the account's regional server."""
+        return self._cases
+
+    @property
+    def applications(self) -> AsyncApplications:
+        """The applications that the account has given access."""
+        return self._applications
+
     def _use(self, channel: Channel[AsyncTransport]) -> None:
         super()._use(channel)
-        self.users = AsyncUsers(self._runner)
-        self.labs = AsyncLabs(self._runner)
-        self.connections = AsyncConnections(self._runner)
-        self.cases = async_cases.AsyncCases(self._runner)
-        self.applications = AsyncApplications(self._runner)
+        self._users = AsyncUsers(self._runner)
+        self._labs = AsyncLabs(self._runner)
+        self._connections = AsyncConnections(self._runner)
+        self._cases = async_cases.AsyncCases(self._runner)
+        self._applications = AsyncApplications(self._runner)
 
 
 class AsyncUsers(Shielded):

@@ -63,12 +63,6 @@ class CommunicateClient(BaseClient):
         http_client: An httpx client of your own, for proxies or certificates; you close it.
     """
 
-    users: Users
-    labs: Labs
-    connections: Connections
-    cases: Cases
-    applications: Applications
-
     def __init__(
         self,
         environment: Environment | None = None,
@@ -129,13 +123,38 @@ class CommunicateClient(BaseClient):
             on_progress=on_progress,
         )
 
+    @property
+    def users(self) -> Users:
+        """Accounts: your own, and others by id or e-mail."""
+        return self._users
+
+    @property
+    def labs(self) -> Labs:
+        """Ormco's three labs, found and checked."""
+        return self._labs
+
+    @property
+    def connections(self) -> Connections:
+        """Connections between practices and labs: request, wait, approve, remove."""
+        return self._connections
+
+    @property
+    def cases(self) -> Cases:
+        """Cases with their scans and files, on the account's regional server."""
+        return self._cases
+
+    @property
+    def applications(self) -> Applications:
+        """The applications that the account has given access."""
+        return self._applications
+
     def _use(self, channel: Channel[Transport]) -> None:
         super()._use(channel)
-        self.users = Users(self._runner)
-        self.labs = Labs(self._runner)
-        self.connections = Connections(self._runner)
-        self.cases = cases.Cases(self._runner)
-        self.applications = Applications(self._runner)
+        self._users = Users(self._runner)
+        self._labs = Labs(self._runner)
+        self._connections = Connections(self._runner)
+        self._cases = cases.Cases(self._runner)
+        self._applications = Applications(self._runner)
 
 
 class Users(Shielded):
