@@ -224,16 +224,11 @@ SERVERS: Final[Facts] = {
     "when it names a server of v1.0": fact(
         "as the only printed value does: the v1.5 server of the same region", INFERRED
     ),
-    "`GET /api/services/default/MetaDataService`, at the users' host": fact(
-        "the account's own server: `Id`, `Uri`, `ServiceType`",
-        client("UserService.Client, UserService.Dto"),
-    ),
     "`GET /api/regions/masterdataserver/{country}/15`, at the users' host": fact(
         "the server that a country belongs to", client("UserService.Client")
     ),
-    "`GET /api/servers`": fact("exists", client("ApiEndpoints.html"), ONE_SEEN),
-    "what it gives": fact(
-        "a list of base addresses that end in `/api/`, the account's own first", ONE_SEEN
+    "an account that names no region": fact(
+        "says nothing about its server; it is not taken for a European one", ASSUMED
     ),
 }
 

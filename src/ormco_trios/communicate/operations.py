@@ -69,6 +69,7 @@ _NO_CONNECTION: Facts = {
     _FORBIDDEN: refused(PermissionDenied, ASSUMED),
     "400 No connection with Id {id} could be found": refused(NotFound, ASSUMED),
 }
+
 _SERVERS: TypeAdapter[list[str | ServerAddress]] = TypeAdapter(
     list[str | ServerAddress], config=ConfigDict(defer_build=True)
 )
@@ -179,6 +180,35 @@ REMOVE_APPLICATION = Operation(
         _FORBIDDEN: refused(PermissionDenied, ASSUMED),
     },
 )
+DEFAULT_SERVER = Operation(
+    "services.default",
+    Service.COMMUNICATE,
+    "GET",
+    "/api/services/default/{kind}",
+    parse=json_as(ServerAddress),
+    refuse=refuse,
+    provenance={
+        "path": fact(
+            "the account's own server of a kind: `MetaDataService` has its cases",
+            client("UserService.Client"),
+        ),
+        "answer": fact("`Id`, `Uri`, `ServiceType`", client("UserService.Dto")),
+    },
+)
+SERVERS = Operation(
+    "servers.list",
+    Service.METADATA,
+    "GET",
+    "/api/servers",
+    parse=read_servers,
+    refuse=refuse,
+    provenance={
+        "path": fact("the servers, at any of them", client("ApiEndpoints.html"), ONE_SEEN),
+        "answer": fact(
+            "a list of base addresses that end in `/api/`, the account's own first", ONE_SEEN
+        ),
+    },
+)
 
 
 def _one_case(source: Source) -> Facts:
@@ -190,35 +220,6 @@ def _one_case(source: Source) -> Facts:
 
 _PAGE = "`Cases`, at most 10 and the newest first, and `Count`"
 
-DEFAULT_SERVER = Operation(
-    "services.default",
-    Service.COMMUNICATE,
-    "GET",
-    "/api/services/default/{kind}",
-    parse=json_as(ServerAddress),
-    refuse=refuse,
-    provenance={
-        "path": fact(
-            "the account's own server of a kind, such as `MetaDataService`",
-            client("ApiEndpoints.html"),
-        ),
-        "answer": fact("`Id`, `Uri` and `ServiceType`", client("UserService.Dto")),
-    },
-)
-SERVERS = Operation(
-    "servers.list",
-    Service.METADATA,
-    "GET",
-    "/api/servers",
-    parse=read_servers,
-    refuse=refuse,
-    provenance={
-        "path": fact("the case servers that the account may use", ONE_SEEN),
-        "answer": fact(
-            "a list of base addresses that end in `/api/`, the account's own first", ONE_SEEN
-        ),
-    },
-)
 CASES = Operation(
     "cases.list",
     Service.METADATA,
