@@ -84,6 +84,7 @@ def ask_for_token(
         parse=json_as(TokenReply),
         refuse=_refuse,
         safety=_SAFETY[grant],
+        content_type=_FORM,
         authenticated=False,
     )
     fields = {"grant_type": grant, **form}
@@ -109,6 +110,7 @@ def revoke_token(
         parse=nothing,
         refuse=_refuse,
         safety=Safety.IDEMPOTENT,
+        content_type=_FORM,
         authenticated=False,
     )
     fields = {"token": token.get_secret_value()}
@@ -145,7 +147,6 @@ def _post(
     return Call(
         operation,
         body=urlencode(fields).encode("ascii"),
-        content_type=_FORM,
         headers=(
             {}
             if client_secret is None

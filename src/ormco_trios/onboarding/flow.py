@@ -217,7 +217,6 @@ def finish_authorization(context: Context, pasted: str) -> Flow[None]:
         raise AuthorizationNeeded("No authorization is under way, so this code has no use.")
     purpose, request = pending
     code = request.finish(pasted, clock=context.clock)
-    del pasted
     # Whatever comes of it, this link has done its work.
     context.progress.pending = None
     if purpose is Purpose.ORMCO:
@@ -307,8 +306,6 @@ def _ask(context: Context, needed: NeedsAuthorization) -> Flow[None]:
             raise
         else:
             return
-        finally:
-            del pasted
 
 
 def _timeout(context: Context, waiting: Waiting) -> OrmcoTriosError:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.shield import shielded
 from ormco_trios.oauth.request import AuthorizationRequest
 from ormco_trios.onboarding.checklist import Checklist
 
@@ -81,6 +83,12 @@ class NeedsAuthorization:
 
 Outcome: TypeAlias = Connected | Waiting | NeedsAuthorization
 
+Authorize: TypeAlias = Callable[[NeedsAuthorization], str]
+"""Shows the link to a person, and returns what they paste."""
+
+AsyncAuthorize: TypeAlias = Callable[[NeedsAuthorization], Awaitable[str]]
+"""As `Authorize`, awaitable."""
+
 
 @dataclass(slots=True)
 class Progress:
@@ -107,6 +115,7 @@ class Progress:
         )
 
     @classmethod
+    @shielded
     def from_json(cls, text: str) -> Progress:
         """The progress that `to_json` wrote.
 
@@ -124,5 +133,4 @@ class Progress:
             )
         except (ValueError, KeyError, TypeError):
             pass
-        del text
         raise ConfigurationError("This is not a saved progress.")
