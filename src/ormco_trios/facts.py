@@ -99,6 +99,9 @@ ACCOUNT: Final[Facts] = {
         SEEN,
     ),
     "scopes": fact(f"`{' '.join(ACCOUNT_SCOPES)}`", SEEN),
+    "`login_hint` and `prompt=login`": fact(
+        "are sent where one account is expected", rfc("OpenID Connect Core, 3.1.2.1")
+    ),
     "password grant": fact("none", ASSUMED),
     "a new refresh token with every refresh": fact("the old one ends", ASSUMED),
     "user information": fact("`GET /connect/userinfo`", ASSUMED),
@@ -224,16 +227,8 @@ SERVERS: Final[Facts] = {
     "when it names a server of v1.0": fact(
         "as the only printed value does: the v1.5 server of the same region", INFERRED
     ),
-    "`GET /api/services/default/MetaDataService`, at the users' host": fact(
-        "the account's own server: `Id`, `Uri`, `ServiceType`",
-        client("UserService.Client, UserService.Dto"),
-    ),
     "`GET /api/regions/masterdataserver/{country}/15`, at the users' host": fact(
         "the server that a country belongs to", client("UserService.Client")
-    ),
-    "`GET /api/servers`": fact("exists", client("ApiEndpoints.html"), ONE_SEEN),
-    "what it gives": fact(
-        "a list of base addresses that end in `/api/`, the account's own first", ONE_SEEN
     ),
 }
 

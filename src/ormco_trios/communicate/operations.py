@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from ormco_trios.communicate.models import Application, Case, CasePage, User
+from ormco_trios.communicate.models import Application, Case, CasePage, ServerAddress, User
 from ormco_trios.core.answers import (
     content,
     error_as,
@@ -21,6 +21,7 @@ from ormco_trios.core.operation import Operation, Safety
 from ormco_trios.core.provenance import (
     ASSUMED,
     INFERRED,
+    ONE_SEEN,
     Facts,
     Source,
     client,
@@ -61,6 +62,19 @@ def _sentence(body: bytes) -> str:
 _SENTENCE: TypeAdapter[str | dict[str, object]] = TypeAdapter(
     str | dict[str, object], config=ConfigDict(defer_build=True)
 )
+
+_SERVERS: TypeAdapter[list[str | ServerAddress]] = TypeAdapter(
+    list[str | ServerAddress], config=ConfigDict(defer_build=True)
+)
+
+
+def read_servers(answer: Answer) -> list[str | ServerAddress]:
+    """A list of base addresses [seen], as texts or in objects [assumed]."""
+    return _SERVERS.validate_json(answer.body)
+
+
+APPLICATIONS_PAGE = "/User/Applications"
+"""Where an account sees which applications it has given access [guide]; it may have moved."""
 
 _NO_USER: Facts = {"400 No user with Id {id} could be found": refused(NotFound, ASSUMED)}
 _FORBIDDEN = "400 You don't have permission to access this resource."
@@ -164,6 +178,38 @@ REMOVE_APPLICATION = Operation(
         "answer": fact("200", ASSUMED),
         "400 No application with Id {id} could be found": refused(NotFound, ASSUMED),
         _FORBIDDEN: refused(PermissionDenied, ASSUMED),
+    },
+)
+DEFAULT_SERVER = Operation(
+    "services.default",
+    Service.COMMUNICATE,
+    "GET",
+    "/api/services/default/{kind}",
+    parse=json_as(ServerAddress),
+    refuse=refuse,
+    provenance={
+        "path": fact(
+            "the account's own server of a kind: `MetaDataService`, `MasterDataService` or "
+            "`DmeService`",
+            client("UserService.Client, UserService.Dto"),
+        ),
+        "answer": fact("`Id`, `Uri`, `ServiceType`", client("UserService.Dto")),
+    },
+)
+SERVERS = Operation(
+    "servers.list",
+    Service.METADATA,
+    "GET",
+    "/api/servers",
+    parse=read_servers,
+    refuse=refuse,
+    provenance={
+        "path": fact("which servers there are", client("ApiEndpoints.html"), ONE_SEEN),
+        "answer": fact(
+            "a list of base addresses that end in `/api/`, the account's own first; the library "
+            "reads objects with `Uri` as well",
+            ONE_SEEN,
+        ),
     },
 )
 

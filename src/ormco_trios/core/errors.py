@@ -39,6 +39,7 @@ A class of its own exists only where a caller would act differently::
         ├── ConsentDenied             the doctor chose Cancel
         ├── AuthorizationRefused      the authorization server sent an error instead of a code
         ├── AuthorizationNeeded       nobody has signed in yet, or the sign-in is used up
+        ├── WrongAccount              another 3Shape account answered than the one that is meant
         ├── NobodyCameBack            (also TimeoutError) no redirect arrived: paste, or wait on
         ├── CodeSpent                 the code was used before, here; nothing was sent
         ├── CodeRefused               the service did not take the code: get a fresh one
@@ -368,6 +369,29 @@ class AuthorizationNeeded(AuthorizationError):
     """Nobody has signed in to this account yet, or the sign-in is used up."""
 
     advice = "Sign in to 3Shape Communicate with the authorization link."
+
+
+class WrongAccount(AuthorizationError):
+    """Another 3Shape account answered than the one that is meant; nothing was done with it.
+
+    Attributes:
+        expected: The e-mail of the account that is meant, masked; None if only its id is known.
+        found: The e-mail of the account that answered, masked; None if it shows none.
+    """
+
+    advice = "Sign in with the account that is meant, in a private window of your browser."
+
+    def __init__(
+        self,
+        happened: str,
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        advice: str | None = None,
+    ) -> None:
+        super().__init__(happened, advice=advice)
+        self.expected = expected
+        self.found = found
 
 
 class NobodyCameBack(AuthorizationError, TimeoutError):

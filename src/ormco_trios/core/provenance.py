@@ -30,7 +30,7 @@ LABELS: Final[Mapping[Label, str]] = {
     "step of its part about Communicate, about OrmcoDigital or about repairing",
     "dnoa": "the public source of DotNetOpenAuth, the server library whose code format the guide "
     "shows",
-    "rfc": "the RFC of that number",
+    "rfc": "the RFC of that number, or the standard of that name",
     "inferred": "follows from several of the above, and none of them says it",
     "assumed": "nobody outside knows. Our choice, in one place in the code, and easy to correct",
 }
