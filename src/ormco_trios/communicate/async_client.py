@@ -158,7 +158,7 @@ class AsyncUsers(Shielded):
         self._runner = runner
 
     async def me(self) -> User:
-        """The account that is signed in, with all its connections [doc].
+        """The account that is signed in [doc U2.2], with all its connections [client].
 
         Raises:
             NotSignedIn: The token is not accepted.
@@ -166,7 +166,7 @@ class AsyncUsers(Shielded):
         return await self._runner.run(iter(Call(operations.ME)))
 
     async def get(self, id_or_email: str) -> User:
-        """An account by its id or e-mail; how much it shows depends on your relation [doc].
+        """An account by its id or e-mail; how much it shows depends on your relation [doc U2.2].
 
         Raises:
             NotFound: There is none, or it is not shown to this account.
@@ -239,7 +239,10 @@ class AsyncConnections(Shielded):
         return await self._runner.run(flows.approve_connection(id))
 
     async def remove(self, id: str) -> None:
-        """Remove a connection or withdraw a request [assumed]; one that is gone already is fine."""
+        """Reject, remove or withdraw a connection; one that is gone already is fine.
+
+        Whatever its state [doc U3.3].  That either side may is [assumed] of the one that asked.
+        """
         await self._runner.run(flows.remove_connection(id))
 
     def begin_wait(
