@@ -67,7 +67,7 @@ class AuthorizationServer:
 
     @classmethod
     def classic(cls) -> AuthorizationServer:
-        """The guide's sign-in [doc WF1]: client id and secret, British spelling, no scopes [inferred]."""
+        """The guide's sign-in [doc WF1]: id and secret, British spelling, no scopes [inferred]."""
         return cls(
             name="classic",
             service=Service.AUTH_CLASSIC,

@@ -60,7 +60,7 @@ class ConnectionRecord:
     """A relation between two accounts: asked for, then active.
 
     Attributes:
-        pending_as_null: Whether it says null or false while it waits: its object allows both [client].
+        pending_as_null: Whether it says null or false while it waits: both are possible [client].
         polls: How often the inviter's users/me has shown it waiting.
     """
 
