@@ -179,6 +179,7 @@ def test_the_sandbox_refuses_with_nothing_else() -> None:
 FIELDS: dict[type[BaseModel], str] = {
     models.User: "a user's fields|a user's state in its address",
     models.ServerRegion: "a region's fields",
+    models.ServerAddress: "services.default",
     models.Dongle: "a dongle's and a logo's fields",
     models.Connection: "a connection's fields",
     models.Application: "an application's fields",
@@ -189,6 +190,7 @@ FIELDS: dict[type[BaseModel], str] = {
     models.CaseFile: "an attachment's fields|an attachment's kind|"
     "a scan's and a design's fields|a scan's jaw",
     models.CasePage: "cases.list",
+    models.ServerAddress: "services.default",
     TokenReply: "oauth.authorization_code",
     Metadata: "oauth.discovery",
     portal_models.Profile: "a profile's fields",

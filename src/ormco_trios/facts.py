@@ -230,6 +230,9 @@ SERVERS: Final[Facts] = {
     "`GET /api/regions/masterdataserver/{country}/15`, at the users' host": fact(
         "the server that a country belongs to", client("UserService.Client")
     ),
+    "an account that names no region": fact(
+        "says nothing about its server; it is not taken for a European one", ASSUMED
+    ),
 }
 
 CASES: Final[Facts] = {

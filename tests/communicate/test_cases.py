@@ -327,7 +327,7 @@ def test_a_practice_gets_scans_only_by_agreement(
     cases = cases_of(both, sandbox)
     case = next(iter(cases.list()))
     cases.download(case.attachments[0], tmp_path / "picture")
-    with pytest.raises(errors.PermissionDenied, match="Ask 3Shape"):
+    with pytest.raises(errors.PermissionDenied, match="account of the lab"):
         cases.download(case.scans[0], tmp_path / "scan")
     sandbox.world.user(sandbox.practice.email).may_download_stl = True
     cases.download(case.scans[0], tmp_path / "scan")

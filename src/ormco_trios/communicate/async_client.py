@@ -21,7 +21,14 @@ from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollS
 from ormco_trios.communicate.async_cases import AsyncCases
 from ormco_trios.communicate.async_many import AsyncApprovals
 from ormco_trios.communicate.models import Application, Connection, User
-from ormco_trios.communicate.regions import DAY, DIRECTORY, LabAccount, Region
+from ormco_trios.communicate.regions import (
+    DAY,
+    DIRECTORY,
+    ChosenRegion,
+    LabAccount,
+    Region,
+    choose_region,
+)
 from ormco_trios.communicate.rounds import WaitProgress
 from ormco_trios.core import _client
 from ormco_trios.core._httpx import AsyncHttpClient
@@ -188,9 +195,20 @@ class AsyncLabs(Shielded):
         Raises:
             LabNotFound: Communicate shows no account with that e-mail.
             WrongLab: The account found has another e-mail.
-            NotALab: The account found does not have the role ``Lab``.
+            NotALab: The account found shows its roles, and ``Lab`` is not among them.
         """
         return await self._runner.run(flows.find_lab(region))
+
+    def region_for(self, account: User) -> ChosenRegion:
+        """Which of Ormco's labs is an account's, and why; no request is made.
+
+        The account's country decides where it is clear [guide]; where it says nothing, its own
+        region at 3Shape does [inferred].
+
+        Raises:
+            RegionUnclear: Neither says it, or they say different ones: name the region yourself.
+        """
+        return choose_region(account, self._runner.channels[Service.COMMUNICATE].environment)
 
     def directory(self) -> tuple[LabAccount, ...]:
         """Ormco's three accounts as the guide prints them; no request is made."""
@@ -224,7 +242,8 @@ class AsyncConnections(Shielded):
         resolved by looking again.
 
         Raises:
-            NotALab: ``lab`` does not have the role ``Lab``; nothing was sent.
+            NotALab: ``lab`` does not show the role ``Lab``, or shows none and is not one of
+                Ormco's accounts; nothing was sent.
             OutcomeUnknown: It stays unclear whether the request arrived; look again later.
         """
         return await self._runner.run(flows.request_connection(lab))
@@ -238,10 +257,22 @@ class AsyncConnections(Shielded):
         """
         return await self._runner.run(flows.approve_connection(id))
 
-    async def remove(self, id: str) -> None:
-        """Reject, remove or withdraw a connection; one that is gone already is fine.
+    async def reject(self, id: str) -> None:
+        """Turn down an incoming request, with the token of the account that was asked (the lab).
 
-        Whatever its state [doc U3.3].  That either side may is [assumed] of the one that asked.
+        On the wire it is the same as `remove` [doc]; this removes nothing but a request that waits
+        for this account.
+
+        Raises:
+            NotFound: This account has no such connection.
+            InvalidRequest: It is active already, or this account made the request itself.
+        """
+        await self._runner.run(incoming.reject(id))
+
+    async def remove(self, id: str) -> None:
+        """Remove a connection, or withdraw or reject a request, whatever its state [doc].
+
+        One that is gone already is fine.  That either side may do it is [assumed].
         """
         await self._runner.run(flows.remove_connection(id))
 
@@ -278,7 +309,7 @@ class AsyncConnections(Shielded):
 
         Raises:
             ApprovalTimeout: Still waiting; ``error.wait.resume(client)`` goes on later.
-            ConnectionRemoved: The request disappeared before it was accepted.
+            ConnectionRemoved: The request was rejected by the lab, or withdrawn.
         """
         wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
         return await self._runner.run(
@@ -296,7 +327,7 @@ class AsyncConnections(Shielded):
 
         Raises:
             ApprovalTimeout: Still waiting.
-            ConnectionRemoved: The request disappeared before it was accepted.
+            ConnectionRemoved: The request was rejected by the lab, or withdrawn.
         """
         wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
         return self._runner.iterate(approval.await_approval(wait, clock=self._runner.clock))
@@ -308,7 +339,7 @@ class AsyncConnections(Shielded):
 
         Raises:
             ApprovalTimeout: Its deadline has passed; ``wait.extended(...)`` sets another.
-            ConnectionRemoved: The request disappeared before it was accepted.
+            ConnectionRemoved: The request was rejected by the lab, or withdrawn.
         """
         return await self._runner.run(
             approval.await_approval(wait, clock=self._runner.clock), on_update=on_update

@@ -50,7 +50,7 @@ class ConnectionState(enum.Enum):
     ACTIVE = "active"
     """*Active*: cases can be sent."""
     REMOVED = "removed"
-    """Gone: withdrawn, or removed by the other side."""
+    """Gone: rejected or removed by the other side, or withdrawn; no state says *rejected* [doc]."""
     UNKNOWN = "unknown"
     """The service said something new."""
 

@@ -63,6 +63,13 @@ _SENTENCE: TypeAdapter[str | dict[str, object]] = TypeAdapter(
     str | dict[str, object], config=ConfigDict(defer_build=True)
 )
 
+_NO_USER: Facts = {"400 No user with Id {id} could be found": refused(NotFound, ASSUMED)}
+_FORBIDDEN = "400 You don't have permission to access this resource."
+_NO_CONNECTION: Facts = {
+    _FORBIDDEN: refused(PermissionDenied, ASSUMED),
+    "400 No connection with Id {id} could be found": refused(NotFound, ASSUMED),
+}
+
 _SERVERS: TypeAdapter[list[str | ServerAddress]] = TypeAdapter(
     list[str | ServerAddress], config=ConfigDict(defer_build=True)
 )
@@ -75,13 +82,6 @@ def read_servers(answer: Answer) -> list[str | ServerAddress]:
 
 APPLICATIONS_PAGE = "/User/Applications"
 """Where an account sees which applications it has given access [guide]; it may have moved."""
-
-_NO_USER: Facts = {"400 No user with Id {id} could be found": refused(NotFound, ASSUMED)}
-_FORBIDDEN = "400 You don't have permission to access this resource."
-_NO_CONNECTION: Facts = {
-    _FORBIDDEN: refused(PermissionDenied, ASSUMED),
-    "400 No connection with Id {id} could be found": refused(NotFound, ASSUMED),
-}
 
 ME = Operation(
     "users.me",
@@ -189,9 +189,8 @@ DEFAULT_SERVER = Operation(
     refuse=refuse,
     provenance={
         "path": fact(
-            "the account's own server of a kind: `MetaDataService`, `MasterDataService` or "
-            "`DmeService`",
-            client("UserService.Client, UserService.Dto"),
+            "the account's own server of a kind: `MetaDataService` has its cases",
+            client("UserService.Client"),
         ),
         "answer": fact("`Id`, `Uri`, `ServiceType`", client("UserService.Dto")),
     },
@@ -204,11 +203,9 @@ SERVERS = Operation(
     parse=read_servers,
     refuse=refuse,
     provenance={
-        "path": fact("which servers there are", client("ApiEndpoints.html"), ONE_SEEN),
+        "path": fact("the servers, at any of them", client("ApiEndpoints.html"), ONE_SEEN),
         "answer": fact(
-            "a list of base addresses that end in `/api/`, the account's own first; the library "
-            "reads objects with `Uri` as well",
-            ONE_SEEN,
+            "a list of base addresses that end in `/api/`, the account's own first", ONE_SEEN
         ),
     },
 )

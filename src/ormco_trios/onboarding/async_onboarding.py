@@ -38,7 +38,8 @@ class AsyncOnboarding(Shielded):
         account: The e-mail of the 3Shape account that is meant.  Another one is `WrongAccount`
             before anything is requested or handed over.  Left out, the first account that answers
             is the practice's, and ``progress`` remembers it.
-        region: Which of Ormco's labs; by default what the account's country clearly says.
+        region: Which of Ormco's labs; by default what the account's country clearly says, or else
+            its own region at 3Shape.
         schedule: When to look for the approval.
         progress: What an earlier process remembered, from ``onboarding.progress``.
 
@@ -119,7 +120,7 @@ class AsyncOnboarding(Shielded):
         A service that cannot be reached makes its steps unknown, not an error.
 
         Raises:
-            RegionUnclear: No region was given and the account's country does not say.
+            RegionUnclear: No region was given, and the account says none or two.
         """
         return await self._runner.run(flow.check(self._context))
 
@@ -132,7 +133,7 @@ class AsyncOnboarding(Shielded):
 
         Raises:
             WrongAccount: Another account answered; its sign-in was dropped.
-            RegionUnclear: No region was given and the account's country does not say.
+            RegionUnclear: No region was given, and the account says none or two.
             LabRefused: What was found under the lab's e-mail is not Ormco's lab.
             PortalSignInRefused: OrmcoDigital refused the user name or password.
             TransportError: A service cannot be reached; call again later.

@@ -17,11 +17,10 @@ from ormco_trios.communicate.approval import (
     removed,
 )
 from ormco_trios.communicate.flows import request_connection
-from ormco_trios.communicate.operations import APPLICATIONS_PAGE
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.clock import Clock, Deadline
 from ormco_trios.core.effects import AskHuman, Call, Emit, Flow, Pause
-from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.environment import Environment
 from ormco_trios.core.errors import (
     ApprovalTimeout,
     AuthorizationNeeded,
@@ -102,11 +101,7 @@ class Context:
         Raises:
             ConfigurationError: ``account`` is not an e-mail address.
         """
-        target = Target(
-            region,
-            account=expected_account(account),
-            applications=environment.base_url(Service.COMMUNICATE) + APPLICATIONS_PAGE,
-        )
+        target = Target(environment, region, expected_account(account))
         return cls(clock, application, target, progress or Progress(), schedule or PollSchedule())
 
     @property
@@ -157,9 +152,11 @@ def _act(context: Context, seen: Observation) -> Flow[Outcome | None]:
             context.progress.waiting_since = None
             raise removed()
         assert seen.region is not None
-        lab = yield from the_lab(context.target, seen.region)
+        lab = yield from the_lab(context.target, seen.region.region)
         yield from request_connection(lab, me=seen.me)
         return None
+    if seen.lab_problem is not None:
+        raise seen.lab_problem
     if not seen.approved:
         return _waiting(context, seen)
     context.progress.waiting_since = None
