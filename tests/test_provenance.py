@@ -20,7 +20,7 @@ from ormco_trios.communicate import models
 from ormco_trios.core.answers import refusal
 from ormco_trios.core.environment import Service
 from ormco_trios.core.operation import Operation
-from ormco_trios.core.provenance import LABELS, PUBLISHED, Fact, Source
+from ormco_trios.core.provenance import LABELS, PUBLISHED, Citation, Fact
 from ormco_trios.core.transport import Answer
 from ormco_trios.facts import ANY_CALL, FACTS, operations
 from ormco_trios.oauth.operations import TokenReply
@@ -54,7 +54,7 @@ GUIDE = re.compile(r"(Communicate|OrmcoDigital|Repairing) \d+( (to|and) \d+)?")
 RFC = re.compile(r"(\d{4}|OpenID Connect Core), \d+(\.\d+)*")
 
 
-def is_precise(source: Source) -> bool:
+def is_precise(source: Citation) -> bool:
     """Whether the source can be looked up: where it has parts, the part is named."""
     match source.label:
         case "doc":
@@ -66,7 +66,7 @@ def is_precise(source: Source) -> bool:
         case "rfc":
             return RFC.fullmatch(source.where) is not None
         case "seen":
-            return source.where in {"", "(one program)"}
+            return source.where in {"", "(one program)", "(one list)"}
         case _:
             return source.where == ""
 
