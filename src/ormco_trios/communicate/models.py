@@ -15,6 +15,16 @@ from ormco_trios.communicate.emails import same
 from ormco_trios.core.model import PascalModel
 
 
+def is_lab_word(role: str) -> bool:
+    """Whether a role, or a connection's type, is that of a lab.
+
+    The guide's page prints *Lab*, and no public source prints the role, so words with it at either
+    end are taken for it as well: ``Laboratory``, ``DentalLab`` [assumed].
+    """
+    word = role.strip().casefold()
+    return word.startswith("lab") or word.endswith("lab")
+
+
 class ServerRegion(PascalModel):
     """A region as Communicate describes it [doc, client]; `regions.Region` is Ormco's."""
 
@@ -139,8 +149,8 @@ class User(PascalModel):
 
     @property
     def is_lab(self) -> bool:
-        """Whether the account shows the role ``Lab``."""
-        return any(role.casefold() == "lab" for role in self.roles or ())
+        """Whether the account shows the role of a lab."""
+        return any(map(is_lab_word, self.roles or ()))
 
     @property
     def shows_roles(self) -> bool:
