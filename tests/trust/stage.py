@@ -167,7 +167,9 @@ ARGUMENTS: dict[str, Any] = {
     "lab": lambda stage: stage.lab,
     "connections.get.id": connection_id,
     "connections.approve.id": connection_id,
+    "connections.reject.id": connection_id,
     "connections.remove.id": connection_id,
+    "region_for.account": lambda stage: stage.communicate.users.me(),
     "cases.get.id": lambda stage: a_case(stage).id,
     "attachment": lambda stage: a_case(stage).attachments[0],
     # The test's own folder: see _no_traces.
@@ -190,6 +192,8 @@ ARGUMENTS: dict[str, Any] = {
     "password": lambda stage: stage.who.password,
     "token": lambda stage: stage.token,
     "pasted": Stage.pending,
+    "account_shown": lambda stage: stage.who.email,
+    "login_hint": lambda stage: stage.who.email,
     "authorize": lambda stage: stage.both.callback(stage.authorize),
     "on_update": lambda stage: repr,
     "timeout": lambda stage: timedelta(hours=2),

@@ -124,6 +124,8 @@ def table(checklist: Checklist, note: str = "") -> Table:
         view.add_row("", Text(step.evidence, style="dim"))
         if step.next_sentence:
             view.add_row("", Text(step.next_sentence))
+        for hint in step.hints:
+            view.add_row("", Text(str(hint), style="dim"))
     style = "bold green" if checklist.state is OverallState.CONNECTED else "bold yellow"
     view.add_row()
     view.add_row("", Text(note or checklist.summary, style="" if note else style))

@@ -160,7 +160,7 @@ class OAuthClient(BaseClient):
         return self._runner.run(self.application.exchange(code, request))
 
     def sign_in_with_password(self, username: str, password: str | SecretStr) -> Token:
-        """Get tokens for a user name and password [doc]; classic dialect only.
+        """Get tokens for a user name and password [doc A2.1]; classic dialect only.
 
         The password is used for this one request and not kept.
 

@@ -17,6 +17,8 @@ from ormco_trios.communicate.approval import (
     removed,
 )
 from ormco_trios.communicate.flows import request_connection
+from ormco_trios.communicate.models import User
+from ormco_trios.communicate.operations import ME
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.clock import Clock, Deadline
 from ormco_trios.core.effects import AskHuman, Call, Emit, Flow, Pause
@@ -43,6 +45,7 @@ from ormco_trios.onboarding.account import (
     fingerprint,
     pin,
     shown_account,
+    wrong_account,
 )
 from ormco_trios.onboarding.checklist import Checklist
 from ormco_trios.onboarding.observation import (
@@ -117,6 +120,30 @@ def look(context: Context, *, everything: bool) -> Flow[Observation]:
     )
 
 
+def own_account(context: Context) -> Flow[User]:
+    """The account, for what is taken away from it.
+
+    Raises:
+        WrongAccount: It is another one than meant; its sign-in was dropped.
+    """
+    me = yield from Call(ME)
+    problem = wrong_account(
+        me,
+        expected=context.target.account,
+        pinned=context.progress.account,
+        page=context.target.applications,
+    )
+    if problem is not None:
+        yield from _drop_sign_in(context)
+        raise problem
+    return me
+
+
+def _drop_sign_in(context: Context) -> Flow[None]:
+    if context.application is not None:
+        yield from context.application.forget()
+
+
 def check(context: Context) -> Flow[Checklist]:
     """Look at everything and change nothing."""
     seen = yield from look(context, everything=True)
@@ -185,8 +212,8 @@ def _sign_in(
 ) -> Flow[NeedsAuthorization]:
     """A link to sign in with, if that is what is missing and it can be made."""
     app = context.application
-    if isinstance(problem, WrongAccount) and app is not None:
-        yield from app.forget()
+    if isinstance(problem, WrongAccount):
+        yield from _drop_sign_in(context)
     if not isinstance(problem, SIGNED_OUT) or app is None:
         raise problem
     request = _pending(context, Purpose.SIGN_IN)
