@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from ormco_trios.communicate.models import Application, Case, CasePage, User
+from ormco_trios.communicate.models import Application, Case, CasePage, ServerAddress, User
 from ormco_trios.core.answers import (
     content,
     error_as,
@@ -21,8 +21,9 @@ from ormco_trios.core.operation import Operation, Safety
 from ormco_trios.core.provenance import (
     ASSUMED,
     INFERRED,
+    ONE_SEEN,
+    Citation,
     Facts,
-    Source,
     client,
     doc,
     fact,
@@ -68,6 +69,19 @@ _NO_CONNECTION: Facts = {
     _FORBIDDEN: refused(PermissionDenied, ASSUMED),
     "400 No connection with Id {id} could be found": refused(NotFound, ASSUMED),
 }
+
+_SERVERS: TypeAdapter[list[str | ServerAddress]] = TypeAdapter(
+    list[str | ServerAddress], config=ConfigDict(defer_build=True)
+)
+
+
+def read_servers(answer: Answer) -> list[str | ServerAddress]:
+    """A list of base addresses [seen], as texts or in objects [assumed]."""
+    return _SERVERS.validate_json(answer.body)
+
+
+APPLICATIONS_PAGE = "/User/Applications"
+"""Where an account sees which applications it has given access [guide]; it may have moved."""
 
 ME = Operation(
     "users.me",
@@ -166,12 +180,41 @@ REMOVE_APPLICATION = Operation(
         _FORBIDDEN: refused(PermissionDenied, ASSUMED),
     },
 )
+DEFAULT_SERVER = Operation(
+    "services.default",
+    Service.COMMUNICATE,
+    "GET",
+    "/api/services/default/{kind}",
+    parse=json_as(ServerAddress),
+    refuse=refuse,
+    provenance={
+        "path": fact(
+            "the account's own server of a kind: `MetaDataService` has its cases",
+            client("UserService.Client"),
+        ),
+        "answer": fact("`Id`, `Uri`, `ServiceType`", client("UserService.Dto")),
+    },
+)
+SERVERS = Operation(
+    "servers.list",
+    Service.METADATA,
+    "GET",
+    "/api/servers",
+    parse=read_servers,
+    refuse=refuse,
+    provenance={
+        "path": fact("the servers, at any of them", client("ApiEndpoints.html"), ONE_SEEN),
+        "answer": fact(
+            "a list of base addresses that end in `/api/`, the account's own first", ONE_SEEN
+        ),
+    },
+)
 
 
-def _one_case(source: Source) -> Facts:
+def _one_case(citation: Citation) -> Facts:
     return {
-        "400 No case with Id {id} could be found": refused(NotFound, source),
-        "400 You don't have permission to access case {id}": refused(PermissionDenied, source),
+        "400 No case with Id {id} could be found": refused(NotFound, citation),
+        "400 You don't have permission to access case {id}": refused(PermissionDenied, citation),
     }
 
 

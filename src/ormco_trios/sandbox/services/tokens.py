@@ -224,7 +224,7 @@ def userinfo(world: World, call: InboundCall) -> WireReply:
 
 
 def discovery(world: World, call: InboundCall) -> WireReply:
-    """Where the account dialect's endpoints are [assumed]."""
+    """Where the account dialect's endpoints are: its place is [seen], its content [rfc 8414, 2]."""
     issuer = world.public("/identity")
     return json_reply(
         {

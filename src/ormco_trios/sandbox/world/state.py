@@ -38,7 +38,7 @@ class UserRecord:
         fields: The rest of the user object, by its wire names; absent here is absent on the wire.
         region_uri: Instead of what the switch says: a text, in which ``{url}`` is the address of
             its server, and ``{place}`` the same without the scheme.
-        may_download_stl: Whether 3Shape granted this account STL files [doc].
+        may_download_stl: Whether 3Shape granted this account STL files [doc WF2].
         company: The account, by its id, whose connections it sees beside its own [assumed].
     """
 
@@ -64,7 +64,7 @@ class ConnectionRecord:
     """A relation between two accounts: asked for, then active.
 
     Attributes:
-        pending_as_null: Whether it says null or false while it waits; both are seen [seen].
+        pending_as_null: Whether it says null or false while it waits: both are possible [client].
         polls: How often the inviter's users/me has shown it waiting.
     """
 

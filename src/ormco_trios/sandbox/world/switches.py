@@ -70,7 +70,7 @@ class Switches:
     roles: Literal["shown", "absent", "null", "empty", "text", "renamed"] = "shown"
     user_types: Literal["shown", "null", "renamed"] = "shown"
     region_uri: Literal["published", "v1.5", "address", "null", "absent", "unknown", "foreign"] = (
-        "address"
+        "published"
     )
     region: Literal["whole", "name", "null", "absent", "unknown"] = "whole"
     services: Named = "served"
