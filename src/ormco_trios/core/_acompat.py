@@ -13,10 +13,10 @@ from typing import Any, Protocol, Self, TypeVar
 
 T = TypeVar("T")
 
-Ask = Callable[[Any], str]
+Ask = Callable[[Any], object]
 """Shows a prompt to a person and returns what they paste."""
 
-AsyncAsk = Callable[[Any], Awaitable[str]]
+AsyncAsk = Callable[[Any], Awaitable[object]]
 """As `Ask`, awaitable."""
 
 

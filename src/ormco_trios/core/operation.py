@@ -13,6 +13,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from ormco_trios.core.environment import Service
 from ormco_trios.core.errors import ConfigurationError, OrmcoTriosError
+from ormco_trios.core.provenance import Fact, Facts
 from ormco_trios.core.transport import Answer
 
 T = TypeVar("T")
@@ -50,6 +51,8 @@ class Operation(Generic[T]):
         safety: What sending it twice does; has to be given for what is not a GET or HEAD.
         authenticated: Whether it carries the service's bearer token.
         content_type: Of the body, if a call has one.
+        provenance: How it is known: under ``path`` what it is for, under ``answer`` what comes
+            back, and each refusal under its status and words.
         parameters: The names of the path parameters, read from ``route``.
 
     Raises:
@@ -67,6 +70,7 @@ class Operation(Generic[T]):
     safety: Safety = Safety.READ
     authenticated: bool = True
     content_type: str = "application/json"
+    provenance: Facts = field(default_factory=dict[str, Fact], repr=False, compare=False)
     parameters: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
