@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ormco_trios.core.closing import Closing
+from ormco_trios.core._acompat import Closing
 from ormco_trios.onboarding.checklist import (
     SYMBOLS,
     Checklist,

@@ -170,7 +170,7 @@ class AsyncUsers(Shielded):
         Raises:
             NotSignedIn: The token is not accepted.
         """
-        return await self._runner.run(iter(Call(operations.ME)))
+        return await self._runner.run(Call(operations.ME))
 
     async def get(self, id_or_email: str) -> User:
         """An account by its id or e-mail; how much it shows depends on your relation [doc U2.2].
@@ -178,7 +178,7 @@ class AsyncUsers(Shielded):
         Raises:
             NotFound: There is none, or it is not shown to this account.
         """
-        return await self._runner.run(iter(Call(operations.USER, path={"user": id_or_email})))
+        return await self._runner.run(Call(operations.USER, path={"user": id_or_email}))
 
 
 class AsyncLabs(Shielded):

@@ -171,7 +171,7 @@ class Users(Shielded):
         Raises:
             NotSignedIn: The token is not accepted.
         """
-        return self._runner.run(iter(Call(operations.ME)))
+        return self._runner.run(Call(operations.ME))
 
     def get(self, id_or_email: str) -> User:
         """An account by its id or e-mail; how much it shows depends on your relation [doc U2.2].
@@ -179,7 +179,7 @@ class Users(Shielded):
         Raises:
             NotFound: There is none, or it is not shown to this account.
         """
-        return self._runner.run(iter(Call(operations.USER, path={"user": id_or_email})))
+        return self._runner.run(Call(operations.USER, path={"user": id_or_email}))
 
 
 class Labs(Shielded):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.shield import shielded
 from ormco_trios.oauth.request import AuthorizationRequest
 from ormco_trios.onboarding.account import PinnedAccount, sign_in_hint
 from ormco_trios.onboarding.checklist import Checklist
+from ormco_trios.ormcodigital.tasks import Address
 
 
 class Purpose(enum.Enum):
@@ -108,6 +111,12 @@ class NeedsAuthorization:
 
 Outcome: TypeAlias = Connected | Waiting | NeedsAuthorization
 
+Authorize: TypeAlias = Callable[[NeedsAuthorization], str | Address]
+"""Shows the link to a person, and returns what they paste."""
+
+AsyncAuthorize: TypeAlias = Callable[[NeedsAuthorization], Awaitable[str | Address]]
+"""As `Authorize`, awaitable."""
+
 
 @dataclass(slots=True)
 class Progress:
@@ -150,6 +159,7 @@ class Progress:
         )
 
     @classmethod
+    @shielded
     def from_json(cls, text: str) -> Progress:
         """The progress that `to_json` wrote, in this version or an earlier one.
 
@@ -170,5 +180,4 @@ class Progress:
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
-        del text
         raise ConfigurationError("This is not a saved progress.")
