@@ -6,23 +6,21 @@ A hint is no step and stops nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
-
-from pydantic import BaseModel, ConfigDict
 
 from ormco_trios.communicate.regions import DIRECTORY
 from ormco_trios.core.provenance import Label
 from ormco_trios.onboarding.account import NO_PASSWORD, PRIVATE_WINDOW
 
 
-class Hint(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Hint:
     """Something to know beside a step of the checklist.
 
     Attributes:
         label: How it is known, as on the documentation's page about provenance.
     """
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
 
     text: str
     label: Label
