@@ -299,6 +299,7 @@ def _ask(needed: NeedsAuthorization, display: Display, receiver: RedirectReceive
     return ask_for_address(
         needed.request,
         needed.purpose.explanation,
+        hint=needed.hint,
         problem=needed.problem,
         receiver=receiver,
     )

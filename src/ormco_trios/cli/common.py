@@ -79,6 +79,7 @@ def ask_for_address(
     request: AuthorizationRequest,
     explanation: str,
     *,
+    hint: str,
     problem: str | None,
     receiver: RedirectReceiver | None,
 ) -> str:
@@ -87,7 +88,8 @@ def ask_for_address(
         complain(problem)
     click.echo(
         f"\n{explanation}\n\n"
-        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {request.url}\n",
+        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {request.url}\n\n"
+        f"   {hint}\n",
         err=True,
     )
     if receiver is not None and request.redirect_uri == receiver.redirect_uri:
