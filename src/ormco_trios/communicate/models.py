@@ -26,7 +26,7 @@ def is_lab_word(role: str) -> bool:
 
 
 class ServerRegion(PascalModel):
-    """A region as Communicate describes it [seen]; `regions.Region` is Ormco's."""
+    """A region as Communicate describes it [doc, client]; `regions.Region` is Ormco's."""
 
     printed = frozenset({"id", "region_name"})
 
@@ -46,7 +46,7 @@ class ServerAddress(PascalModel):
 
 
 class Dongle(PascalModel):
-    """A licence dongle of a scanner."""
+    """A licence dongle of a scanner [client]."""
 
     dongle_number: str | int | None = None
     site_id: str | int | None = None
@@ -66,7 +66,7 @@ class ConnectionState(enum.Enum):
 
 
 class Connection(PascalModel):
-    """A relation between two Communicate accounts [seen]."""
+    """A relation between two Communicate accounts [client, seen]."""
 
     printed: ClassVar[frozenset[str]] = frozenset({"id", "connection_accepted"})
 
@@ -117,7 +117,7 @@ class Connection(PascalModel):
 
 
 class User(PascalModel):
-    """A Communicate account: a practice, a lab or a person [doc, seen].
+    """A Communicate account: a practice, a lab or a person [doc, client, seen].
 
     Which fields are filled depends on your relation to that account.
     """
@@ -138,7 +138,7 @@ class User(PascalModel):
     city: str | None = None
     state: str | None = None
     country: str | None = None
-    """ISO 3166 alpha-2 in either case [doc]."""
+    """ISO 3166 alpha-2 [doc U2.1], in either case [seen]."""
     region_uri: str | None = None
     """A host, or null [doc]; the name of a region rather than of a server to ask."""
     region: ServerRegion | None = None

@@ -1,4 +1,4 @@
-"""Ormco's three lab accounts, and which region a country belongs to [guide]."""
+"""Ormco's three lab accounts [guide], and which region a country belongs to [assumed]."""
 
 from __future__ import annotations
 

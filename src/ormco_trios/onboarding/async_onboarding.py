@@ -15,11 +15,10 @@ from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import Shielded
 from ormco_trios.oauth.async_client import AsyncOAuthClient
 from ormco_trios.onboarding import doctor, flow, repair
-from ormco_trios.onboarding._colour import AsyncAuthorize
 from ormco_trios.onboarding.account import wrong_client
 from ormco_trios.onboarding.checklist import Checklist
 from ormco_trios.onboarding.doctor import Diagnosis
-from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress
+from ormco_trios.onboarding.outcomes import AsyncAuthorize, Connected, Outcome, Progress
 from ormco_trios.onboarding.repair import Disconnected, Repair, Repaired
 from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
 

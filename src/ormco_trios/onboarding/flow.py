@@ -290,7 +290,6 @@ def finish_authorization(
         raise AuthorizationNeeded("No authorization is under way, so this code has no use.")
     purpose, request = pending
     code = request.finish(pasted, clock=context.clock)
-    del pasted
     if purpose is Purpose.ORMCO:
         confirmed = _account_of(context, code, account_shown)
         # Whatever comes of it, this link has done its work.
@@ -424,8 +423,6 @@ def _ask(context: Context, needed: NeedsAuthorization) -> Flow[None]:
             raise
         else:
             return
-        finally:
-            del pasted
 
 
 def _timeout(context: Context, waiting: Waiting) -> OrmcoTriosError:
