@@ -62,9 +62,10 @@ class Environment:
         metadata: Its case service; the user's region decides, see `communicate.cases` [doc].
         auth_classic: Classic sign-in [doc].
         auth_account: Today's sign-in [seen].
-        ormcodigital: The portal; no API of it is published [assumed].
-        trusted: Host names, or suffixes with a leading dot, that may be given a token; a loopback
-            environment trusts exactly its own addresses.
+        ormcodigital: The portal's API, if there is one: none is published, so name only an address
+            that Ormco gave for it [assumed].
+        trusted: Host names, or suffixes with a leading dot, that may be given a token, besides
+            exactly the origins above.
         gateway: How to reach the services without a network; the sandbox's.
         clock: The environment's own time, if it has one; the sandbox's.
         pacer: Limits the rate of requests, all clients of this environment together; see
@@ -76,14 +77,14 @@ class Environment:
     metadata: str
     auth_classic: str
     auth_account: str
-    ormcodigital: str
+    ormcodigital: str | None = None
     trusted: tuple[str, ...] = ()
     gateway: Gateway | None = field(default=None, repr=False, compare=False)
     clock: Clock | None = field(default=None, repr=False, compare=False)
     pacer: Pacer | AsyncPacer | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for service in Service:
+        for service in self.services:
             url = self.base_url(service)
             scheme, host, _ = _origin(url) or ("", "", None)
             if scheme == "http" and host in _LOOPBACK:
@@ -99,29 +100,34 @@ class Environment:
         return replace(self, pacer=pacer)
 
     @classmethod
-    def production(cls) -> Environment:
-        """The live services."""
+    def production(cls, portal_api: str | None = None) -> Environment:
+        """The live services.
+
+        Args:
+            portal_api: The address of an API of OrmcoDigital, if Ormco gave you one; it is trusted
+                with the portal's password, so name no other.
+        """
         return cls(
             name="production",
             communicate="https://users.3shapecommunicate.com",
             metadata="https://eumetadata.3shapecommunicate.com",
             auth_classic="https://auth.3shapecommunicate.com",
             auth_account="https://identity.3shape.com",
-            ormcodigital="https://www.ormcodigital.com",
-            trusted=(".3shapecommunicate.com", ".3shape.com", ".ormcodigital.com"),
+            ormcodigital=portal_api,
+            trusted=(".3shapecommunicate.com", ".3shape.com"),
         )
 
     @classmethod
-    def staging(cls) -> Environment:
-        """3Shape's staging services; the portal's staging address is not known [assumed]."""
+    def staging(cls, portal_api: str | None = None) -> Environment:
+        """3Shape's staging services; ``portal_api`` is as in `production`."""
         return cls(
             name="staging",
             communicate="https://staging-users.3shapecommunicate.com",
             metadata="https://staging-eumetadata.3shapecommunicate.com",
             auth_classic="https://staging-auth.3shapecommunicate.com",
             auth_account="https://staging-identity.3shape.com",
-            ormcodigital="https://staging.ormcodigital.com",
-            trusted=(".3shapecommunicate.com", ".3shape.com", ".ormcodigital.com"),
+            ormcodigital=portal_api,
+            trusted=(".3shapecommunicate.com", ".3shape.com"),
         )
 
     @classmethod
@@ -148,7 +154,8 @@ class Environment:
         ``ORMCO_TRIOS_ENVIRONMENT`` is ``production`` (the default), ``staging`` or ``sandbox``;
         the last needs ``ORMCO_TRIOS_SANDBOX_URL``.  ``ORMCO_TRIOS_COMMUNICATE_URL``,
         ``_METADATA_URL``, ``_AUTH_CLASSIC_URL``, ``_AUTH_ACCOUNT_URL`` and ``_ORMCODIGITAL_URL``
-        replace single addresses.
+        replace single addresses; the last names the portal's API, of which production and staging
+        know none.
 
         Raises:
             ConfigurationError: An unknown name, a missing or an unsafe address.
@@ -178,15 +185,31 @@ class Environment:
         }
         return replace(environment, **urls)  # type: ignore[arg-type]
 
+    @functools.cached_property
+    def services(self) -> tuple[Service, ...]:
+        """Those that have an address."""
+        return tuple(service for service in Service if getattr(self, service.value) is not None)
+
     def base_url(self, service: Service) -> str:
-        """Where ``service`` is, without a trailing slash."""
-        url: str = getattr(self, service.value)
+        """Where ``service`` is, without a trailing slash.
+
+        Raises:
+            ConfigurationError: The environment knows no such address.
+        """
+        url: str | None = getattr(self, service.value)
+        if url is None:
+            raise ConfigurationError(
+                f"The environment {self.name!r} knows no API of the portal; OrmcoDigital publishes "
+                "none.",
+                advice="Leave `ormco` out, and a person does the portal's part; or name the "
+                "address that Ormco gave for it (portal_api, ORMCO_TRIOS_ORMCODIGITAL_URL).",
+            )
         return url.rstrip("/")
 
     @functools.cached_property
     def is_local(self) -> bool:
         """Whether every service is on this machine, as the sandbox is."""
-        return all(urlsplit(self.base_url(s)).hostname in _LOOPBACK for s in Service) or (
+        return all(urlsplit(self.base_url(s)).hostname in _LOOPBACK for s in self.services) or (
             self.gateway is not None
         )
 
@@ -201,7 +224,7 @@ class Environment:
         here = _origin(url) if _PLAIN.fullmatch(url) else None
         if here is None:
             raise UntrustedHost("The address is malformed or hides its host.")
-        if here in {_origin(self.base_url(service)) for service in Service}:
+        if here in {_origin(self.base_url(service)) for service in self.services}:
             return
         scheme, host, port = here
         suffix = any(

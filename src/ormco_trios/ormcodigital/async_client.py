@@ -1,6 +1,8 @@
-"""The OrmcoDigital portal: profile, submission method, 3Shape connection [assumed]."""
+"""The OrmcoDigital portal's API: profile, submission method, 3Shape connection [assumed]."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from pydantic import SecretStr
 
@@ -20,6 +22,7 @@ from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import AsyncTransport, Timeout
 from ormco_trios.ormcodigital import flows, operations, session
+from ormco_trios.ormcodigital.api import ApiPortal
 from ormco_trios.ormcodigital.models import (
     PortalAuthorization,
     Profile,
@@ -29,7 +32,9 @@ from ormco_trios.ormcodigital.models import (
 
 
 class AsyncOrmcoDigitalClient(AsyncBaseClient):
-    """OrmcoDigital, as one user of it sees it.
+    """OrmcoDigital by API, as one user of it sees it.
+
+    No API of the portal is published: this is for the sandbox, and for an address that Ormco gave.
 
     Args:
         environment: Which host; by default `Environment.from_env`.
@@ -45,12 +50,15 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
         http_client: An httpx client of your own, for proxies or certificates; you close it.
 
     Raises:
-        ConfigurationError: A user name without a password, or several ways to sign in.
+        ConfigurationError: The environment knows no address of such an API; a user name without a
+            password; or several ways to sign in.
     """
 
     profile: AsyncProfiles
     submission_method: AsyncSubmissionMethods
     trios: AsyncTrios
+    portal: ApiPortal
+    channels: Mapping[Service, Channel[AsyncTransport]]
 
     def __init__(
         self,
@@ -68,6 +76,7 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
         http_client: AsyncHttpClient | None = None,
     ) -> None:
         environment = environment or Environment.from_env()
+        environment.base_url(Service.ORMCODIGITAL)  # or it is no use to go on
         clock = clock or environment.clock or Clock()
         if (username is None) != (password is None):
             raise ConfigurationError("OrmcoDigital needs both a user name and a password.")
@@ -91,6 +100,8 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
 
     def _use(self, channel: Channel[AsyncTransport]) -> None:
         super()._use(channel)
+        self.portal = ApiPortal(channel.environment.base_url(Service.ORMCODIGITAL))
+        self.channels = {Service.ORMCODIGITAL: channel}
         self.profile = AsyncProfiles(self._runner)
         self.submission_method = AsyncSubmissionMethods(self._runner)
         self.trios = AsyncTrios(self._runner)

@@ -1,7 +1,9 @@
 # Generated from async_client.py by tools/mirror.py; edit that file.
-"""The OrmcoDigital portal: profile, submission method, 3Shape connection [assumed]."""
+"""The OrmcoDigital portal's API: profile, submission method, 3Shape connection [assumed]."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from pydantic import SecretStr
 
@@ -21,6 +23,7 @@ from ormco_trios.core.runner import Runner
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import Timeout, Transport
 from ormco_trios.ormcodigital import flows, operations, session
+from ormco_trios.ormcodigital.api import ApiPortal
 from ormco_trios.ormcodigital.models import (
     PortalAuthorization,
     Profile,
@@ -30,7 +33,9 @@ from ormco_trios.ormcodigital.models import (
 
 
 class OrmcoDigitalClient(BaseClient):
-    """OrmcoDigital, as one user of it sees it.
+    """OrmcoDigital by API, as one user of it sees it.
+
+    No API of the portal is published: this is for the sandbox, and for an address that Ormco gave.
 
     Args:
         environment: Which host; by default `Environment.from_env`.
@@ -46,12 +51,15 @@ class OrmcoDigitalClient(BaseClient):
         http_client: An httpx client of your own, for proxies or certificates; you close it.
 
     Raises:
-        ConfigurationError: A user name without a password, or several ways to sign in.
+        ConfigurationError: The environment knows no address of such an API; a user name without a
+            password; or several ways to sign in.
     """
 
     profile: Profiles
     submission_method: SubmissionMethods
     trios: Trios
+    portal: ApiPortal
+    channels: Mapping[Service, Channel[Transport]]
 
     def __init__(
         self,
@@ -69,6 +77,7 @@ class OrmcoDigitalClient(BaseClient):
         http_client: HttpClient | None = None,
     ) -> None:
         environment = environment or Environment.from_env()
+        environment.base_url(Service.ORMCODIGITAL)  # or it is no use to go on
         clock = clock or environment.clock or Clock()
         if (username is None) != (password is None):
             raise ConfigurationError("OrmcoDigital needs both a user name and a password.")
@@ -92,6 +101,8 @@ class OrmcoDigitalClient(BaseClient):
 
     def _use(self, channel: Channel[Transport]) -> None:
         super()._use(channel)
+        self.portal = ApiPortal(channel.environment.base_url(Service.ORMCODIGITAL))
+        self.channels = {Service.ORMCODIGITAL: channel}
         self.profile = Profiles(self._runner)
         self.submission_method = SubmissionMethods(self._runner)
         self.trios = Trios(self._runner)

@@ -10,12 +10,19 @@ from typing import Any
 
 from ormco_trios.core.answers import error_as, json_as, json_list_as, nothing, refusal
 from ormco_trios.core.environment import Service
-from ormco_trios.core.errors import CodeRefused, OrmcoTriosError, PortalSignInRefused
+from ormco_trios.core.errors import (
+    CodeRefused,
+    NotSignedIn,
+    OrmcoTriosError,
+    PortalDiffers,
+    PortalSignInRefused,
+)
 from ormco_trios.core.operation import Operation, Safety
 from ormco_trios.core.transport import Answer
 from ormco_trios.ormcodigital.models import (
     PortalAuthorization,
     PortalErrorReply,
+    PortalProblem,
     Profile,
     Session,
     SubmissionMethod,
@@ -28,32 +35,59 @@ def _profile(answer: Answer) -> Profile:
     return profile.model_copy(update={"etag": answer.headers.get("etag", "")})
 
 
+def _problem(answer: Answer) -> PortalProblem | None:
+    """What the API's own error body says; None if this is not one."""
+    try:
+        return PortalErrorReply.model_validate_json(answer.body).error
+    except ValueError:
+        return None
+
+
+def differs(operation: str, status: int, *, seen: str = "") -> PortalDiffers:
+    """That this is not the interface that the contract assumes."""
+    return PortalDiffers(
+        "OrmcoDigital publishes no interface; this address answered differently from the one we "
+        f"assumed (status {status}).{seen}",
+        operation=operation,
+        status=status,
+    )
+
+
 def _refuse(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
-    """As `core.answers.refusal`; a 422 about the code is `CodeRefused`."""
-    if answer.status == 422:
-        try:
-            problem = PortalErrorReply.model_validate_json(answer.body).error
-        except ValueError:
-            problem = None
-        if problem is not None and problem.field == "code":
-            return CodeRefused(
-                "OrmcoDigital did not take the authorization code; nothing is connected. "
-                f"[{operation.method} {operation.route}: status 422]"
-            )
+    """As `core.answers.refusal`, where it is the API that speaks; a 422 can be about the code."""
+    problem = _problem(answer)
+    if problem is None and answer.status != 429 and answer.status < 500:
+        return differs(operation.name, answer.status)
+    if answer.status == 422 and problem is not None and problem.field == "code":
+        return CodeRefused(
+            "OrmcoDigital did not take the authorization code; nothing is connected. "
+            f"[{operation.method} {operation.route}: status 422]"
+        )
     return refusal(operation, answer)
 
 
 def _refuse_sign_in(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
-    if answer.status == 401:
+    error = _refuse(operation, answer)
+    if isinstance(error, NotSignedIn):
         return error_as(
             PortalSignInRefused,
             operation,
             answer,
             "OrmcoDigital refused the user name or password.",
         )
-    return refusal(operation, answer)
+    return error
 
 
+PROBE = Operation(
+    "session.probe",
+    Service.ORMCODIGITAL,
+    "GET",
+    "/api/integrations/3shape",
+    parse=nothing,
+    refuse=_refuse,
+    authenticated=False,
+)
+"""Asks without signing in: the API refuses in its own words, and anything else is not the API."""
 SIGN_IN = Operation(
     "session.create",
     Service.ORMCODIGITAL,
