@@ -73,15 +73,21 @@ def involves(connection: Connection, lab: User) -> bool:
     return connection.involves(lab.id) or bool(lab.email and connection.involves(lab.email))
 
 
-def request_connection(lab: User) -> Flow[Connection]:
+def request_connection(lab: User, *, me: User | None = None) -> Flow[Connection]:
     """Ask ``lab`` for a connection, unless there is one already.
 
     The account is looked at first, and again whenever the fate of the request is in doubt, so
     that there is never a second request for the same lab.
+
+    Args:
+        lab: Whom to ask.
+        me: Who asks, if the account was looked at just now: the request names this account, so
+            it is made for no other one that has signed in meanwhile.
     """
     if not lab.is_lab:
         raise NotALab("A connection is only requested from an account that has the role Lab.")
-    me = yield from Call(ME)
+    if me is None:
+        me = yield from Call(ME)
     if (present := find_connection(me, lab)) is not None:
         return present
     doubt: OutcomeUnknown | ServerError | None = None

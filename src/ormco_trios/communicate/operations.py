@@ -48,6 +48,9 @@ _SENTENCE: TypeAdapter[str | dict[str, object]] = TypeAdapter(
     str | dict[str, object], config=ConfigDict(defer_build=True)
 )
 
+APPLICATIONS_PAGE = "/User/Applications"
+"""Where an account sees which applications it has given access [guide]; it may have moved."""
+
 ME = Operation(
     "users.me", Service.COMMUNICATE, "GET", "/api/users/me", parse=json_as(User), refuse=refuse
 )

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-Ask = Callable[[Any], str]
+Ask = Callable[[Any], object]
 """Shows a prompt to a person and returns what they paste."""
 
-AsyncAsk = Callable[[Any], Awaitable[str]]
+AsyncAsk = Callable[[Any], Awaitable[object]]
 """As `Ask`, awaitable."""
 
 

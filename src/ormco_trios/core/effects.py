@@ -85,8 +85,8 @@ class Pause(Effect[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class AskHuman(Effect[str]):
-    """Show ``prompt`` to a person and get back what they paste."""
+class AskHuman(Effect[Any]):
+    """Show ``prompt`` to a person and get back what they answer."""
 
     prompt: object
 

@@ -42,6 +42,7 @@ A class of its own exists only where a caller would act differently::
         ├── AuthorizationNeeded       nobody has signed in yet, or the sign-in is used up
         ├── PersonNeeded              a person has to do something, and there is nobody to ask
         ├── TaskOver                  the task was answered before, or another one took its place
+        ├── WrongAccount              another 3Shape account answered than the one that is meant
         ├── NobodyCameBack            (also TimeoutError) no redirect arrived: paste, or wait on
         ├── CodeSpent                 the code was used before, here; nothing was sent
         ├── CodeRefused               the service did not take the code: get a fresh one
@@ -396,6 +397,27 @@ class TaskOver(AuthorizationError):
     """The task was answered before, or another one has taken its place; nothing was used."""
 
     advice = "Look again for what is to be done now."
+class WrongAccount(AuthorizationError):
+    """Another 3Shape account answered than the one that is meant; nothing was done with it.
+
+    Attributes:
+        expected: The e-mail of the account that is meant, masked; None if only its id is known.
+        found: The e-mail of the account that answered, masked; None if it shows none.
+    """
+
+    advice = "Sign in with the account that is meant, in a private window of your browser."
+
+    def __init__(
+        self,
+        happened: str,
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        advice: str | None = None,
+    ) -> None:
+        super().__init__(happened, advice=advice)
+        self.expected = expected
+        self.found = found
 
 
 class NobodyCameBack(AuthorizationError, TimeoutError):

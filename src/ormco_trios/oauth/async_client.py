@@ -103,7 +103,11 @@ class AsyncOAuthClient(AsyncBaseClient):
         return await self._runner.run(self.application.discover())
 
     def authorization_request(
-        self, *, scopes: tuple[str, ...] | None = None, redirect_uri: str | None = None
+        self,
+        *,
+        scopes: tuple[str, ...] | None = None,
+        redirect_uri: str | None = None,
+        login_hint: str | None = None,
     ) -> AuthorizationRequest:
         """A new authorization link, with ``state`` and, where the dialect has it, PKCE.
 
@@ -114,8 +118,10 @@ class AsyncOAuthClient(AsyncBaseClient):
             scopes: What to ask for; by default what the dialect's programs ask for.
             redirect_uri: Another registered address than the client's own, such as the one of
                 `receive_redirect`.
+            login_hint: The e-mail of the account that is meant.  The account dialect then asks for
+                a sign-in as that account; the classic one takes no such hint.
         """
-        return self.application.authorization_request(scopes, redirect_uri)
+        return self.application.authorization_request(scopes, redirect_uri, login_hint=login_hint)
 
     def receive_redirect(self, *, redirect_uri: str | None = None) -> AsyncRedirectReceiver:
         """Wait for the browser on this machine, instead of asking for a paste.

@@ -52,8 +52,13 @@ class AuthorizationRequest:
         client_id: str,
         redirect_uri: str,
         scopes: tuple[str, ...] | None = None,
+        login_hint: str | None = None,
     ) -> AuthorizationRequest:
-        """A new authorization with a fresh ``state`` and, where the dialect has it, PKCE."""
+        """A new authorization with a fresh ``state`` and, where the dialect has it, PKCE.
+
+        A ``login_hint`` asks for a sign-in as that account, whoever is signed in already; only the
+        account dialect takes one [rfc: OpenID Connect Core 3.1.2.1].
+        """
         state = secrets.token_urlsafe(24)
         query = {
             "client_id": client_id,
@@ -70,6 +75,8 @@ class AuthorizationRequest:
             query["code_challenge"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
             query["code_challenge_method"] = "S256"
             query["nonce"] = secrets.token_urlsafe(16)
+        if login_hint is not None and server.name == "account":
+            query |= {"login_hint": login_hint, "prompt": "login"}
         link = server.authorize if "://" in server.authorize else base_url + server.authorize
         return cls(
             url=f"{link}{'&' if '?' in link else '?'}{urlencode(query)}",

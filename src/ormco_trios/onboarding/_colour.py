@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from ormco_trios.onboarding.outcomes import NeedsAuthorization
+from ormco_trios.ormcodigital.tasks import Address
 
-Authorize: TypeAlias = Callable[[NeedsAuthorization], str]
-AsyncAuthorize: TypeAlias = Callable[[NeedsAuthorization], Awaitable[str]]
+Authorize: TypeAlias = Callable[[NeedsAuthorization], str | Address]
+AsyncAuthorize: TypeAlias = Callable[[NeedsAuthorization], Awaitable[str | Address]]

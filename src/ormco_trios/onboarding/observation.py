@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ormco_trios.communicate.emails import masked
 from ormco_trios.communicate.flows import find_lab, involves
 from ormco_trios.communicate.models import Application, Connection, ConnectionState, User
 from ormco_trios.communicate.operations import APPLICATIONS, ME
@@ -25,6 +26,13 @@ from ormco_trios.core.errors import (
     RateLimited,
     ServerError,
     TransportError,
+    WrongAccount,
+)
+from ormco_trios.onboarding.account import (
+    NOT_CHECKED,
+    NOT_LISTED,
+    PinnedAccount,
+    wrong_account,
 )
 from ormco_trios.onboarding.checklist import Actor, Checklist, Step, StepName, StepState
 from ormco_trios.ormcodigital.models import Profile, TriosState, TriosStatus
@@ -41,6 +49,8 @@ class Observation:
     """What both services said, or why one said nothing.
 
     Attributes:
+        me: The account, unless it is another one than meant: then nothing else is looked at.
+        confirmed: Whether a person said that this account allowed Ormco access.
         connection: The account's own connection with the target's lab.
         elsewhere: Remarks about connections with Ormco that are not that one.
         portal_seen: Whether the portal was looked at in this round.
@@ -51,6 +61,7 @@ class Observation:
     looked_at: datetime
     region: Region | None = None
     me: User | None = None
+    confirmed: bool = False
     connection: Connection | None = None
     elsewhere: tuple[str, ...] = ()
     communicate_problem: OrmcoTriosError | None = None
@@ -68,34 +79,47 @@ class Observation:
 
 @dataclass(slots=True)
 class Target:
-    """Whom the practice shall be connected to.
+    """Which account shall be connected, and to whom.
 
     Attributes:
+        account: The e-mail of the account that is meant; None if that was not said.
+        applications: Address of the page that lists which applications an account gave access.
         region: The region asked for; None leaves it to the account's country.
         lab: Ormco's account, once it was looked up.
     """
 
     region: Region | None = None
     lab: User | None = field(default=None, repr=False)
+    account: str | None = field(default=None, repr=False)
+    applications: str = ""
 
 
-def observe(target: Target, clock: Clock, *, everything: bool) -> Flow[Observation]:
+def observe(
+    target: Target, clock: Clock, *, everything: bool, pinned: PinnedAccount | None
+) -> Flow[Observation]:
     """Read what both services say; the portal only once the connection is active.
 
     Args:
         target: Whom to look for.
         clock: For the time of the observation.
         everything: Look at the portal in any case, as a checklist for people needs it.
+        pinned: The account that answered before, if there was one.
 
     Raises:
         RegionUnclear: No region was given and the account's country does not say.
     """
     seen = Observation(looked_at=clock.now(), region=target.region)
     try:
-        seen.me = yield from Call(ME)
+        me = yield from Call(ME)
     except (*SIGNED_OUT, *_PASSING) as error:
         seen.communicate_problem = error
     else:
+        seen.communicate_problem = wrong_account(
+            me, expected=target.account, pinned=pinned, page=target.applications
+        )
+        seen.me = None if seen.communicate_problem else me
+    if seen.me is not None:
+        seen.confirmed = pinned is not None and pinned.confirmed and pinned.id == seen.me.id
         if seen.region is None:
             seen.region = Region.for_country(seen.me.country or "")
         yield from _look_at_connections(seen, seen.me, seen.region, target)
@@ -111,15 +135,21 @@ def observe(target: Target, clock: Clock, *, everything: bool) -> Flow[Observati
     return seen
 
 
+def the_lab(target: Target, region: Region) -> Flow[User]:
+    """Ormco's account of the region, looked up once."""
+    if target.lab is None or region_of(target.lab.email) is not region:
+        target.lab = yield from find_lab(region)
+    return target.lab
+
+
 def _look_at_connections(seen: Observation, me: User, region: Region, target: Target) -> Flow[None]:
     """Find the connection with the lab: by its e-mail, or by its id where e-mails are not shown."""
     connections = me.connections or []
     email = lab_account(region).email
     known = [c for c in connections if c.involves(email)]
     if not known and any(not (c.remote_user_email and c.inviter_user_email) for c in connections):
-        if target.lab is None:
-            target.lab = yield from find_lab(region)
-        known = [c for c in connections if involves(c, target.lab)]
+        lab = yield from the_lab(target, region)
+        known = [c for c in connections if involves(c, lab)]
     own = [c for c in known if c.owned_by(me.id)]
     active = (c for c in own if c.state is ConnectionState.ACTIVE)
     seen.connection = next(active, own[0] if own else None)
@@ -181,7 +211,21 @@ def _sign_in(seen: Observation) -> Step:
     name = StepName.SIGN_IN
     problem = seen.communicate_problem
     if problem is None:
-        return Step(name=name, state=StepState.DONE, evidence="Communicate accepts the sign-in.")
+        email = None if seen.me is None else seen.me.email
+        who = "an account that shows no e-mail" if email is None else masked(email)
+        return Step(
+            name=name,
+            state=StepState.DONE,
+            evidence=f"Communicate accepts the sign-in and was asked as {who}.",
+        )
+    if isinstance(problem, WrongAccount):
+        return Step(
+            name=name,
+            state=StepState.BROKEN,
+            evidence=problem.happened,
+            actor=Actor.PRACTICE,
+            next_action=problem.advice,
+        )
     if isinstance(problem, SIGNED_OUT):
         return Step(
             name=name,
@@ -301,19 +345,12 @@ def _authorization(seen: Observation) -> Step:
         )
     link = "Open the authorization link and allow access."
     match seen.trios.state:
-        case TriosState.CONNECTED if seen.granted is False:
-            return Step(
-                name=name,
-                state=StepState.BROKEN,
-                evidence="OrmcoDigital says it is connected, but Communicate no longer lists Ormco "
-                "under Applications: its access was revoked.",
-                actor=Actor.PRACTICE,
-                next_action=link,
-            )
         case TriosState.CONNECTED:
-            return Step(
-                name=name, state=StepState.DONE, evidence="OrmcoDigital says it is connected."
-            )
+            evidence = "OrmcoDigital says it is connected"
+            evidence += "." if seen.confirmed else f" ({NOT_CHECKED})."
+            if seen.granted is False:
+                evidence += f" {NOT_LISTED}"
+            return Step(name=name, state=StepState.DONE, evidence=evidence)
         case TriosState.DRAFT:
             return Step(
                 name=name,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.oauth.request import AuthorizationRequest
+from ormco_trios.onboarding.account import PinnedAccount, sign_in_hint
 from ormco_trios.onboarding.checklist import Checklist
 
 
@@ -34,9 +35,15 @@ class Purpose(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """Everything is in place: scans can be sent."""
+    """Everything is in place: scans can be sent.
+
+    Attributes:
+        account_checked: Whether a person said that the account that allowed Ormco access is the
+            one that Communicate was asked as; nobody else can tell.
+    """
 
     checklist: Checklist
+    account_checked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +69,24 @@ class NeedsAuthorization:
     Attributes:
         purpose: What for; ``purpose.explanation`` says it in words to show beside the link.
         problem: What was wrong with the last answer, if there was one.
+        account: The e-mail of the account to sign in with, as far as it is known.
     """
 
     purpose: Purpose
     request: AuthorizationRequest
     checklist: Checklist
     problem: str | None = None
+    account: str | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
         """The link to open."""
         return self.request.url
+
+    @property
+    def hint(self) -> str:
+        """With which account to sign in, and what helps when the browser uses another one."""
+        return sign_in_hint(self.account, self.request.server)
 
     def because(self, problem: str) -> NeedsAuthorization:
         """The same, saying what was wrong with the last answer."""
@@ -91,24 +105,40 @@ class Progress:
     Attributes:
         waiting_since: When the pending connection was first seen.
         pending: The authorization that a person is dealing with; holds secrets.
+        account: The 3Shape account that is this practice's, once it has answered.
+        refused: Fingerprints of the latest codes that came from another account.
     """
 
     waiting_since: datetime | None = None
     pending: tuple[Purpose, AuthorizationRequest] | None = field(default=None)
+    account: PinnedAccount | None = None
+    refused: tuple[str, ...] = field(default=(), repr=False)
+
+    def use(self, account: PinnedAccount) -> None:
+        """Remember the practice's account; what was known of another one does not hold for it."""
+        if self.account is not None and self.account.id != account.id:
+            self.waiting_since = None
+        self.account = account
+
+    def forget_account(self) -> None:
+        """Let any account be the practice's again: the next one that answers."""
+        self.account = self.waiting_since = None
 
     def to_json(self) -> str:
-        """Everything `from_json` needs; holds the ``state`` and PKCE verifier."""
+        """Everything `from_json` needs; holds the ``state``, PKCE verifier and an e-mail."""
         return json.dumps(
             {
                 "waiting_since": self.waiting_since and self.waiting_since.isoformat(),
                 "purpose": self.pending and self.pending[0].value,
                 "request": self.pending and self.pending[1].to_json(),
+                "account": self.account and asdict(self.account),
+                "refused": self.refused,
             }
         )
 
     @classmethod
     def from_json(cls, text: str) -> Progress:
-        """The progress that `to_json` wrote.
+        """The progress that `to_json` wrote, in this version or an earlier one.
 
         Raises:
             ConfigurationError: It is not such a text.
@@ -116,13 +146,16 @@ class Progress:
         try:
             data = json.loads(text)
             since, purpose, request = data["waiting_since"], data["purpose"], data["request"]
+            account = data.get("account")
             return cls(
                 waiting_since=datetime.fromisoformat(since) if since else None,
                 pending=(
                     (Purpose(purpose), AuthorizationRequest.from_json(request)) if purpose else None
                 ),
+                account=PinnedAccount(**account) if account else None,
+                refused=tuple(map(str, data.get("refused", ()))),
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             pass
         del text
         raise ConfigurationError("This is not a saved progress.")

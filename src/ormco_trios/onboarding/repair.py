@@ -12,11 +12,10 @@ from ormco_trios.communicate.operations import APPLICATIONS, ME, REMOVE, REMOVE_
 from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.errors import CodeRefused, DraftLost, OrmcoTriosError
 from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
-from ormco_trios.onboarding.flow import Context, run, sign_in
+from ormco_trios.onboarding.flow import Context, look, run, sign_in
 from ormco_trios.onboarding.observation import (
     Observation,
     checklist_of,
-    observe,
     ormco_application,
 )
 from ormco_trios.ormcodigital.models import TriosState
@@ -73,13 +72,13 @@ def repair(
     context: Context, *, extent: Repair, timeout: timedelta, may_ask: bool
 ) -> Flow[Repaired]:
     """Do the least that mends it, and more only if that was not enough."""
-    seen = yield from observe(context.target, context.clock, everything=True)
+    seen = yield from look(context, everything=True)
     found = checklist_of(seen, since=context.progress.waiting_since)
     broken = tuple(s.name for s in found.steps if s.state is not StepState.DONE)
     if extent is not Repair.WHAT_IS_BROKEN and seen.communicate_problem is not None:
         # Who takes something away has to be signed in.
         yield from sign_in(context, seen, seen.communicate_problem, may_ask=may_ask)
-        seen = yield from observe(context.target, context.clock, everything=True)
+        seen = yield from look(context, everything=True)
     yield from _undo(seen, extent)
     context.progress.waiting_since = None
     try:
@@ -161,7 +160,7 @@ class Disconnected:
 
 def disconnect(context: Context, *, sign_out: bool) -> Flow[Disconnected]:
     """Take everything back; a place that fails does not keep the others from being cleaned."""
-    seen = yield from observe(context.target, context.clock, everything=True)
+    seen = yield from look(context, everything=True)
     places = [
         # Before the portal, which may take its access back by itself: then nobody could tell.
         (yield from _place("Ormco's access to the cases", _revoke)),
