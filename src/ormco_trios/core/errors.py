@@ -397,6 +397,8 @@ class TaskOver(AuthorizationError):
     """The task was answered before, or another one has taken its place; nothing was used."""
 
     advice = "Look again for what is to be done now."
+
+
 class WrongAccount(AuthorizationError):
     """Another 3Shape account answered than the one that is meant; nothing was done with it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.errors import OrmcoTriosError, PortalDiffers, UnexpectedAnswer
@@ -11,8 +12,10 @@ from ormco_trios.ormcodigital import flows
 from ormco_trios.ormcodigital.facts import Fact, PortalView, Source
 from ormco_trios.ormcodigital.models import (
     PortalAuthorization,
+    Profile,
     SubmissionMethod,
     TriosState,
+    TriosStatus,
 )
 from ormco_trios.ormcodigital.operations import (
     AUTHORIZATION,
@@ -38,28 +41,24 @@ class ApiPortal:
 
     def __init__(self, address: str) -> None:
         self._address = address
+        self._profile: Profile | None = None
+        self._said: PortalView | None = None
 
-    def look(self, visit: Visit) -> Flow[PortalView]:
+    def look(self, visit: Visit, *, everything: bool = True) -> Flow[PortalView]:
+        said, self._said = self._said, None
+        if said is not None and _is_new(said, visit):
+            return said  # its answer to the Update before this look
         now = visit.clock.now()
         view = PortalView()
         try:
             self._check(visit)
-            profile = yield from Call(PROFILE)
-            view = PortalView(
-                signed_in=Fact[bool](value=True, source=Source.PORTAL, at=now),
-                submission_method=Fact[SubmissionMethod | None](
-                    value=profile.submission_method, source=Source.PORTAL, at=now
-                ),
-            )
-            trios = yield from Call(STATUS)
+            profile = self._profile = yield from Call(PROFILE)
+            view = _view(now, profile.submission_method)
+            if not everything:
+                return view
+            return _view(now, profile.submission_method, (yield from Call(STATUS)))
         except OrmcoTriosError as error:
             return replace(view, problem=self._note(error, visit))
-        return replace(
-            view,
-            connection=Fact[TriosState](value=trios.state, source=Source.PORTAL, at=now),
-            connected_at=trios.connected_at,
-            last_worked=trios.last_checked_at,
-        )
 
     def link(self, visit: Visit) -> Flow[PortalAuthorization]:
         self._check(visit)
@@ -67,7 +66,10 @@ class ApiPortal:
 
     def enter_code(self, code: HandedOver, visit: Visit) -> Flow[None]:
         self._check(visit)
-        yield from flows.submit_code(code)
+        known, self._profile = self._profile, None
+        status = yield from flows.submit_code(code, known)
+        # The code was saved with the method in one Update.
+        self._said = _view(visit.clock.now(), SubmissionMethod.trios(), status)
 
     def save_draft(self, visit: Visit) -> Flow[None]:
         self._check(visit)
@@ -76,6 +78,10 @@ class ApiPortal:
     def set_submission_method(self, visit: Visit) -> Flow[None]:
         self._check(visit)
         yield from flows.set_submission_method(SubmissionMethod.trios())
+
+    def renew(self, visit: Visit) -> Flow[None]:
+        self._check(visit)
+        yield from Call(DISCONNECT)
 
     def disconnect(self, visit: Visit) -> Flow[bool]:
         self._check(visit)
@@ -99,3 +105,29 @@ class ApiPortal:
         if isinstance(error, PortalDiffers) and error.operation == SIGN_IN.name:
             visit.memory.differs, visit.memory.status = self._address, error.status
         return error
+
+
+_NEW = timedelta(seconds=10)
+"""How long what the portal has said counts as what it says now."""
+
+
+def _is_new(view: PortalView, visit: Visit) -> bool:
+    return view.signed_in is not None and visit.clock.now() - view.signed_in.at <= _NEW
+
+
+def _view(
+    now: datetime, method: SubmissionMethod | None, status: TriosStatus | None = None
+) -> PortalView:
+    """What the portal has said."""
+    view = PortalView(
+        signed_in=Fact[bool](value=True, source=Source.PORTAL, at=now),
+        submission_method=Fact[SubmissionMethod | None](value=method, source=Source.PORTAL, at=now),
+    )
+    if status is None:
+        return view
+    return replace(
+        view,
+        connection=Fact[TriosState](value=status.state, source=Source.PORTAL, at=now),
+        connected_at=status.connected_at,
+        last_worked=status.last_checked_at,
+    )

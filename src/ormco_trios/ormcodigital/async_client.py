@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pydantic import SecretStr
 
 from ormco_trios.core import _client, secret
@@ -29,9 +27,10 @@ from ormco_trios.ormcodigital.models import (
     SubmissionMethod,
     TriosStatus,
 )
+from ormco_trios.ormcodigital.portal import AsyncPortalAccess
 
 
-class AsyncOrmcoDigitalClient(AsyncBaseClient):
+class AsyncOrmcoDigitalClient(AsyncBaseClient, AsyncPortalAccess):
     """OrmcoDigital by API, as one user of it sees it.
 
     No API of the portal is published: this is for the sandbox, and for an address that Ormco gave.
@@ -57,8 +56,6 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
     profile: AsyncProfiles
     submission_method: AsyncSubmissionMethods
     trios: AsyncTrios
-    portal: ApiPortal
-    channels: Mapping[Service, Channel[AsyncTransport]]
 
     def __init__(
         self,

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pydantic import SecretStr
 
 from ormco_trios.core import _client, secret
@@ -30,9 +28,10 @@ from ormco_trios.ormcodigital.models import (
     SubmissionMethod,
     TriosStatus,
 )
+from ormco_trios.ormcodigital.portal import PortalAccess
 
 
-class OrmcoDigitalClient(BaseClient):
+class OrmcoDigitalClient(BaseClient, PortalAccess):
     """OrmcoDigital by API, as one user of it sees it.
 
     No API of the portal is published: this is for the sandbox, and for an address that Ormco gave.
@@ -58,8 +57,6 @@ class OrmcoDigitalClient(BaseClient):
     profile: Profiles
     submission_method: SubmissionMethods
     trios: Trios
-    portal: ApiPortal
-    channels: Mapping[Service, Channel[Transport]]
 
     def __init__(
         self,

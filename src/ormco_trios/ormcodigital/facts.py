@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -24,10 +25,10 @@ class Source(enum.Enum):
     BROWSER = "seen in the browser"
     PRACTICE = "the practice says"
 
-    def weaker(self, other: Source | None) -> Source:
-        """The weaker one of two."""
-        order = list(Source)
-        return self if other is None else max(self, other, key=order.index)
+
+def weakest(sources: Iterable[Source]) -> Source | None:
+    """The weakest of several; None of none."""
+    return max(sources, key=list(Source).index, default=None)
 
 
 class Fact(BaseModel, Generic[V]):
@@ -75,6 +76,7 @@ class PortalMemory(BaseModel):
 
     Attributes:
         signed_in: What a person or a browser has told, as in `PortalView`; so are the next two.
+        looked: Whether the portal was looked at since this practice began.
         differs: The address that did not answer as the portal's API would: it gets no password.
         status: The status that it answered with.
     """
@@ -84,6 +86,7 @@ class PortalMemory(BaseModel):
     signed_in: Fact[bool] | None = None
     submission_method: Fact[SubmissionMethod | None] | None = None
     connection: Fact[TriosState] | None = None
+    looked: bool = False
     differs: str | None = None
     status: int = 0
 

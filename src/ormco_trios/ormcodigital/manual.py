@@ -6,20 +6,16 @@ to it: no password of it is asked for, stored or used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
 
 from pydantic import SecretStr
 
-from ormco_trios.core.channel import Channel
 from ormco_trios.core.effects import Flow
-from ormco_trios.core.environment import Service
 from ormco_trios.core.handover import HandedOver
 from ormco_trios.core.shield import Shielded
-from ormco_trios.core.transport import AsyncTransport, Transport
 from ormco_trios.ormcodigital.facts import Fact, PortalView, Source
 from ormco_trios.ormcodigital.models import SubmissionMethod, TriosState
-from ormco_trios.ormcodigital.portal import PortalWay, Visit
+from ormco_trios.ormcodigital.portal import AsyncPortalAccess, PortalAccess, PortalWay, Visit
 from ormco_trios.ormcodigital.tasks import Reply, Task, TaskKind
 
 _PROFILE = (
@@ -69,7 +65,7 @@ class HandPortal:
 
     way = PortalWay.MANUAL
 
-    def look(self, visit: Visit) -> Flow[PortalView]:
+    def look(self, visit: Visit, *, everything: bool = True) -> Flow[PortalView]:
         yield from ()
         return visit.memory.view()
 
@@ -108,6 +104,10 @@ class HandPortal:
             if_moved=(_PORTAL_MOVED,),
         )
 
+    def renew(self, visit: Visit) -> Flow[None]:
+        yield from ()
+        visit.memory.forget()
+
     save_draft = set_submission_method
 
     def disconnect(self, visit: Visit) -> Flow[Task]:
@@ -142,28 +142,22 @@ class HandPortal:
             memory.connection = Fact[TriosState](value=state, source=Source.PRACTICE, at=now)
 
 
-class ManualPortal(Shielded):
+class ManualPortal(Shielded, PortalAccess):
     """The portal's half by hand: `Onboarding` asks a person for it, and sends nothing there.
 
     It is what `Onboarding` uses when no ``ormco`` is given.
     """
-
-    portal: HandPortal
-    channels: Mapping[Service, Channel[Transport]]
 
     def __init__(self) -> None:
         self.portal = HandPortal()
         self.channels = MappingProxyType({})
 
 
-class AsyncManualPortal(Shielded):
+class AsyncManualPortal(Shielded, AsyncPortalAccess):
     """The portal's half by hand: `AsyncOnboarding` asks a person for it, and sends nothing there.
 
     It is what `AsyncOnboarding` uses when no ``ormco`` is given.
     """
-
-    portal: HandPortal
-    channels: Mapping[Service, Channel[AsyncTransport]]
 
     def __init__(self) -> None:
         self.portal = HandPortal()

@@ -60,8 +60,11 @@ class Portal(Protocol):
         """What does it."""
         ...
 
-    def look(self, visit: Visit) -> Flow[PortalView]:
-        """What is known now; trouble is in its ``problem`` and is not raised."""
+    def look(self, visit: Visit, *, everything: bool = True) -> Flow[PortalView]:
+        """What is known now; trouble is in its ``problem`` and is not raised.
+
+        Without ``everything`` it is enough to find out whether the practice's login works.
+        """
         ...
 
     def link(self, visit: Visit) -> Flow[PortalAuthorization | Address | Task]:
@@ -88,6 +91,10 @@ class Portal(Protocol):
         """Press *Update* for a code that was entered and not saved, where `look` says *draft*."""
         ...
 
+    def renew(self, visit: Visit) -> Flow[None]:
+        """Before a repair: let `look` no longer say *connected*, so that it is set up again."""
+        ...
+
     def disconnect(self, visit: Visit) -> Flow[bool | Task]:
         """Take the connection back; whether there was one."""
         ...
@@ -100,21 +107,25 @@ class Portal(Protocol):
         ...
 
 
-class PortalAccess(Protocol):
-    """What ``ormco=`` of `Onboarding` takes: a portal, and the channels that its calls go over."""
+class PortalAccess:
+    """What ``ormco=`` of `Onboarding` takes.
 
-    @property
-    def portal(self) -> Portal: ...
+    Attributes:
+        portal: The portal's half.
+        channels: What its calls go over; a portal that sends nothing has none.
+    """
 
-    @property
-    def channels(self) -> Mapping[Service, Channel[Transport]]: ...
+    portal: Portal
+    channels: Mapping[Service, Channel[Transport]]
 
 
-class AsyncPortalAccess(Protocol):
-    """As `PortalAccess`, for an event loop."""
+class AsyncPortalAccess:
+    """What ``ormco=`` of `AsyncOnboarding` takes.
 
-    @property
-    def portal(self) -> Portal: ...
+    Attributes:
+        portal: The portal's half.
+        channels: What its calls go over; a portal that sends nothing has none.
+    """
 
-    @property
-    def channels(self) -> Mapping[Service, Channel[AsyncTransport]]: ...
+    portal: Portal
+    channels: Mapping[Service, Channel[AsyncTransport]]
