@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, TypeAlias
 
 from pydantic import AfterValidator, Field
 
+from ormco_trios.communicate.emails import same
 from ormco_trios.core.model import PascalModel
 
 
@@ -22,6 +23,16 @@ class ServerRegion(PascalModel):
     id: str | int | None = None
     region_name: str | None = None
     url: str | None = None
+
+
+class ServerAddress(PascalModel):
+    """A server of the account [client]."""
+
+    printed = frozenset({"service_type"})
+
+    id: str | None = None
+    uri: str | None = None
+    service_type: str | None = None
 
 
 class Dongle(PascalModel):
@@ -39,7 +50,7 @@ class ConnectionState(enum.Enum):
     ACTIVE = "active"
     """*Active*: cases can be sent."""
     REMOVED = "removed"
-    """Gone: withdrawn, or removed by the other side."""
+    """Gone: rejected or removed by the other side, or withdrawn; no state says *rejected* [doc]."""
     UNKNOWN = "unknown"
     """The service said something new."""
 
@@ -76,14 +87,23 @@ class Connection(PascalModel):
 
     def involves(self, user: str) -> bool:
         """Whether ``user`` (an id or an e-mail, in any case) is one of the two sides."""
-        wanted = user.strip().casefold()
-        sides = (
-            self.inviter_user_id,
-            self.inviter_user_email,
-            self.remote_user_id,
-            self.remote_user_email,
+        return any(
+            same(side, user)
+            for side in (
+                self.inviter_user_id,
+                self.inviter_user_email,
+                self.remote_user_id,
+                self.remote_user_email,
+            )
         )
-        return any(side is not None and side.strip().casefold() == wanted for side in sides)
+
+    def type_of(self, user: str) -> str | None:
+        """What the connection says ``user`` (an id or an e-mail) is, such as ``Lab`` [client]."""
+        if same(self.inviter_user_id, user) or same(self.inviter_user_email, user):
+            return self.inviter_user_type
+        if same(self.remote_user_id, user) or same(self.remote_user_email, user):
+            return self.remote_user_type
+        return None
 
 
 class User(PascalModel):
@@ -94,7 +114,7 @@ class User(PascalModel):
 
     printed: ClassVar[frozenset[str]] = frozenset({"id", "roles", "is_approved"})
 
-    id: str
+    id: Annotated[str, Field(min_length=1)]
     email: str | None = None
     is_approved: bool | None = None
     name: str | None = None
@@ -110,7 +130,7 @@ class User(PascalModel):
     country: str | None = None
     """ISO 3166 alpha-2 in either case [doc]."""
     region_uri: str | None = None
-    """A host, with or without a scheme [seen]; never followed outside the environment."""
+    """A host, or null [doc]; the name of a region rather than of a server to ask."""
     region: ServerRegion | None = None
     roles: list[str] | None = None
     connected_users: list[str] | None = None
@@ -119,12 +139,17 @@ class User(PascalModel):
 
     @property
     def is_lab(self) -> bool:
-        """Whether the account has the role ``Lab``."""
+        """Whether the account shows the role ``Lab``."""
         return any(role.casefold() == "lab" for role in self.roles or ())
+
+    @property
+    def shows_roles(self) -> bool:
+        """Whether any role is shown at all: a stranger sees a part of an account [doc]."""
+        return bool(self.roles)
 
     def has_email(self, email: str) -> bool:
         """Whether the account's e-mail is ``email``, in any case."""
-        return self.email is not None and self.email.strip().casefold() == email.strip().casefold()
+        return same(self.email, email)
 
 
 class Application(PascalModel):

@@ -5,7 +5,7 @@ A class of its own exists only where a caller would act differently::
     OrmcoTriosError
     ├── ConfigurationError            a setting is missing or wrong; nothing was sent
     │   └── UntrustedHost             a token would have left the environment; nothing was sent
-    ├── RegionUnclear                 the country does not say which of Ormco's accounts is meant
+    ├── RegionUnclear                 nothing says which of Ormco's accounts is meant, or two things
     ├── TransportError                no complete answer arrived
     │   ├── NotDelivered              the request never reached the service: safe to send again
     │   └── OutcomeUnknown            it may or may not have been carried out: look before repeating
@@ -24,7 +24,7 @@ A class of its own exists only where a caller would act differently::
     │   └── PortalDiffers             the portal's address does not answer as the API we assumed
     ├── LabRefused                    nothing is shared with an account that is not Ormco's lab
     │   ├── LabNotFound               no account has that e-mail
-    │   ├── NotALab                   the account found is not a lab
+    │   ├── NotALab                   the account found shows another role than a lab's
     │   └── WrongLab                  the account found has another e-mail
     ├── ApprovalError
     │   ├── ConnectionRemoved         the request disappeared before it was accepted
@@ -108,7 +108,7 @@ class UntrustedHost(ConfigurationError):
 
 
 class RegionUnclear(OrmcoTriosError):
-    """The country alone does not say which of Ormco's three accounts is meant."""
+    """Nothing says which of Ormco's three accounts is meant, or two things say different ones."""
 
     advice = "Name the region yourself: Region.NORTH_AMERICA, Region.ASIA_PACIFIC or Region.EUROPE."
 
@@ -258,7 +258,7 @@ class LabNotFound(LabRefused):
 
 
 class NotALab(LabRefused):
-    """The account found does not have the role ``Lab``."""
+    """The account found shows its roles, and ``Lab`` is not among them."""
 
     advice = "Do not connect; ask Ormco support which account is the lab of your region."
 
@@ -274,7 +274,7 @@ class ApprovalError(OrmcoTriosError):
 
 
 class ConnectionRemoved(ApprovalError):
-    """The request disappeared before it was accepted: withdrawn, or removed by the lab."""
+    """The request disappeared before it was accepted: rejected by the lab, or withdrawn."""
 
     advice = "Ask for the connection again; if it disappears again, call Ormco support."
 

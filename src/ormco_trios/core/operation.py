@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from ormco_trios.core.environment import Service
 from ormco_trios.core.errors import OrmcoTriosError
+from ormco_trios.core.provenance import Fact, Facts
 from ormco_trios.core.transport import Answer
 
 T = TypeVar("T")
@@ -35,6 +36,8 @@ class Operation(Generic[T]):
         parse: Turns a successful answer into the result; may raise ``ValueError``.
         refuse: Turns an unsuccessful answer into an error.
         authenticated: Whether it carries the service's bearer token.
+        provenance: How it is known: under ``path`` what it is for, under ``answer`` what comes
+            back, and each refusal under its status and words.
     """
 
     name: str
@@ -45,3 +48,4 @@ class Operation(Generic[T]):
     refuse: Callable[[Operation[Any], Answer], OrmcoTriosError] = field(repr=False)
     safety: Safety = Safety.READ
     authenticated: bool = True
+    provenance: Facts = field(default_factory=dict[str, Fact], repr=False, compare=False)

@@ -57,7 +57,7 @@ class AuthorizationRequest:
         """A new authorization with a fresh ``state`` and, where the dialect has it, PKCE.
 
         A ``login_hint`` asks for a sign-in as that account, whoever is signed in already; only the
-        account dialect takes one [rfc: OpenID Connect Core 3.1.2.1].
+        account dialect takes one (OpenID Connect Core, 3.1.2.1) [assumed].
         """
         state = secrets.token_urlsafe(24)
         query = {

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ormco_trios.communicate.case_flows import Home, list_cases
+from ormco_trios.communicate.case_flows import list_cases
+from ormco_trios.communicate.home import Home, find_home
 from ormco_trios.communicate.models import Case, Connection, User
 from ormco_trios.core.effects import Emit, Flow
 from ormco_trios.core.errors import OrmcoTriosError
@@ -50,6 +51,7 @@ def look_for_a_case(
         return case.received_on is not None and case.received_on > since and not ids.isdisjoint(lab)
 
     try:
+        yield from find_home(home, me)
         case = yield from _first(list_cases(home, since=since, until=None), reached)
     except OrmcoTriosError:
         return None  # a witness that says nothing is no trouble

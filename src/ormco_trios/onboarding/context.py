@@ -6,13 +6,12 @@ import threading
 from dataclasses import dataclass, field
 
 from ormco_trios.communicate.approval import Jitter, PollSchedule, random_jitter
-from ormco_trios.communicate.case_flows import Home
+from ormco_trios.communicate.home import Home
 from ormco_trios.communicate.models import User
-from ormco_trios.communicate.operations import APPLICATIONS_PAGE
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Flow
-from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.environment import Environment
 from ormco_trios.oauth.application import Application
 from ormco_trios.oauth.code import AuthorizationCode
 from ormco_trios.onboarding.account import email_of, expected_account
@@ -62,12 +61,7 @@ class Context:
         Raises:
             ConfigurationError: ``account`` is not an e-mail address.
         """
-        target = Target(
-            Home(environment.base_url(Service.METADATA)),
-            region,
-            account=expected_account(account),
-            applications=environment.base_url(Service.COMMUNICATE) + APPLICATIONS_PAGE,
-        )
+        target = Target(environment, region, expected_account(account), cases=Home(environment))
         return cls(
             clock, application, target, portal, progress or Progress(), schedule or PollSchedule()
         )

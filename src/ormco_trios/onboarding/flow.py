@@ -125,9 +125,11 @@ def _act(context: Context, seen: Observation) -> Flow[Outcome | User | None]:
             context.progress.waiting_since = None
             raise removed()
         assert seen.region is not None
-        lab = yield from the_lab(context.target, seen.region)
+        lab = yield from the_lab(context.target, seen.region.region)
         connection = yield from request_connection(lab, me=seen.me)
         return _with(seen.me, connection)
+    if seen.lab_problem is not None:
+        raise seen.lab_problem
     if not seen.approved:
         waiting = _waiting(context, seen)
         if seen.portal is not None and isinstance(seen.portal.problem, PortalSignInRefused):

@@ -10,17 +10,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ormco_trios.communicate.case_flows import Home
 from ormco_trios.communicate.emails import masked
 from ormco_trios.communicate.flows import find_lab, involves
+from ormco_trios.communicate.home import Home
 from ormco_trios.communicate.models import Application, Connection, ConnectionState, User
-from ormco_trios.communicate.operations import APPLICATIONS, ME
-from ormco_trios.communicate.regions import Region, lab_account, region_of
+from ormco_trios.communicate.operations import APPLICATIONS, APPLICATIONS_PAGE, ME
+from ormco_trios.communicate.regions import (
+    ChosenRegion,
+    Region,
+    choose_region,
+    lab_account,
+    region_of,
+)
 from ormco_trios.core.effects import Call, Flow
+from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import (
     ApiError,
     AuthorizationNeeded,
     GrantRevoked,
+    NotALab,
     NotSignedIn,
     OrmcoTriosError,
     PortalSignInRefused,
@@ -41,6 +49,8 @@ from ormco_trios.ormcodigital.facts import Fact, PortalView, Source
 from ormco_trios.ormcodigital.models import TriosState
 from ormco_trios.ormcodigital.portal import Portal, PortalWay, Visit
 
+ROLE_NOT_SHOWN = "Its role as a lab is not shown; its e-mail is that of Ormco's lab."
+
 SIGNED_OUT = (AuthorizationNeeded, GrantRevoked, NotSignedIn)
 """What a sign-in that a person has to repeat looks like."""
 
@@ -55,7 +65,10 @@ class Observation:
         way: What does the portal's part.
         me: The account, unless it is another one than meant: then nothing else is looked at.
         confirmed: Whether a person said that this account allowed Ormco access.
+        region: Which of Ormco's labs, and why.
         connection: The account's own connection with the target's lab.
+        lab_role: What the connection, or else the lab's account, says the lab is; None where
+            neither shows it.
         elsewhere: Remarks about connections with Ormco that are not that one.
         portal: What is known about the portal; None if it was not looked at in this round.
         granted: Whether Communicate lists Ormco among the applications with access; None if it
@@ -65,15 +78,29 @@ class Observation:
 
     looked_at: datetime
     way: PortalWay
-    region: Region | None = None
+    region: ChosenRegion | None = None
     me: User | None = None
     confirmed: bool = False
     connection: Connection | None = None
+    lab_role: str | None = None
     elsewhere: tuple[str, ...] = ()
     communicate_problem: OrmcoTriosError | None = None
     portal: PortalView | None = None
     granted: bool | None = None
     arrived: Arrival | None = None
+
+    @property
+    def lab_problem(self) -> NotALab | None:
+        """The error if the connection says that the lab is something else than a lab."""
+        role = (self.lab_role or "").casefold()
+        # A number, or another code, says nothing that can be understood.
+        if self.connection is None or not role.isalpha() or "lab" in role:
+            return None
+        return NotALab(
+            "The connection says that the account with the e-mail of Ormco's lab is no lab.",
+            advice="Remove the connection under Connections at 3Shape, and ask Ormco support which "
+            "account is the lab of your region.",
+        )
 
     @property
     def approved(self) -> bool:
@@ -92,18 +119,22 @@ class Target:
     """Which account shall be connected, and to whom.
 
     Attributes:
+        region: The region asked for; None leaves it to the account.
         account: The e-mail of the account that is meant; None if that was not said.
-        applications: Address of the page that lists which applications an account gave access.
         cases: The server that has the account's cases.
-        region: The region asked for; None leaves it to the account's country.
         lab: Ormco's account, once it was looked up.
     """
 
+    environment: Environment
+    region: Region | None
+    account: str | None = field(repr=False)
     cases: Home
-    region: Region | None = None
     lab: User | None = field(default=None, repr=False)
-    account: str | None = field(default=None, repr=False)
-    applications: str = ""
+
+    @property
+    def applications(self) -> str:
+        """Address of the page that lists which applications an account has given access."""
+        return self.environment.base_url(Service.COMMUNICATE) + APPLICATIONS_PAGE
 
 
 def observe(
@@ -132,9 +163,9 @@ def observe(
         me: The account, if it has answered a moment ago.
 
     Raises:
-        RegionUnclear: No region was given and the account's country does not say.
+        RegionUnclear: No region was given, and the account says none or two.
     """
-    seen = Observation(looked_at=visit.clock.now(), way=portal.way, region=target.region)
+    seen = Observation(looked_at=visit.clock.now(), way=portal.way)
     try:
         if me is None:
             me = yield from Call(ME)
@@ -147,9 +178,11 @@ def observe(
         seen.me = None if seen.communicate_problem else me
     if seen.me is not None:
         seen.confirmed = pinned is not None and pinned.confirmed and pinned.id == seen.me.id
-        if seen.region is None:
-            seen.region = Region.for_country(seen.me.country or "")
-        yield from _look_at_connections(seen, seen.me, seen.region, target)
+        if target.region is None:
+            seen.region = choose_region(seen.me, target.environment)
+        else:
+            seen.region = ChosenRegion(target.region, "as chosen")
+        yield from _look_at_connections(seen, seen.me, seen.region.region, target)
     if everything or seen.approved or not visit.memory.looked:
         seen.portal = yield from portal.look(visit, everything=everything or seen.approved)
         visit.memory.looked = not isinstance(seen.portal.problem, PortalSignInRefused)
@@ -181,6 +214,9 @@ def _look_at_connections(seen: Observation, me: User, region: Region, target: Ta
     own = [c for c in known if c.owned_by(me.id)]
     active = (c for c in own if c.state is ConnectionState.ACTIVE)
     seen.connection = next(active, own[0] if own else None)
+    seen.lab_role = None if seen.connection is None else seen.connection.type_of(email)
+    if seen.lab_role is None and target.lab is not None and target.lab.is_lab:
+        seen.lab_role = "Lab"
     remarks: list[str] = []
     if len(known) > len(own):
         remarks.append("One with this lab belongs to another account, such as the company's.")
@@ -283,30 +319,31 @@ def _connection_step(seen: Observation) -> Step:
     name = StepName.CONNECTION
     if seen.me is None or seen.region is None:
         return _unknown(name, "Communicate could not be asked.")
-    lab = lab_account(seen.region)
+    chosen = seen.region
+    lab = lab_account(chosen.region)
+    with_lab = f"a connection with {lab.email} ({chosen.region.label}, {chosen.reason})."
     if seen.connection is None:
         return Step(
             name=name,
             state=StepState.MISSING,
-            evidence=" ".join(
-                (
-                    f"The account has no connection with {lab.email} ({seen.region.label}).",
-                    *seen.elsewhere,
-                )
-            ),
+            evidence=" ".join((f"The account has no {with_lab[2:]}", *seen.elsewhere)),
             actor=Actor.LIBRARY,
             next_action="Request the connection.",
             **_said_by_3shape(seen),
         )
+    if seen.lab_problem is not None:
+        return Step(
+            name=name,
+            state=StepState.BROKEN,
+            evidence=seen.lab_problem.happened,
+            actor=Actor.PRACTICE,
+            next_action=seen.lab_problem.advice,
+        )
+    role = () if seen.lab_role is not None else (ROLE_NOT_SHOWN,)
     return Step(
         name=name,
         state=StepState.DONE,
-        evidence=" ".join(
-            (
-                f"The account lists a connection with {lab.email} ({seen.region.label}).",
-                *seen.elsewhere,
-            )
-        ),
+        evidence=" ".join((f"The account lists {with_lab}", *role, *seen.elsewhere)),
         **_said_by_3shape(seen),
     )
 

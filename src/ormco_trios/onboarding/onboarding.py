@@ -47,7 +47,8 @@ class Onboarding(Shielded):
         account: The e-mail of the 3Shape account that is meant.  Another one is `WrongAccount`
             before anything is requested or handed over.  Left out, the first account that answers
             is the practice's, and ``progress`` remembers it.
-        region: Which of Ormco's labs; by default what the account's country clearly says.
+        region: Which of Ormco's labs; by default what the account's country clearly says, or else
+            its own region at 3Shape.
         schedule: When to look for the approval.
         progress: What an earlier process remembered, from ``onboarding.progress``.
 
@@ -135,7 +136,7 @@ class Onboarding(Shielded):
         that answers in whatever other way.
 
         Raises:
-            RegionUnclear: No region was given and the account's country does not say.
+            RegionUnclear: No region was given, and the account says none or two.
         """
         return self._runner.run(flow.check(self._context))
 
@@ -161,7 +162,7 @@ class Onboarding(Shielded):
 
         Raises:
             WrongAccount: Another account answered; its sign-in was dropped.
-            RegionUnclear: No region was given and the account's country does not say.
+            RegionUnclear: No region was given, and the account says none or two.
             LabRefused: What was found under the lab's e-mail is not Ormco's lab.
             ConnectionRemoved: The request disappeared before it was accepted.
             PortalSignInRefused: OrmcoDigital refused the user name or password; what does not need

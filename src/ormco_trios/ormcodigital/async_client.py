@@ -53,10 +53,6 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient, AsyncPortalAccess):
             password; or several ways to sign in.
     """
 
-    profile: AsyncProfiles
-    submission_method: AsyncSubmissionMethods
-    trios: AsyncTrios
-
     def __init__(
         self,
         environment: Environment | None = None,
@@ -95,13 +91,28 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient, AsyncPortalAccess):
             )
         )
 
+    @property
+    def profile(self) -> AsyncProfiles:
+        """The profile: *My Account > My Profile*."""
+        return self._profile
+
+    @property
+    def submission_method(self) -> AsyncSubmissionMethods:
+        """How the practice sends its cases."""
+        return self._submission_method
+
+    @property
+    def trios(self) -> AsyncTrios:
+        """The connection with 3Shape: link, code, state."""
+        return self._trios
+
     def _use(self, channel: Channel[AsyncTransport]) -> None:
         super()._use(channel)
         self.portal = ApiPortal(channel.environment.base_url(Service.ORMCODIGITAL))
         self.channels = {Service.ORMCODIGITAL: channel}
-        self.profile = AsyncProfiles(self._runner)
-        self.submission_method = AsyncSubmissionMethods(self._runner)
-        self.trios = AsyncTrios(self._runner)
+        self._profile = AsyncProfiles(self._runner)
+        self._submission_method = AsyncSubmissionMethods(self._runner)
+        self._trios = AsyncTrios(self._runner)
 
 
 class AsyncProfiles(Shielded):

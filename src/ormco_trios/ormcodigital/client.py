@@ -54,10 +54,6 @@ class OrmcoDigitalClient(BaseClient, PortalAccess):
             password; or several ways to sign in.
     """
 
-    profile: Profiles
-    submission_method: SubmissionMethods
-    trios: Trios
-
     def __init__(
         self,
         environment: Environment | None = None,
@@ -96,13 +92,28 @@ class OrmcoDigitalClient(BaseClient, PortalAccess):
             )
         )
 
+    @property
+    def profile(self) -> Profiles:
+        """The profile: *My Account > My Profile*."""
+        return self._profile
+
+    @property
+    def submission_method(self) -> SubmissionMethods:
+        """How the practice sends its cases."""
+        return self._submission_method
+
+    @property
+    def trios(self) -> Trios:
+        """The connection with 3Shape: link, code, state."""
+        return self._trios
+
     def _use(self, channel: Channel[Transport]) -> None:
         super()._use(channel)
         self.portal = ApiPortal(channel.environment.base_url(Service.ORMCODIGITAL))
         self.channels = {Service.ORMCODIGITAL: channel}
-        self.profile = Profiles(self._runner)
-        self.submission_method = SubmissionMethods(self._runner)
-        self.trios = Trios(self._runner)
+        self._profile = Profiles(self._runner)
+        self._submission_method = SubmissionMethods(self._runner)
+        self._trios = Trios(self._runner)
 
 
 class Profiles(Shielded):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, SecretStr
@@ -16,7 +16,10 @@ from ormco_trios.core.errors import (
     PortalSignInRefused,
     UnexpectedAnswer,
 )
-from ormco_trios.ormcodigital.operations import PROBE, SIGN_IN, differs
+from ormco_trios.ormcodigital.operations import SIGN_IN, STATUS, differs
+
+_PROBE = replace(STATUS, authenticated=False)
+"""Asks without signing in: the API refuses in its own words, and anything else is not the API."""
 
 _LEEWAY = timedelta(seconds=30)
 
@@ -93,8 +96,10 @@ class SessionAuth:
     def _probe(self) -> Flow[None]:
         """Make sure that this is the API, before a password goes there."""
         try:
-            yield from Call(PROBE)
+            yield from Call(_PROBE)
         except NotSignedIn:
             self._known = True
+        except UnexpectedAnswer as error:
+            raise differs(error.operation, error.status) from None
         else:
-            raise differs(PROBE.name, 200)
+            raise differs(_PROBE.name, 200)
