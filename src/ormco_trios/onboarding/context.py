@@ -18,7 +18,7 @@ from ormco_trios.onboarding.account import email_of, expected_account
 from ormco_trios.onboarding.checklist import Checklist
 from ormco_trios.onboarding.observation import Observation, Target, checklist_of, observe
 from ormco_trios.onboarding.outcomes import Progress
-from ormco_trios.ormcodigital.portal import Portal, Visit
+from ormco_trios.ormcodigital.portal import Portal, PortalVisit
 
 TRIES = 3
 """How often a person is asked anew for one purpose, when a paste is bad or a code not taken."""
@@ -72,9 +72,9 @@ class Context:
         return email_of(self.target.account, self.progress.account)
 
     @property
-    def visit(self) -> Visit:
+    def visit(self) -> PortalVisit:
         """What the portal is told."""
-        return Visit(self.clock, self.progress.portal, self.account)
+        return PortalVisit(self.clock, self.progress.portal, self.account)
 
     def look(self, *, everything: bool = False, me: User | None = None) -> Flow[Observation]:
         """What both services say of this practice.

@@ -47,7 +47,7 @@ from ormco_trios.onboarding.arrival import Arrival, look_for_a_case
 from ormco_trios.onboarding.checklist import Actor, Checklist, Step, StepName, StepState
 from ormco_trios.ormcodigital.facts import Fact, PortalView, Source
 from ormco_trios.ormcodigital.models import TriosState
-from ormco_trios.ormcodigital.portal import Portal, PortalWay, Visit
+from ormco_trios.ormcodigital.portal import Portal, PortalVisit, PortalWay
 
 ROLE_NOT_SHOWN = "Its role as a lab is not shown; its e-mail is that of Ormco's lab."
 
@@ -140,7 +140,7 @@ class Target:
 def observe(
     target: Target,
     portal: Portal,
-    visit: Visit,
+    visit: PortalVisit,
     *,
     everything: bool,
     pinned: PinnedAccount | None,

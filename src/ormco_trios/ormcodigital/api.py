@@ -25,7 +25,7 @@ from ormco_trios.ormcodigital.operations import (
     STATUS,
     differs,
 )
-from ormco_trios.ormcodigital.portal import PortalWay, Visit
+from ormco_trios.ormcodigital.portal import PortalVisit, PortalWay
 from ormco_trios.ormcodigital.tasks import TaskKind
 
 
@@ -44,7 +44,7 @@ class ApiPortal:
         self._profile: Profile | None = None
         self._said: PortalView | None = None
 
-    def look(self, visit: Visit, *, everything: bool = True) -> Flow[PortalView]:
+    def look(self, visit: PortalVisit, *, everything: bool = True) -> Flow[PortalView]:
         said, self._said = self._said, None
         if said is not None and _is_new(said, visit):
             return said  # its answer to the Update before this look
@@ -60,30 +60,30 @@ class ApiPortal:
         except OrmcoTriosError as error:
             return replace(view, problem=self._note(error, visit))
 
-    def link(self, visit: Visit) -> Flow[PortalAuthorization]:
+    def link(self, visit: PortalVisit) -> Flow[PortalAuthorization]:
         self._check(visit)
         return (yield from Call(AUTHORIZATION))
 
-    def enter_code(self, code: HandedOver, visit: Visit) -> Flow[None]:
+    def enter_code(self, code: HandedOver, visit: PortalVisit) -> Flow[None]:
         self._check(visit)
         known, self._profile = self._profile, None
         status = yield from flows.submit_code(code, known)
         # The code was saved with the method in one Update.
         self._said = _view(visit.clock.now(), SubmissionMethod.trios(), status)
 
-    def save_draft(self, visit: Visit) -> Flow[None]:
+    def save_draft(self, visit: PortalVisit) -> Flow[None]:
         self._check(visit)
         yield from flows.save_draft()
 
-    def set_submission_method(self, visit: Visit) -> Flow[None]:
+    def set_submission_method(self, visit: PortalVisit) -> Flow[None]:
         self._check(visit)
         yield from flows.set_submission_method(SubmissionMethod.trios())
 
-    def renew(self, visit: Visit) -> Flow[None]:
+    def renew(self, visit: PortalVisit) -> Flow[None]:
         self._check(visit)
         yield from Call(DISCONNECT)
 
-    def disconnect(self, visit: Visit) -> Flow[bool]:
+    def disconnect(self, visit: PortalVisit) -> Flow[bool]:
         self._check(visit)
         status = yield from Call(STATUS)
         if status.state is TriosState.NOT_CONNECTED:
@@ -91,14 +91,14 @@ class ApiPortal:
         yield from Call(DISCONNECT)
         return True
 
-    def done(self, task: TaskKind, visit: Visit) -> None:
+    def done(self, task: TaskKind, visit: PortalVisit) -> None:
         """Nothing: it can be asked."""
 
-    def _check(self, visit: Visit) -> None:
+    def _check(self, visit: PortalVisit) -> None:
         if visit.memory.differs == self._address:
             raise differs(SIGN_IN.name, visit.memory.status)
 
-    def _note(self, error: OrmcoTriosError, visit: Visit) -> OrmcoTriosError:
+    def _note(self, error: OrmcoTriosError, visit: PortalVisit) -> OrmcoTriosError:
         """Remember that the password was given away in vain."""
         if isinstance(error, UnexpectedAnswer):
             error = differs(error.operation, error.status)
@@ -111,7 +111,7 @@ _NEW = timedelta(seconds=10)
 """How long what the portal has said counts as what it says now."""
 
 
-def _is_new(view: PortalView, visit: Visit) -> bool:
+def _is_new(view: PortalView, visit: PortalVisit) -> bool:
     return view.signed_in is not None and visit.clock.now() - view.signed_in.at <= _NEW
 
 

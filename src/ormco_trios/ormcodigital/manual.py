@@ -15,7 +15,7 @@ from ormco_trios.core.handover import HandedOver
 from ormco_trios.core.shield import Shielded
 from ormco_trios.ormcodigital.facts import Fact, PortalView, Source
 from ormco_trios.ormcodigital.models import SubmissionMethod, TriosState
-from ormco_trios.ormcodigital.portal import AsyncPortalAccess, PortalAccess, PortalWay, Visit
+from ormco_trios.ormcodigital.portal import AsyncPortalAccess, PortalAccess, PortalVisit, PortalWay
 from ormco_trios.ormcodigital.tasks import Reply, Task, TaskKind
 
 _PROFILE = (
@@ -65,11 +65,11 @@ class HandPortal:
 
     way = PortalWay.MANUAL
 
-    def look(self, visit: Visit, *, everything: bool = True) -> Flow[PortalView]:
+    def look(self, visit: PortalVisit, *, everything: bool = True) -> Flow[PortalView]:
         yield from ()
         return visit.memory.view()
 
-    def link(self, visit: Visit) -> Flow[Task]:
+    def link(self, visit: PortalVisit) -> Flow[Task]:
         yield from ()
         account = visit.account
         shown = _YOUR_ACCOUNT if account is None else _THIS_ACCOUNT.format(account)
@@ -83,7 +83,7 @@ class HandPortal:
             account=account,
         )
 
-    def enter_code(self, code: HandedOver, visit: Visit) -> Flow[Task]:
+    def enter_code(self, code: HandedOver, visit: PortalVisit) -> Flow[Task]:
         yield from ()
         return Task(
             kind=TaskKind.ENTER_CODE,
@@ -94,7 +94,7 @@ class HandPortal:
             if_moved=(_PORTAL_MOVED,),
         )
 
-    def set_submission_method(self, visit: Visit) -> Flow[Task]:
+    def set_submission_method(self, visit: PortalVisit) -> Flow[Task]:
         yield from ()
         return Task(
             kind=TaskKind.SET_METHOD,
@@ -104,13 +104,13 @@ class HandPortal:
             if_moved=(_PORTAL_MOVED,),
         )
 
-    def renew(self, visit: Visit) -> Flow[None]:
+    def renew(self, visit: PortalVisit) -> Flow[None]:
         yield from ()
         visit.memory.forget()
 
     save_draft = set_submission_method
 
-    def disconnect(self, visit: Visit) -> Flow[Task]:
+    def disconnect(self, visit: PortalVisit) -> Flow[Task]:
         yield from ()
         return Task(
             kind=TaskKind.DISCONNECT,
@@ -125,7 +125,7 @@ class HandPortal:
             if_moved=(_PORTAL_MOVED,),
         )
 
-    def done(self, task: TaskKind, visit: Visit) -> None:
+    def done(self, task: TaskKind, visit: PortalVisit) -> None:
         memory, now = visit.memory, visit.clock.now()
         if task is TaskKind.DISCONNECT:
             memory.forget()

@@ -33,7 +33,7 @@ class PortalWay(enum.Enum):
 
 
 @dataclass(slots=True)
-class Visit:
+class PortalVisit:
     """What a portal has to know of the practice whose turn it is.
 
     Attributes:
@@ -60,21 +60,21 @@ class Portal(Protocol):
         """What does it."""
         ...
 
-    def look(self, visit: Visit, *, everything: bool = True) -> Flow[PortalView]:
+    def look(self, visit: PortalVisit, *, everything: bool = True) -> Flow[PortalView]:
         """What is known now; trouble is in its ``problem`` and is not raised.
 
         Without ``everything`` it is enough to find out whether the practice's login works.
         """
         ...
 
-    def link(self, visit: Visit) -> Flow[PortalAuthorization | Address | Task]:
+    def link(self, visit: PortalVisit) -> Flow[PortalAuthorization | Address | Task]:
         """Press *here*: the link for the doctor, or the address that they were sent to already.
 
         A `Task` says that the person presses *here* over there, and brings the address.
         """
         ...
 
-    def enter_code(self, code: HandedOver, visit: Visit) -> Flow[Task | None]:
+    def enter_code(self, code: HandedOver, visit: PortalVisit) -> Flow[Task | None]:
         """Enter the code, *Ok*, *Update*.
 
         It is spent before it is sent or typed anywhere.  A portal that only shows it to a person
@@ -83,23 +83,23 @@ class Portal(Protocol):
         """
         ...
 
-    def set_submission_method(self, visit: Visit) -> Flow[Task | None]:
+    def set_submission_method(self, visit: PortalVisit) -> Flow[Task | None]:
         """Choose *Intraoral Scanner*, *3Shape Trios*, and *Update*."""
         ...
 
-    def save_draft(self, visit: Visit) -> Flow[Task | None]:
+    def save_draft(self, visit: PortalVisit) -> Flow[Task | None]:
         """Press *Update* for a code that was entered and not saved, where `look` says *draft*."""
         ...
 
-    def renew(self, visit: Visit) -> Flow[None]:
+    def renew(self, visit: PortalVisit) -> Flow[None]:
         """Before a repair: let `look` no longer say *connected*, so that it is set up again."""
         ...
 
-    def disconnect(self, visit: Visit) -> Flow[bool | Task]:
+    def disconnect(self, visit: PortalVisit) -> Flow[bool | Task]:
         """Take the connection back; whether there was one."""
         ...
 
-    def done(self, task: TaskKind, visit: Visit) -> None:
+    def done(self, task: TaskKind, visit: PortalVisit) -> None:
         """A person says that they have done one of this portal's tasks: remember what that tells.
 
         Nothing turns that into more than *the practice says*.
