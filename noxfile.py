@@ -165,10 +165,13 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy and pyright, both in strict mode."""
+    """Mypy and pyright, both in strict mode; what users run also as if on Windows and macOS."""
     install(session, "types", project=".[all]")
     session.run("mypy")
     session.run("pyright")
+    for mypy, pyright in (("win32", "Windows"), ("darwin", "Darwin")):
+        session.run("mypy", "--platform", mypy, "src", "examples")
+        session.run("pyright", "--pythonplatform", pyright, "src", "examples")
 
 
 @nox.session

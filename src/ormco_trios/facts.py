@@ -27,6 +27,7 @@ from ormco_trios.core.provenance import (
     INFERRED,
     ONE_SEEN,
     SEEN,
+    Citation,
     Facts,
     client,
     doc,
@@ -40,8 +41,14 @@ from ormco_trios.oauth.server import ACCOUNT_SCOPES, AuthorizationServer
 from ormco_trios.oauth.shape import CodeShape
 from ormco_trios.ormcodigital import operations as ormcodigital
 from ormco_trios.ormcodigital.models import TRIOS
+from ormco_trios.ormcodigital.phrases import PHRASES, Source
 
 _LIFE = CodeShape.classic().lifetime
+
+
+def _words(source: Source) -> str:
+    return ", ".join(f"*{p.words[0]}*" for p in PHRASES if p.source == source)
+
 
 CLASSIC: Final[Facts] = {
     "host": fact(
@@ -99,6 +106,9 @@ ACCOUNT: Final[Facts] = {
         SEEN,
     ),
     "scopes": fact(f"`{' '.join(ACCOUNT_SCOPES)}`", SEEN),
+    "`login_hint` and `prompt=login`": fact(
+        "are sent where one account is expected", rfc("OpenID Connect Core, 3.1.2.1")
+    ),
     "password grant": fact("none", ASSUMED),
     "a new refresh token with every refresh": fact("the old one ends", ASSUMED),
     "user information": fact("`GET /connect/userinfo`", ASSUMED),
@@ -316,21 +326,20 @@ CODES: Final[Facts] = {
 }
 
 PORTAL: Final[Facts] = {
-    "words on the profile page": fact(
-        "*Submission Method*, *Source*, *Intraoral Scanner*, *PVS*, "
-        f"*{TRIOS}*, *Connect 3 Shape to Insignia*, *Update*",
-        guide("OrmcoDigital 4"),
+    "words that the guide's pictures print": fact(_words("printed"), guide("OrmcoDigital 4")),
+    "words that only its sentences name": fact(
+        f"{_words('sentence')}; the page may say it otherwise", guide("OrmcoDigital 1 to 3")
     ),
-    "words of the dialog": fact(
-        "*Enter Authorization Code*, *here*, *Enter Code :*, *Cancel*, *Ok*",
-        guide("OrmcoDigital 4"),
+    "the sign-in form's button, and the drop-down": fact(
+        "have no words that anybody has printed", INFERRED
     ),
     "the only scanner shown": fact(f"`{TRIOS}`", guide("OrmcoDigital 2")),
     "fields of the shipping address": fact(
         "*Address 1*, *Address 2*, *City*, *Country*, *State*, *Zip*", guide("OrmcoDigital 4")
     ),
     "a public sign-in page of that name": fact(
-        "`aligners.ormcodigital.com/sso/login` asks for an e-mail and a password", ONE_SEEN
+        "`aligners.ormcodigital.com/sso/login` asks for an e-mail and a password",
+        Citation("seen", "(one list)"),
     ),
     "the interface's address": fact("below `/api` of the portal's host", ASSUMED),
     "a profile's fields": fact(

@@ -165,20 +165,20 @@ class AsyncUsers(Shielded):
         self._runner = runner
 
     async def me(self) -> User:
-        """The account that is signed in, with all its connections [doc].
+        """The account that is signed in [doc U2.2], with all its connections [client].
 
         Raises:
             NotSignedIn: The token is not accepted.
         """
-        return await self._runner.run(iter(Call(operations.ME)))
+        return await self._runner.run(Call(operations.ME))
 
     async def get(self, id_or_email: str) -> User:
-        """An account by its id or e-mail; how much it shows depends on your relation [doc].
+        """An account by its id or e-mail; how much it shows depends on your relation [doc U2.2].
 
         Raises:
             NotFound: There is none, or it is not shown to this account.
         """
-        return await self._runner.run(iter(Call(operations.USER, path={"user": id_or_email})))
+        return await self._runner.run(Call(operations.USER, path={"user": id_or_email}))
 
 
 class AsyncLabs(Shielded):

@@ -166,20 +166,20 @@ class Users(Shielded):
         self._runner = runner
 
     def me(self) -> User:
-        """The account that is signed in, with all its connections [doc].
+        """The account that is signed in [doc U2.2], with all its connections [client].
 
         Raises:
             NotSignedIn: The token is not accepted.
         """
-        return self._runner.run(iter(Call(operations.ME)))
+        return self._runner.run(Call(operations.ME))
 
     def get(self, id_or_email: str) -> User:
-        """An account by its id or e-mail; how much it shows depends on your relation [doc].
+        """An account by its id or e-mail; how much it shows depends on your relation [doc U2.2].
 
         Raises:
             NotFound: There is none, or it is not shown to this account.
         """
-        return self._runner.run(iter(Call(operations.USER, path={"user": id_or_email})))
+        return self._runner.run(Call(operations.USER, path={"user": id_or_email}))
 
 
 class Labs(Shielded):

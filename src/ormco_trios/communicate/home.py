@@ -116,7 +116,7 @@ def _default_server() -> Flow[str]:
 
 
 def _first_server() -> Flow[str]:
-    """The account's own comes first [seen]."""
+    """The account's own comes first [seen], by one program."""
     servers = yield from Call(SERVERS)
     if not servers:
         return ""

@@ -15,8 +15,18 @@ from ormco_trios.communicate.emails import same
 from ormco_trios.core.model import PascalModel
 
 
+def is_lab_word(role: str) -> bool:
+    """Whether a role, or a connection's type, is that of a lab.
+
+    The guide's page prints *Lab*, and no public source prints the role, so words with it at either
+    end are taken for it as well: ``Laboratory``, ``DentalLab`` [assumed].
+    """
+    word = role.strip().casefold()
+    return word.startswith("lab") or word.endswith("lab")
+
+
 class ServerRegion(PascalModel):
-    """A region as Communicate describes it [seen]; `regions.Region` is Ormco's."""
+    """A region as Communicate describes it [doc, client]; `regions.Region` is Ormco's."""
 
     printed = frozenset({"id", "region_name"})
 
@@ -36,7 +46,7 @@ class ServerAddress(PascalModel):
 
 
 class Dongle(PascalModel):
-    """A licence dongle of a scanner."""
+    """A licence dongle of a scanner [client]."""
 
     dongle_number: str | int | None = None
     site_id: str | int | None = None
@@ -56,7 +66,7 @@ class ConnectionState(enum.Enum):
 
 
 class Connection(PascalModel):
-    """A relation between two Communicate accounts [seen]."""
+    """A relation between two Communicate accounts [client, seen]."""
 
     printed: ClassVar[frozenset[str]] = frozenset({"id", "connection_accepted"})
 
@@ -107,7 +117,7 @@ class Connection(PascalModel):
 
 
 class User(PascalModel):
-    """A Communicate account: a practice, a lab or a person [doc, seen].
+    """A Communicate account: a practice, a lab or a person [doc, client, seen].
 
     Which fields are filled depends on your relation to that account.
     """
@@ -128,7 +138,7 @@ class User(PascalModel):
     city: str | None = None
     state: str | None = None
     country: str | None = None
-    """ISO 3166 alpha-2 in either case [doc]."""
+    """ISO 3166 alpha-2 [doc U2.1], in either case [seen]."""
     region_uri: str | None = None
     """A host, or null [doc]; the name of a region rather than of a server to ask."""
     region: ServerRegion | None = None
@@ -139,8 +149,8 @@ class User(PascalModel):
 
     @property
     def is_lab(self) -> bool:
-        """Whether the account shows the role ``Lab``."""
-        return any(role.casefold() == "lab" for role in self.roles or ())
+        """Whether the account shows the role of a lab."""
+        return any(map(is_lab_word, self.roles or ()))
 
     @property
     def shows_roles(self) -> bool:

@@ -22,8 +22,8 @@ from ormco_trios.core.provenance import (
     ASSUMED,
     INFERRED,
     ONE_SEEN,
+    Citation,
     Facts,
-    Source,
     client,
     doc,
     fact,
@@ -211,10 +211,10 @@ SERVERS = Operation(
 )
 
 
-def _one_case(source: Source) -> Facts:
+def _one_case(citation: Citation) -> Facts:
     return {
-        "400 No case with Id {id} could be found": refused(NotFound, source),
-        "400 You don't have permission to access case {id}": refused(PermissionDenied, source),
+        "400 No case with Id {id} could be found": refused(NotFound, citation),
+        "400 You don't have permission to access case {id}": refused(PermissionDenied, citation),
     }
 
 

@@ -1,4 +1,4 @@
-"""Ormco's three lab accounts, and which region a country belongs to [guide]."""
+"""Ormco's three lab accounts [guide], and which region a country belongs to [assumed]."""
 
 from __future__ import annotations
 
@@ -111,8 +111,7 @@ def choose_region(me: User, environment: Environment) -> ChosenRegion:
         raise RegionUnclear(f"{kept}, and nothing is published for {_name(country)}.")
     if any(_OF_3SHAPE[region] is not clear for region in own):
         raise RegionUnclear(
-            f"{_name(country).capitalize()} belongs to {clear.label}, but {kept}; these are "
-            "different labs of Ormco's."
+            f"By {_name(country)} the lab is the one for {clear.label}, but {kept}."
         )
     return ChosenRegion(clear, f"for {_name(country)}")
 

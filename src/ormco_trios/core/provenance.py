@@ -30,14 +30,14 @@ LABELS: Final[Mapping[Label, str]] = {
     "step of its part about Communicate, about OrmcoDigital or about repairing",
     "dnoa": "the public source of DotNetOpenAuth, the server library whose code format the guide "
     "shows",
-    "rfc": "the RFC of that number",
+    "rfc": "the RFC of that number, or the standard of that name",
     "inferred": "follows from several of the above, and none of them says it",
     "assumed": "nobody outside knows. Our choice, in one place in the code, and easy to correct",
 }
 """What each label means, the strongest first."""
 
 
-class Source(NamedTuple):
+class Citation(NamedTuple):
     """Where a statement comes from.
 
     Attributes:
@@ -66,7 +66,7 @@ class Fact(NamedTuple):
     """
 
     text: str
-    sources: tuple[Source, ...]
+    sources: tuple[Citation, ...]
     error: type[OrmcoTriosError] | None = None
 
 
@@ -74,22 +74,22 @@ Facts: TypeAlias = Mapping[str, Fact]
 """Statements by what they are about."""
 
 
-def fact(text: str, *sources: Source) -> Fact:
+def fact(text: str, *sources: Citation) -> Fact:
     """A statement, and who says so."""
     return Fact(text, sources)
 
 
-def refused(error: type[OrmcoTriosError], *sources: Source, when: str = "") -> Fact:
+def refused(error: type[OrmcoTriosError], *sources: Citation, when: str = "") -> Fact:
     """That the service refuses in this way, and which error it becomes here."""
     return Fact(when, sources, error)
 
 
-doc = partial(Source, "doc")
-client = partial(Source, "client")
-guide = partial(Source, "guide")
-rfc = partial(Source, "rfc")
-DNOA: Final = Source("dnoa")
-SEEN: Final = Source("seen")
-ONE_SEEN: Final = Source("seen", "(one program)")
-INFERRED: Final = Source("inferred")
-ASSUMED: Final = Source("assumed")
+doc = partial(Citation, "doc")
+client = partial(Citation, "client")
+guide = partial(Citation, "guide")
+rfc = partial(Citation, "rfc")
+DNOA: Final = Citation("dnoa")
+SEEN: Final = Citation("seen")
+ONE_SEEN: Final = Citation("seen", "(one program)")
+INFERRED: Final = Citation("inferred")
+ASSUMED: Final = Citation("assumed")

@@ -109,9 +109,7 @@ class Application:
         form = {"code": code.reveal("canonical"), "redirect_uri": request.redirect_uri}
         if request.code_verifier is not None:
             form["code_verifier"] = request.code_verifier.get_secret_value()
-        call = self._ask("authorization_code", form)
-        del form  # a traceback must not find it here
-        reply = yield from call
+        reply = yield from self._ask("authorization_code", form)
         return (yield from self._keep(reply.token(self.clock)))
 
     def password(self, username: str, password: SecretStr) -> Flow[Token]:

@@ -202,6 +202,7 @@ def ask_for_token(
         parse=json_as(TokenReply),
         refuse=_refuse,
         safety=_SAFETY[grant],
+        content_type=_FORM,
         authenticated=False,
         provenance=TOKEN_PROVENANCE[server.name, grant],
     )
@@ -228,6 +229,7 @@ def revoke_token(
         parse=nothing,
         refuse=_refuse,
         safety=Safety.IDEMPOTENT,
+        content_type=_FORM,
         authenticated=False,
         provenance=_REVOKE,
     )
@@ -266,7 +268,6 @@ def _post(
     return Call(
         operation,
         body=urlencode(fields).encode("ascii"),
-        content_type=_FORM,
         headers=(
             {}
             if client_secret is None

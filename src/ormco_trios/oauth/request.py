@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.errors import ConfigurationError, IssuerMismatch
+from ormco_trios.core.shield import shielded
 from ormco_trios.oauth.code import AuthorizationCode
 from ormco_trios.oauth.server import AuthorizationServer
 
@@ -115,6 +116,7 @@ class AuthorizationRequest:
             expires_at=expires_at,
         )
 
+    @shielded
     def finish(self, pasted: str, *, clock: Clock | None = None) -> AuthorizationCode:
         """The code in what the person pasted.
 
@@ -124,16 +126,13 @@ class AuthorizationRequest:
             AuthorizationRefused: The server sent another error instead of a code.
             IssuerMismatch: The answer comes from another server, or hides from which.
         """
-        try:
-            code = AuthorizationCode.from_pasted(
-                pasted,
-                expected_state=None if self.state is None else self.state.get_secret_value(),
-                expected_issuer=self.issuer,
-                shape=self.server.shape,
-                clock=clock,
-            )
-        finally:
-            del pasted  # a traceback must not find it here
+        code = AuthorizationCode.from_pasted(
+            pasted,
+            expected_state=None if self.state is None else self.state.get_secret_value(),
+            expected_issuer=self.issuer,
+            shape=self.server.shape,
+            clock=clock,
+        )
         if self.server.names_issuer and code.issuer is None:
             raise IssuerMismatch(
                 "The address does not name the authorization server, although it always does."
@@ -157,6 +156,7 @@ class AuthorizationRequest:
         )
 
     @classmethod
+    @shielded
     def from_json(cls, text: str) -> AuthorizationRequest:
         """The request that `to_json` wrote.
 
@@ -164,7 +164,6 @@ class AuthorizationRequest:
             ConfigurationError: It is not such a text.
         """
         request = _read(text)
-        del text  # a traceback must not find it here
         if request is None:
             raise ConfigurationError("This is not a saved authorization request.")
         return request

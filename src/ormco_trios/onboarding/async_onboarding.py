@@ -17,11 +17,19 @@ from ormco_trios.oauth.async_client import AsyncOAuthClient
 from ormco_trios.onboarding import context, doctor, flow
 from ormco_trios.onboarding import person as persons
 from ormco_trios.onboarding import repair as repairs
-from ormco_trios.onboarding._colour import AsyncAuthorize, AsyncPerson, ask_by_kind, asking
 from ormco_trios.onboarding.account import wrong_client
 from ormco_trios.onboarding.checklist import Checklist
 from ormco_trios.onboarding.doctor import Diagnosis
-from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress, Repair, Repaired
+from ormco_trios.onboarding.flow import ask_by_kind, asking
+from ormco_trios.onboarding.outcomes import (
+    AsyncAuthorize,
+    AsyncPerson,
+    Connected,
+    Outcome,
+    Progress,
+    Repair,
+    Repaired,
+)
 from ormco_trios.onboarding.repair import Disconnected
 from ormco_trios.ormcodigital.manual import AsyncManualPortal
 from ormco_trios.ormcodigital.portal import AsyncPortalAccess

@@ -5,8 +5,10 @@ Running it again at any moment is safe, so *resume* is no separate thing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from ormco_trios.communicate.approval import ApprovalWait, describe, removed
 from ormco_trios.communicate.flows import request_connection
@@ -74,6 +76,20 @@ class Asking:
         if needed.task.kind is TaskKind.BEGIN_REPAIR:
             return self.authorize or self.person
         return self.person
+
+
+def asking(authorize: object, person: object) -> Asking:
+    """Whom a run can ask, from its callbacks."""
+    return Asking(authorize=authorize is not None, person=person is not None)
+
+
+def ask_by_kind(authorize: Any, person: Any) -> Callable[[Any], Any]:
+    """One callback of two, sync or async: links go to the one, tasks to the other."""
+
+    def ask(needed: NeedsAuthorization | NeedsPerson) -> Any:
+        return (person if isinstance(needed, NeedsPerson) else authorize)(needed)
+
+    return ask
 
 
 def check(context: Context) -> Flow[Checklist]:
@@ -346,8 +362,6 @@ def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[Non
             raise
         else:
             return
-        finally:
-            del answer
 
 
 def _timeout(context: Context, waiting: Waiting) -> OrmcoTriosError:

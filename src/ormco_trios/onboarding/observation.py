@@ -13,7 +13,13 @@ from typing import Any
 from ormco_trios.communicate.emails import masked
 from ormco_trios.communicate.flows import find_lab, involves
 from ormco_trios.communicate.home import Home
-from ormco_trios.communicate.models import Application, Connection, ConnectionState, User
+from ormco_trios.communicate.models import (
+    Application,
+    Connection,
+    ConnectionState,
+    User,
+    is_lab_word,
+)
 from ormco_trios.communicate.operations import APPLICATIONS, APPLICATIONS_PAGE, ME
 from ormco_trios.communicate.regions import (
     ChosenRegion,
@@ -92,9 +98,7 @@ class Observation:
     @property
     def lab_problem(self) -> NotALab | None:
         """The error if the connection says that the lab is something else than a lab."""
-        role = (self.lab_role or "").casefold()
-        # A number, or another code, says nothing that can be understood.
-        if self.connection is None or not role.isalpha() or "lab" in role:
+        if self.connection is None or self.lab_role is None or is_lab_word(self.lab_role):
             return None
         return NotALab(
             "The connection says that the account with the e-mail of Ormco's lab is no lab.",
@@ -214,9 +218,7 @@ def _look_at_connections(seen: Observation, me: User, region: Region, target: Ta
     own = [c for c in known if c.owned_by(me.id)]
     active = (c for c in own if c.state is ConnectionState.ACTIVE)
     seen.connection = next(active, own[0] if own else None)
-    seen.lab_role = None if seen.connection is None else seen.connection.type_of(email)
-    if seen.lab_role is None and target.lab is not None and target.lab.is_lab:
-        seen.lab_role = "Lab"
+    seen.lab_role = _lab_role(seen.connection, email, target.lab)
     remarks: list[str] = []
     if len(known) > len(own):
         remarks.append("One with this lab belongs to another account, such as the company's.")
@@ -229,6 +231,16 @@ def _look_at_connections(seen: Observation, me: User, region: Region, target: Ta
         if other in others and other is not region
     )
     seen.elsewhere = tuple(remarks)
+
+
+def _lab_role(connection: Connection | None, email: str, lab: User | None) -> str | None:
+    """What the lab is, by the connection or else by its account, where that is a word."""
+    role = None
+    if connection is not None:
+        role = connection.type_of(email) or (lab and connection.type_of(lab.id))
+    if not role or not any(map(str.isalpha, role)):  # a number is a code that nobody knows
+        return "Lab" if lab is not None and lab.is_lab else None
+    return role
 
 
 def ormco_application(applications: list[Application]) -> Application | None:

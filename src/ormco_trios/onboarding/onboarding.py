@@ -18,11 +18,19 @@ from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.onboarding import context, doctor, flow
 from ormco_trios.onboarding import person as persons
 from ormco_trios.onboarding import repair as repairs
-from ormco_trios.onboarding._colour import Authorize, Person, ask_by_kind, asking
 from ormco_trios.onboarding.account import wrong_client
 from ormco_trios.onboarding.checklist import Checklist
 from ormco_trios.onboarding.doctor import Diagnosis
-from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress, Repair, Repaired
+from ormco_trios.onboarding.flow import ask_by_kind, asking
+from ormco_trios.onboarding.outcomes import (
+    Authorize,
+    Connected,
+    Outcome,
+    Person,
+    Progress,
+    Repair,
+    Repaired,
+)
 from ormco_trios.onboarding.repair import Disconnected
 from ormco_trios.ormcodigital.manual import ManualPortal
 from ormco_trios.ormcodigital.portal import PortalAccess

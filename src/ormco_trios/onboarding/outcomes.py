@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
@@ -11,11 +12,12 @@ from typing import TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.shield import shielded
 from ormco_trios.oauth.request import AuthorizationRequest
 from ormco_trios.onboarding.account import PinnedAccount, sign_in_hint
 from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
 from ormco_trios.ormcodigital.facts import PortalMemory, Source
-from ormco_trios.ormcodigital.tasks import Task, TaskKind
+from ormco_trios.ormcodigital.tasks import Address, Task, TaskAnswer, TaskKind
 
 
 class Purpose(enum.Enum):
@@ -28,13 +30,26 @@ class Purpose(enum.Enum):
 
     @property
     def explanation(self) -> str:
-        """What the person is about to allow, in our own words; 3Shape shows its own."""
-        if self is Purpose.SIGN_IN:
-            return "Allows this program to see and set up your 3Shape Communicate connections."
-        return (
-            "Allows Ormco to access your 3Shape Communicate cases, which include patients' health "
-            "information. Whoever receives such data is responsible for keeping it confidential."
-        )
+        """What the person is about to allow: all that 3Shape's page says [guide], in our own words.
+
+        That the permission covers all cases, is 3Shape's documentation [doc WF2].
+        """
+        return f"{_ALLOWS[self]} {_CONFIDENTIAL}"
+
+
+_ALLOWS = {
+    Purpose.SIGN_IN: "You allow this program to see and set up your 3Shape Communicate "
+    "connections. The permission that 3Shape asks for goes further: it opens all your cases, and "
+    "with them personal health information about your patients.",
+    Purpose.ORMCO: "You allow the application Ormco to open your 3Shape Communicate cases, all of "
+    "them, and with them personal health information about your patients.",
+}
+_CONFIDENTIAL = (
+    "Personal data about a patient that is exchanged through 3Shape Communicate is strictly "
+    "confidential. The person or company that obtains it is the data controller, and is "
+    "responsible for keeping it confidential and for making sure that every third party it passes "
+    "the data on to does so as well. If you do not want this, choose Cancel."
+)
 
 
 class Repair(enum.Enum):
@@ -224,6 +239,19 @@ class RepairUnderWay(BaseModel):
     refused: int = 0
 
 
+Authorize: TypeAlias = Callable[[NeedsAuthorization], str | Address]
+"""Shows the link to a person, and returns what they paste."""
+
+AsyncAuthorize: TypeAlias = Callable[[NeedsAuthorization], Awaitable[str | Address]]
+"""As `Authorize`, awaitable."""
+
+Person: TypeAlias = Callable[[NeedsPerson], TaskAnswer | str]
+"""Shows the task to a person, and returns their answer; a text is an address."""
+
+AsyncPerson: TypeAlias = Callable[[NeedsPerson], Awaitable[TaskAnswer | str]]
+"""As `Person`, awaitable."""
+
+
 @dataclass(slots=True)
 class Progress:
     """The little that neither service knows; keep it with `to_json` between two processes.
@@ -287,6 +315,7 @@ class Progress:
         )
 
     @classmethod
+    @shielded
     def from_json(cls, text: str) -> Progress:
         """The progress that `to_json` wrote, in this version or an earlier one.
 
@@ -313,5 +342,4 @@ class Progress:
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
-        del text
         raise ConfigurationError("This is not a saved progress.")

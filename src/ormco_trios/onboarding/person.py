@@ -102,8 +102,6 @@ def finish_authorization(
     except AuthorizationError:
         progress.pending = pending
         raise
-    finally:
-        del pasted
     # Whatever comes of it, this link has done its work.
     if purpose is Purpose.ORMCO:
         _confirm(progress, confirmed=confirmed)
@@ -213,8 +211,6 @@ def finish_task(context: Context, answer: TaskAnswer, *, id: str | None) -> Flow
     except BaseException:
         context.progress.task = task
         raise
-    finally:
-        del answer
     if code is not None:
         asked = yield from _enter(context, code)
         if asked is not None:

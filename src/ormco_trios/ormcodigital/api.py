@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.errors import OrmcoTriosError, PortalDiffers, UnexpectedAnswer
-from ormco_trios.core.handover import HandedOver
 from ormco_trios.ormcodigital import flows
 from ormco_trios.ormcodigital.facts import Fact, PortalView, Source
+from ormco_trios.ormcodigital.flows import PortalCode
 from ormco_trios.ormcodigital.models import (
     PortalAuthorization,
     Profile,
@@ -64,7 +64,7 @@ class ApiPortal:
         self._check(visit)
         return (yield from Call(AUTHORIZATION))
 
-    def enter_code(self, code: HandedOver, visit: PortalVisit) -> Flow[None]:
+    def enter_code(self, code: PortalCode, visit: PortalVisit) -> Flow[None]:
         self._check(visit)
         known, self._profile = self._profile, None
         status = yield from flows.submit_code(code, known)

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from pydantic import SecretStr
 
 from ormco_trios.core.effects import Flow
-from ormco_trios.core.handover import HandedOver
 from ormco_trios.core.shield import Shielded
 from ormco_trios.ormcodigital.facts import Fact, PortalView, Source
+from ormco_trios.ormcodigital.flows import PortalCode
 from ormco_trios.ormcodigital.models import SubmissionMethod, TriosState
 from ormco_trios.ormcodigital.portal import AsyncPortalAccess, PortalAccess, PortalVisit, PortalWay
 from ormco_trios.ormcodigital.tasks import Reply, Task, TaskKind
@@ -83,7 +83,7 @@ class HandPortal:
             account=account,
         )
 
-    def enter_code(self, code: HandedOver, visit: PortalVisit) -> Flow[Task]:
+    def enter_code(self, code: PortalCode, visit: PortalVisit) -> Flow[Task]:
         yield from ()
         return Task(
             kind=TaskKind.ENTER_CODE,

@@ -17,9 +17,9 @@ from ormco_trios.core.channel import Channel
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Flow
 from ormco_trios.core.environment import Service
-from ormco_trios.core.handover import HandedOver
 from ormco_trios.core.transport import AsyncTransport, Transport
 from ormco_trios.ormcodigital.facts import PortalMemory, PortalView
+from ormco_trios.ormcodigital.flows import PortalCode
 from ormco_trios.ormcodigital.models import PortalAuthorization
 from ormco_trios.ormcodigital.tasks import Address, Task, TaskKind
 
@@ -74,7 +74,7 @@ class Portal(Protocol):
         """
         ...
 
-    def enter_code(self, code: HandedOver, visit: PortalVisit) -> Flow[Task | None]:
+    def enter_code(self, code: PortalCode, visit: PortalVisit) -> Flow[Task | None]:
         """Enter the code, *Ok*, *Update*.
 
         It is spent before it is sent or typed anywhere.  A portal that only shows it to a person

@@ -75,7 +75,6 @@ class SessionAuth:
             )
             .model_dump_json()
             .encode(),
-            content_type="application/json",
         )
         try:
             session = yield from call

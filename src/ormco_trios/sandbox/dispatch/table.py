@@ -150,7 +150,7 @@ TABLE: tuple[Route, ...] = (
         communicate.remove_application,
     ),
     # Cases: section 3.
-    _cases("GET", "/api/servers", "servers.list", cases.servers, provenance="seen"),
+    _cases("GET", "/api/servers", "servers.list", cases.servers, provenance="client"),
     _cases("GET", "/api/cases", "cases.list", cases.list_cases, query=("page!", *_SPAN)),
     _cases(
         "GET", "/api/cases/search", "cases.search", cases.search,
