@@ -162,7 +162,8 @@ def region_at(address: str, environment: Environment) -> str | None:
     for region, url in environment.regions.items():
         if plain == url:
             return region
-    here = origin(plain)
+    # A bare name of 3Shape's is read in the sandbox as well, whose own addresses are http.
+    here = origin(plain if "://" in address else f"https://{plain.partition('://')[2]}")
     return _REGION_OF.get(here[1]) if here is not None and here[::2] == ("https", 443) else None
 
 
