@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ormco_trios.communicate.client import CommunicateClient
     from ormco_trios.communicate.models import Connection, ConnectionState, User
     from ormco_trios.communicate.regions import Region
-    from ormco_trios.communicate.rounds import ApprovalOutcome, WaitProgress
     from ormco_trios.core import errors
     from ormco_trios.core.clock import Clock
     from ormco_trios.core.environment import Environment
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
     from ormco_trios.ormcodigital.models import SubmissionMethod
 
 _HOME = {
-    "ApprovalOutcome": "communicate.rounds",
     "ApprovalUpdate": "communicate.approval",
     "ApprovalWait": "communicate.approval",
     "AsyncCommunicateClient": "communicate.async_client",
@@ -90,12 +88,10 @@ _HOME = {
     "TokenStore": "oauth.token",
     "UnrecognisedCodeWarning": "oauth.code",
     "User": "communicate.models",
-    "WaitProgress": "communicate.rounds",
     "Waiting": "onboarding.outcomes",
 }
 
 __all__ = [
-    "ApprovalOutcome",
     "ApprovalUpdate",
     "ApprovalWait",
     "AsyncCommunicateClient",
@@ -140,7 +136,6 @@ __all__ = [
     "TokenStore",
     "UnrecognisedCodeWarning",
     "User",
-    "WaitProgress",
     "Waiting",
     "__version__",
     "errors",

@@ -10,9 +10,9 @@ from ormco_trios.communicate.approval import PollSchedule
 from ormco_trios.communicate.client import CommunicateClient
 from ormco_trios.communicate.regions import DAY, Region
 from ormco_trios.core import runner
-from ormco_trios.core._lanes import Lane
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import Shielded
+from ormco_trios.core.transport import HttpConnections
 from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.onboarding import doctor, flow, repair
 from ormco_trios.onboarding._colour import Authorize
@@ -84,13 +84,13 @@ class Onboarding(Shielded):
         self._context.progress = progress
 
     @property
-    def lane(self) -> Lane | None:
-        """Connections to use instead of the clients' own; a fleet's practices share a few."""
-        return self._runner.lane
+    def http_connections(self) -> HttpConnections | None:
+        """What to use instead of the clients' own connections; a fleet's practices share a few."""
+        return self._runner.http_connections
 
-    @lane.setter
-    def lane(self, lane: Lane | None) -> None:
-        self._runner.lane = lane
+    @http_connections.setter
+    def http_connections(self, connections: HttpConnections | None) -> None:
+        self._runner.http_connections = connections
 
     def check(self) -> Checklist:
         """Look at both services and change nothing.
