@@ -155,19 +155,23 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, banned imports, formatting, and whether the generated modules are up to date."""
-    install(session, "lint")
+    """Style, banned imports, formatting, and whether what is generated is up to date."""
+    install(session, "lint", project=".")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("python", "tools/mirror.py", "--check")
+    session.run("python", "tools/provenance.py", "--check")
 
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy and pyright, both in strict mode."""
+    """Mypy and pyright, both in strict mode; what users run also as if on Windows and macOS."""
     install(session, "types", project=".[all]")
     session.run("mypy")
     session.run("pyright")
+    for mypy, pyright in (("win32", "Windows"), ("darwin", "Darwin")):
+        session.run("mypy", "--platform", mypy, "src", "examples")
+        session.run("pyright", "--pythonplatform", pyright, "src", "examples")
 
 
 @nox.session

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from os import PathLike
 from typing import Generic, Literal, TypeVar
 
-from ormco_trios.core.async_closing import AsyncClosing
+from ormco_trios.core._acompat import AsyncClosing
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import AsyncHttpConnections, HttpLibrary

@@ -8,8 +8,8 @@ from contextlib import closing
 from os import PathLike
 from typing import Generic, Literal, TypeVar
 
+from ormco_trios.core._acompat import Closing
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.closing import Closing
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpConnections, HttpLibrary
 from ormco_trios.fleet._workers import WorkerPool

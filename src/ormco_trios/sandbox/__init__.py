@@ -20,8 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ormco_trios.core._acompat import Closing
 from ormco_trios.core.clock import Clock, ManualClock
-from ormco_trios.core.closing import Closing
 from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX, Environment
 from ormco_trios.sandbox.dispatch.dispatcher import Dispatcher
 from ormco_trios.sandbox.pages.rendering import JourneyFailed

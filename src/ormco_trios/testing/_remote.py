@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from ormco_trios.core._acompat import Closing
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.closing import Closing
 from ormco_trios.core.environment import Environment
 from ormco_trios.sandbox import Journal, World
 from ormco_trios.sandbox.serve._httpx import browser_client

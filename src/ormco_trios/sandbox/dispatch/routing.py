@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 from urllib.parse import unquote
 
+from ormco_trios.core.provenance import Label
 from ormco_trios.sandbox.services.calls import Handler, bad_request, parameters, shown
 from ormco_trios.sandbox.wire.messages import Area, Refused, WireRequest
 
@@ -18,8 +19,8 @@ Access: TypeAlias = Literal["open", "bearer", "portal"]
 
 Body: TypeAlias = Literal["none", "form", "json"]
 
-Provenance: TypeAlias = Literal["doc", "seen", "guide", "dnoa", "rfc", "assumed", "sandbox"]
-"""Where the knowledge comes from, as in the wire contract; ``sandbox`` is the sandbox's own."""
+Provenance: TypeAlias = Literal[Label, "sandbox"]
+"""How it is known, by its strongest label; ``sandbox`` is the sandbox's own."""
 
 _PATTERNS = {"server": "am|as|eu"}
 

@@ -138,7 +138,7 @@ TABLE: tuple[Route, ...] = (
         "DELETE",
         "/{user}/connection/{connection}",
         "connections.remove",
-        "assumed",
+        "doc",
         communicate.remove_connection,
     ),
     _users(
@@ -150,7 +150,7 @@ TABLE: tuple[Route, ...] = (
         communicate.remove_application,
     ),
     # Cases: section 3.
-    _cases("GET", "/api/servers", "servers.list", cases.servers, provenance="seen"),
+    _cases("GET", "/api/servers", "servers.list", cases.servers, provenance="client"),
     _cases("GET", "/api/cases", "cases.list", cases.list_cases, query=("page!", *_SPAN)),
     _cases(
         "GET", "/api/cases/search", "cases.search", cases.search,
@@ -214,7 +214,7 @@ TABLE: tuple[Route, ...] = (
         tokens.userinfo, access="bearer",
     ),
     Route(
-        "GET", "/identity/.well-known/openid-configuration", "oauth.discovery", "assumed",
+        "GET", "/identity/.well-known/openid-configuration", "oauth.discovery", "seen",
         "oauth", tokens.discovery,
     ),
     # Where applications send the browser: the guide's https://ormco.com/, and the sandbox's own.

@@ -210,7 +210,7 @@ def userinfo(world: World, call: InboundCall) -> WireReply:
 
 
 def discovery(world: World, call: InboundCall) -> WireReply:
-    """Where the account dialect's endpoints are [assumed]."""
+    """Where the account dialect's endpoints are: its place is [seen], its content [rfc 8414, 2]."""
     issuer = world.issuer
     return json_reply(
         {

@@ -20,10 +20,11 @@ def addresses_of(environment: Environment) -> dict[str, str]:
         "ormcodigital": environment.ormcodigital,
         "ormco": LIVE_LANDING,
     }
-    for server in ("am", "as", "eu"):
-        places[f"metadata-{server}"] = environment.metadata.replace(
-            "eumetadata", f"{server}metadata"
-        )
+    for server, region in (("am", "America"), ("as", "Asia"), ("eu", "Europe")):
+        if region in environment.regions:
+            places[f"metadata-{server}"] = environment.regions[region]
+    if not environment.regions:
+        places["metadata-eu"] = environment.metadata
     return {head: place.rstrip("/") for head, place in places.items()}
 
 

@@ -35,7 +35,7 @@ class UserRecord:
         server: Where its cases are.
         fields: The rest of the user object, by its wire names; absent here is absent on the wire.
         region_uri: Template with ``{url}``, or ``{place}`` without the scheme; or ``None``.
-        may_download_stl: Whether 3Shape granted this account STL files [doc].
+        may_download_stl: Whether 3Shape granted this account STL files [doc WF2].
         company: The account, by its id, whose connections it sees beside its own [assumed].
     """
 
@@ -60,7 +60,7 @@ class ConnectionRecord:
     """A relation between two accounts: asked for, then active.
 
     Attributes:
-        pending_as_null: Whether it says null or false while it waits; both are seen [seen].
+        pending_as_null: Whether it says null or false while it waits: both are possible [client].
         polls: How often the inviter's users/me has shown it waiting.
     """
 
