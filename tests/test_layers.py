@@ -115,9 +115,6 @@ def module_of(path: Path) -> str:
 
 # Circles of two or three that are being taken apart; nothing may join them.
 CIRCLES = (
-    {"core._crew", "core._lanes"},
-    {"communicate.client", "communicate.many"},
-    {"communicate.async_client", "communicate.async_many"},
     {"fleet.report", "fleet.status"},
 )
 

@@ -37,8 +37,7 @@ from ormco_trios.cli.settings import (
 from ormco_trios.communicate.regions import Region
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.onboarding.checklist import Checklist, OverallState
-from ormco_trios.onboarding.outcomes import NeedsAuthorization, Purpose
-from ormco_trios.onboarding.repair import Repair
+from ormco_trios.onboarding.outcomes import NeedsAuthorization, Purpose, Repair
 from ormco_trios.ormcodigital.tasks import Address
 
 if TYPE_CHECKING:
