@@ -17,6 +17,7 @@ from tests.trust.wire import Wire
 from ormco_trios import Environment, errors
 from ormco_trios.communicate import case_flows
 from ormco_trios.communicate.case_flows import Home
+from ormco_trios.communicate.case_sync import EVERY_PRACTICE
 from ormco_trios.communicate.models import Case, CaseFile, CasePage
 from ormco_trios.communicate.operations import ME
 from ormco_trios.core.effects import Call, Emit
@@ -176,7 +177,10 @@ def test_a_case_that_arrives_meanwhile_moves_the_pages_and_nothing_comes_twice(
 def pages(*answers: CasePage) -> tuple[list[str], int]:
     """What is emitted if the service answers like this, and how many pages were asked for."""
     flow = case_flows.list_cases(
-        Home("https://x.example", "https://x.example"), since=None, until=None
+        Home("https://x.example", "https://x.example"),
+        since=None,
+        until=None,
+        practice=EVERY_PRACTICE,
     )
     emitted: list[str] = []
     asked = 0

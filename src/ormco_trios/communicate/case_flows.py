@@ -4,18 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
-from ormco_trios.communicate.models import Case, CaseFile, CasePage
-from ormco_trios.communicate.operations import CASE, CASES, FILE, ME, SEARCH, UPDATED
+from ormco_trios.communicate.case_sync import (
+    CaseCursor,
+    begin,
+    changed_at,
+    check_filter,
+    digest_of,
+    passes,
+    windows,
+)
+from ormco_trios.communicate.models import Case, CaseFile, CaseIncrement, CasePage
+from ormco_trios.communicate.operations import (
+    CASE,
+    CASES,
+    COMMENT,
+    FILE,
+    INCREMENT,
+    ME,
+    SEARCH,
+    SET_STATE,
+    UPDATED,
+    VERSION,
+)
+from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Blocking, Call, Emit, Flow
 from ormco_trios.core.errors import (
     AnswerTooLarge,
     ConfigurationError,
+    NotFound,
+    PermissionDenied,
     UnexpectedAnswer,
     UntrustedHost,
 )
@@ -35,10 +58,12 @@ class Home:
     Attributes:
         default: Where they are if the account does not say.
         base: Where they are, once the account was asked.
+        account: The account's id, likewise.
     """
 
     default: str
     base: str | None = None
+    account: str = ""
 
 
 def _find(home: Home) -> Flow[str]:
@@ -48,35 +73,134 @@ def _find(home: Home) -> Flow[str]:
         named = (me.region_uri or "").strip()
         if named and "://" not in named:
             named = f"{home.default.partition('://')[0]}://{named}"
+        home.account = me.id
         home.base = named or home.default
     return home.base
 
 
-def list_cases(home: Home, *, since: datetime | None, until: datetime | None) -> Flow[None]:
+def list_cases(
+    home: Home, *, since: datetime | None, until: datetime | None, practice: str
+) -> Flow[None]:
     """Emit the account's cases, newest first."""
-    yield from _pages(home, CASES, _span(since, until))
+    yield from _pages(home, CASES, _span(since, until), practice)
 
 
-def search(home: Home, text: str, *, since: datetime | None, until: datetime | None) -> Flow[None]:
+def search(
+    home: Home, text: str, *, since: datetime | None, until: datetime | None, practice: str
+) -> Flow[None]:
     """Emit the cases that match ``text``, newest first."""
-    yield from _pages(home, SEARCH, {"searchString": text, **_span(since, until)})
+    yield from _pages(home, SEARCH, {"searchString": text, **_span(since, until)}, practice)
 
 
-def updated(home: Home, *, since: datetime, until: datetime | None) -> Flow[list[Case]]:
+def updated(
+    home: Home, *, since: datetime, until: datetime | None, practice: str
+) -> Flow[list[Case]]:
     """The cases that changed; one answer holds them all."""
-    query = _span(since, until)
+    query, of = _span(since, until), check_filter(practice)
     base = yield from _find(home)
-    return (yield from Call(UPDATED, query=query, base_url=base))
+    cases = yield from Call(UPDATED, query=query, base_url=base)
+    return [case for case in cases if passes(case, of)]
 
 
-def get(home: Home, id: str) -> Flow[Case]:
+def sync(
+    home: Home,
+    cursor: CaseCursor | None,
+    *,
+    since: datetime | None,
+    practice: str,
+    overlap: timedelta,
+    size: int,
+    every_version: bool,
+    clock: Clock,
+) -> Flow[None]:
+    """Emit what is new or changed, in windows."""
+    if size < 1 or overlap < timedelta(0):
+        raise ConfigurationError("A window has at least one case, and an overlap is not negative.")
+    of = check_filter(practice)
+    _span(since, None)  # a time without a zone is refused before anything is sent
+    base = yield from _find(home)
+    now = clock.now()
+    cursor, start = begin(
+        cursor, account=home.account, practice=of, since=since, overlap=overlap, now=now
+    )
+    query = {"from": _moment(start)}
+    cases = yield from Call(UPDATED, query=query, base_url=base)
+    if every_version:
+        listed = [case for case in cases if passes(case, of)]
+        cases += yield from _passed_over(base, listed, cursor, start)
+    for window in windows(cases, cursor, start=start, overlap=overlap, now=now, size=size):
+        yield from Emit(window)
+
+
+def _passed_over(
+    base: str, cases: Sequence[Case], cursor: CaseCursor, start: datetime
+) -> Flow[list[Case]]:
+    """The versions between those that were given and the latest ones, which alone are listed."""
+    found: list[Case] = []
+    for latest in cases:
+        number = latest.version or 0
+        while digest_of(latest, number) not in cursor.given and (number := number - 1) > 0:
+            path = {"case": latest.id, "version": str(number)}
+            try:
+                case = yield from Call(VERSION, path=path, base_url=base)
+            except (NotFound, PermissionDenied):
+                # From before the account took part in the case.
+                break
+            if case.version != number or changed_at(case) < start.timestamp():
+                break
+            found.append(case)
+    return found
+
+
+def get(home: Home, id: str, *, practice: str) -> Flow[Case]:
     """The latest version of a case."""
+    return (yield from _one(home, CASE, {"case": id}, practice))
+
+
+def version(home: Home, id: str, number: int, *, practice: str) -> Flow[Case]:
+    """One version of a case."""
+    return (yield from _one(home, VERSION, {"case": id, "version": str(number)}, practice))
+
+
+def _one(
+    home: Home, operation: Operation[Case], path: Mapping[str, str], practice: str
+) -> Flow[Case]:
+    of = check_filter(practice)
     base = yield from _find(home)
-    return (yield from Call(CASE, path={"case": id}, base_url=base))
+    case = yield from Call(operation, path=path, base_url=base)
+    if not passes(case, of):
+        raise NotFound(
+            "The case is not one of this practice.",
+            operation=operation.name,
+            status=200,
+            advice="Show the practice its own cases only; cases.list(practice=...) lists them.",
+        )
+    return case
 
 
-def _pages(home: Home, operation: Operation[CasePage], query: Mapping[str, str]) -> Flow[None]:
+def increment(home: Home, id: str) -> Flow[CaseIncrement]:
+    """A case increment."""
+    base = yield from _find(home)
+    return (yield from Call(INCREMENT, path={"increment": id}, base_url=base))
+
+
+def comment(home: Home, case: str, comment: str) -> Flow[str]:
+    """The text of a comment."""
+    base = yield from _find(home)
+    return (yield from Call(COMMENT, path={"case": case, "comment": comment}, base_url=base))
+
+
+def set_state(home: Home, case: str, state: str) -> Flow[None]:
+    """Approve or reject a case."""
+    base = yield from _find(home)
+    yield from Call(SET_STATE, path={"case": case, "state": state}, base_url=base)
+
+
+def _pages(
+    home: Home, operation: Operation[CasePage], query: Mapping[str, str], practice: str
+) -> Flow[None]:
     """Emit each case once: one that arrives meanwhile moves the others to the next page."""
+    of = check_filter(practice)
     base = yield from _find(home)
     seen: set[str] = set()
     known = number = shown = 0
@@ -86,7 +210,8 @@ def _pages(home: Home, operation: Operation[CasePage], query: Mapping[str, str])
         fresh = [case for case in cases if case.id not in seen]
         for case in fresh:
             seen.add(case.id)
-            yield from Emit(case)
+            if passes(case, of):
+                yield from Emit(case)
         shown += len(cases)
         if not cases or (page.count is not None and shown >= page.count):
             return

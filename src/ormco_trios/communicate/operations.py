@@ -6,12 +6,13 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from ormco_trios.communicate.models import Application, Case, CasePage, User
+from ormco_trios.communicate.models import Application, Case, CaseIncrement, CasePage, User
 from ormco_trios.core.answers import (
     content,
     error_as,
     json_as,
     json_list_as,
+    json_text,
     nothing,
     refusal,
 )
@@ -119,6 +120,39 @@ UPDATED = Operation(
 )
 CASE = Operation(
     "cases.get", Service.METADATA, "GET", "/api/cases/{case}", parse=json_as(Case), refuse=refuse
+)
+VERSION = Operation(
+    "cases.version",
+    Service.METADATA,
+    "GET",
+    "/api/cases/{case}/version/{version}",
+    parse=json_as(Case),
+    refuse=refuse,
+)
+INCREMENT = Operation(
+    "cases.increment",
+    Service.METADATA,
+    "GET",
+    "/api/cases/increments/{increment}",
+    parse=json_as(CaseIncrement),
+    refuse=refuse,
+)
+COMMENT = Operation(
+    "cases.comment",
+    Service.METADATA,
+    "GET",
+    "/api/cases/{case}/comments/{comment}/text",
+    parse=json_text,
+    refuse=refuse,
+)
+SET_STATE = Operation(
+    "cases.set_state",
+    Service.METADATA,
+    "PUT",
+    "/api/cases/{case}/state/{state}",
+    parse=nothing,
+    refuse=refuse,
+    safety=Safety.IDEMPOTENT,
 )
 
 
