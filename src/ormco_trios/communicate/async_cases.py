@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ormco_trios.communicate import case_flows
+from ormco_trios.communicate import case_files, case_flows
+from ormco_trios.communicate.case_files import Download, OnProgress
 from ormco_trios.communicate.case_flows import Home
 from ormco_trios.communicate.case_sync import EVERY_PRACTICE, OVERLAP, CaseCursor, CaseWindow
 from ormco_trios.communicate.models import Case, CaseFile, CaseIncrement
@@ -208,24 +209,76 @@ class AsyncCases(Shielded):
         """Set a case's state to *rejected*; as `approve`."""
         await self._runner.run(case_flows.set_state(self._home, _id(case), "rejected"))
 
-    async def download(self, attachment: CaseFile, to: str | os.PathLike[str]) -> Path:
-        """Write a file of a case to ``to`` and return its path.
+    async def download(
+        self,
+        file: CaseFile,
+        to: str | os.PathLike[str],
+        *,
+        limit: int | None = None,
+        as_ply: bool = False,
+        overwrite: bool = True,
+        progress: OnProgress | None = None,
+    ) -> Download:
+        """Write a file of a case to ``to``, whatever its size: it goes there block by block.
 
-        The file appears as a whole and replaces another as a whole, readable by its owner alone;
-        it is checked against its SHA-1 first.  Files of up to 64 MiB are taken.
+        It appears as a whole, once its SHA-1 was compared, readable by its owner alone.  Whatever
+        fails or is interrupted leaves nothing behind, and a file that was there before unchanged.
+        If it breaks off, it begins anew, as often as the client's ``retry`` says.
+
+        The time limit is one for progress: 512 KiB may take ``Timeout.total``, and the pause
+        between two pieces ``Timeout.read``.
 
         Args:
-            attachment: One of ``case.files``: an attachment, a scan or a design.
+            file: One of ``case.files``.
             to: The file's path, in a folder that exists; never a name that the service chose.
+            limit: Most bytes to take.
+            as_ply: Have the service convert a scan to PLY [seen]; its SHA-1 is not known then.
+            overwrite: Whether to replace a file that is there already.
+            progress: Called at the beginning and after each block with the bytes so far, and those
+                in all, or None if that is not known.  What it raises ends the download.
+
+        Returns:
+            Where it is, its size, its SHA-1, and whether the case names that SHA-1.
 
         Raises:
             PermissionDenied: A practice gets STL files only if 3Shape has agreed [doc].
             UntrustedHost: The file is said to be outside the environment; nothing was sent.
-            AnswerTooLarge: It is larger than 64 MiB; nothing was written.
-            UnexpectedAnswer: It has another SHA-1 than the case says; nothing was written.
-            OSError: It could not be written.
+            AnswerTooLarge: It is larger than ``limit``.
+            DownloadInterrupted: It stopped coming; ``error.received`` says how far it was.
+            UnexpectedAnswer: It has another SHA-1 than the case says.
+            FileExistsError: ``to`` exists and is not to be replaced.
+            OSError: It could not be written: there is no such folder, or the disk is full.
         """
-        return await self._runner.run(case_flows.download(attachment, Path(to)))
+        return await self._runner.run(
+            case_files.download(
+                file,
+                Path(to),
+                limit=limit,
+                as_ply=as_ply,
+                overwrite=overwrite,
+                progress=progress,
+            )
+        )
+
+    def open(
+        self, file: CaseFile, *, limit: int | None = None, as_ply: bool = False
+    ) -> AsyncGenerator[bytes, None]:
+        """The content of a file in blocks of about 512 KiB, if you store it elsewhere.
+
+        The SHA-1 is compared after the last block: what you have is good only once the iteration
+        has ended without an error.  To stop early, close the iterator; that frees the connection.
+
+        Args:
+            file: One of ``case.files``.
+            limit: Most bytes to take.
+            as_ply: Have the service convert a scan to PLY [seen].
+
+        Raises:
+            DownloadInterrupted: It stopped coming; begin anew, since blocks are not given twice.
+            UnexpectedAnswer: It has another SHA-1 than the case says.
+            AnswerTooLarge: It is larger than ``limit``.
+        """
+        return self._runner.iterate(case_files.read(file, limit=limit, as_ply=as_ply))
 
 
 def _id(case: Case | str) -> str:

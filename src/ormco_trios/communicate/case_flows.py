@@ -1,14 +1,10 @@
-"""Cases: on which server they are, page after page, and their files."""
+"""Cases: on which server they are, page after page, and what changed."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from urllib.parse import unquote
 
 from ormco_trios.communicate.case_sync import (
     CaseCursor,
@@ -19,12 +15,11 @@ from ormco_trios.communicate.case_sync import (
     passes,
     windows,
 )
-from ormco_trios.communicate.models import Case, CaseFile, CaseIncrement, CasePage
+from ormco_trios.communicate.models import Case, CaseIncrement, CasePage
 from ormco_trios.communicate.operations import (
     CASE,
     CASES,
     COMMENT,
-    FILE,
     INCREMENT,
     ME,
     SEARCH,
@@ -33,22 +28,14 @@ from ormco_trios.communicate.operations import (
     VERSION,
 )
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.effects import Blocking, Call, Emit, Flow
+from ormco_trios.core.effects import Call, Emit, Flow
 from ormco_trios.core.errors import (
-    AnswerTooLarge,
     ConfigurationError,
     NotFound,
     PermissionDenied,
     UnexpectedAnswer,
-    UntrustedHost,
 )
-from ormco_trios.core.files import replace_file
 from ormco_trios.core.operation import Operation
-
-_HREF = re.compile(
-    r"(?P<base>https?://[^?#\\]*)/api/cases/(?P<case>[^/?#]+)/attachments/(?P<hash>[^/?#]+)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(slots=True)
@@ -238,44 +225,3 @@ def _moment(value: datetime) -> str:
         )
     # Not strftime, whose years before 1000 have fewer digits on some systems.
     return value.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
-
-
-def download(file: CaseFile, to: Path) -> Flow[Path]:
-    """Write a file of a case to ``to``, once all of it is there and is what it should be."""
-    where = _HREF.fullmatch(file.href or "")
-    if where is None:
-        raise UntrustedHost(
-            "The file's address is not that of a case's file.",
-            advice="Read the case again; if its files still have no such address, the service "
-            "may have changed.",
-        )
-    try:
-        body = yield from Call(
-            FILE,
-            path={"case": unquote(where["case"]), "hash": unquote(where["hash"])},
-            headers={"Accept": "application/octet-stream, application/stl"},
-            base_url=where["base"],
-        )
-    except AnswerTooLarge as error:
-        raise AnswerTooLarge(
-            error.happened,
-            advice="Nothing was written; fetch a file of this size on Communicate's own page.",
-        ) from None
-    if not _is_whole(file, body):
-        raise UnexpectedAnswer(
-            "What arrived is not the file that the case names: its SHA-1 differs. "
-            "Nothing was written.",
-            operation=FILE.name,
-            status=200,
-            advice="Read the case again and download the file anew; it may have been replaced.",
-        )
-    yield from Blocking(replace_file, (to, body))
-    return to
-
-
-def _is_whole(file: CaseFile, body: bytes) -> bool:
-    """Whether ``body`` has the announced SHA-1, if one was announced."""
-    announced = (file.hash or "").casefold()
-    if re.fullmatch(r"[0-9a-f]{40}", announced) is None:
-        return True
-    return hashlib.sha1(body, usedforsecurity=False).hexdigest() == announced

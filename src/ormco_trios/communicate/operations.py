@@ -8,7 +8,6 @@ from pydantic import ConfigDict, TypeAdapter
 
 from ormco_trios.communicate.models import Application, Case, CaseIncrement, CasePage, User
 from ormco_trios.core.answers import (
-    content,
     error_as,
     json_as,
     json_list_as,
@@ -172,6 +171,14 @@ FILE = Operation(
     Service.METADATA,
     "GET",
     "/api/cases/{case}/attachments/{hash}",
-    parse=content,
+    parse=nothing,
+    refuse=refuse_file,
+)
+FILE_AS_PLY = Operation(  # [seen]: one program; the service converts the file
+    "cases.download_as_ply",
+    Service.METADATA,
+    "GET",
+    "/api/cases/{case}/attachments/{hash}/ply",
+    parse=nothing,
     refuse=refuse_file,
 )

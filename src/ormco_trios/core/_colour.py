@@ -31,8 +31,18 @@ def call_blocking(function: Callable[..., None], arguments: tuple[Any, ...]) -> 
 
 
 async def call_blocking_async(function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """Call a function that takes its time, in a thread."""
+    """Call a function that takes its time, in a thread; a cancelled task waits for its end.
+
+    So nothing that it uses, such as a file, is taken away under it.
+    """
     # Here, since threads do without it.
     import asyncio
 
-    await asyncio.to_thread(function, *arguments)
+    running = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()
+        raise

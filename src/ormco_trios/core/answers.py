@@ -70,11 +70,6 @@ def json_text(answer: Answer) -> str:
 _TEXT = TypeAdapter(str, config=ConfigDict(defer_build=True))
 
 
-def content(answer: Answer) -> bytes:
-    """A parser for an answer that is a file."""
-    return answer.body
-
-
 def nothing(_: Answer) -> None:
     """A parser for an answer whose body does not matter."""
 
