@@ -21,7 +21,7 @@ from harness import table, versions
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.fleet.database import new_database, postgres
+from tests.postgres import new_database, postgres
 
 from ormco_trios import (
     Clock,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import itertools
 import os
 import signal
 import socket
@@ -243,3 +244,27 @@ def _no_traces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     for kind in ("CACHE", "CONFIG", "DATA", "STATE"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
+
+
+# PostgreSQL --------------------------------------------------------------------------------------
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL of the session's own; how to connect to it."""
+    from tests.postgres import postgres, program
+
+    if program("postgres") is None and "CI" not in os.environ:
+        pytest.skip("PostgreSQL is missing; apt-get install postgresql brings it")
+    with postgres() as conninfo:
+        yield conninfo
+
+
+@pytest.fixture
+def conninfo(postgres_server: str) -> str:
+    """An empty database."""
+    from tests.postgres import new_database
+
+    return new_database(postgres_server, f"test_{next(_NUMBERS)}")

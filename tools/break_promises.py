@@ -70,7 +70,7 @@ BREAKS = (
         "core/model.py",
         "if name in self.printed:",
         "if name:",
-        ("communicate/test_communicate.py::test_a_user_prints_no_person", SENTINELS),
+        ("communicate/test_client.py::test_a_user_prints_no_person", SENTINELS),
     ),
     Break(
         "an error quotes the answer",
@@ -187,7 +187,7 @@ BREAKS = (
         "core/auth.py",
         "if not environment.is_local and token",
         "if not environment.name and token",
-        ("core/test_calls.py::test_a_sandbox_token_never_leaves_the_machine",),
+        ("core/test_channel.py::test_a_sandbox_token_never_leaves_the_machine",),
     ),
     # Hostile answers.
     Break(
@@ -237,7 +237,7 @@ BREAKS = (
         "communicate/flows.py",
         "        return present\n    doubt: ",
         "        pass\n    doubt: ",
-        ("communicate/test_communicate.py::test_a_request_is_made_once",),
+        ("communicate/test_client.py::test_a_request_is_made_once",),
     ),
     Break(
         "a write is repeated whatever became of it",
@@ -245,7 +245,7 @@ BREAKS = (
         "core/retry.py",
         "return safety in _REPEATABLE and not isinstance(failure, AnswerTooLarge)",
         "return not isinstance(failure, AnswerTooLarge)",
-        ("core/test_calls.py::test_the_table_of_what_is_repeated",),
+        ("core/test_channel.py::test_the_table_of_what_is_repeated",),
     ),
     Break(
         "a code is not marked as used",
@@ -277,7 +277,7 @@ BREAKS = (
         "oauth/application.py",
         "self._unsaved = None if instead_of is None else (instead_of, token)",
         "self._unsaved = None",
-        ("oauth/test_tokens.py",),
+        ("oauth/test_client.py",),
     ),
     Break(
         "a refreshed token is used and not saved",
@@ -302,7 +302,7 @@ BREAKS = (
         "communicate/flows.py",
         "    if not found.is_lab:",
         "    if not found.id:",
-        ("communicate/test_communicate.py::test_a_lab_without_the_role_is_not_found",),
+        ("communicate/test_client.py::test_a_lab_without_the_role_is_not_found",),
     ),
     Break(
         "a connection with anybody is requested",
@@ -310,7 +310,7 @@ BREAKS = (
         "communicate/flows.py",
         "    if not lab.is_lab:",
         "    if not lab.id:",
-        ("communicate/test_communicate.py::test_nothing_is_requested_from_a_clinic",),
+        ("communicate/test_client.py::test_nothing_is_requested_from_a_clinic",),
     ),
     # Threads, tasks, processes.
     Break(
@@ -343,7 +343,7 @@ BREAKS = (
     Break(
         "a form needs no token",
         "no foreign page can use the sandbox's forms",
-        "sandbox/sessions.py",
+        "sandbox/pages/sessions.py",
         "if session is None or not hmac.compare_digest(sent.encode(), session.csrf.encode()):",
         "if session is None:",
         ("sandbox/test_sign_in.py::test_forms_need_their_own_session",),
@@ -351,10 +351,10 @@ BREAKS = (
     Break(
         "any name may lead to the sandbox's server",
         "no foreign page can reach the sandbox's server",
-        "sandbox/asgi.py",
+        "sandbox/serve/asgi.py",
         "if self._hosts is not None and host.lower() not in self._hosts:",
         "if self._hosts is not None and not host:",
-        ("sandbox/test_skins.py::test_the_host_header_is_checked",),
+        ("sandbox/test_adapters.py::test_the_host_header_is_checked",),
     ),
     # Supply.
     Break(

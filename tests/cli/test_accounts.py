@@ -180,5 +180,5 @@ def test_what_to_search_for_is_asked_and_no_argument(practice: Sandbox) -> None:
 @pytest.mark.parametrize("command", ["approve", "cases"])
 def test_a_missing_setting_is_named(command: str) -> None:
     done = run(command, "--json")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "ORMCO_TRIOS_REDIRECT_URI" in json.loads(done.stdout)["error"]["message"]

@@ -15,9 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ormco_trios import errors
+from ormco_trios import Environment, errors
 from ormco_trios.communicate import case_flows
-from ormco_trios.communicate.case_flows import Home
 from ormco_trios.communicate.case_sync import (
     EVERY_PRACTICE,
     OVERLAP,
@@ -27,6 +26,7 @@ from ormco_trios.communicate.case_sync import (
     check_filter,
     windows,
 )
+from ormco_trios.communicate.home import Home
 from ormco_trios.communicate.models import Actor, Case, User
 from ormco_trios.core.clock import ManualClock
 from ormco_trios.core.effects import Call, Emit, Flow
@@ -187,7 +187,7 @@ def test_a_cursor_that_was_stored_is_read() -> None:
         '"cursor"',
         *(
             json.dumps(GOOD | wrong)
-            for wrong in (
+            for wrong in (  # type: ignore[var-annotated]
                 {"format": 2},
                 {"account": 7},
                 {"position": "2026-01-01T00:00:00"},
@@ -336,7 +336,7 @@ def sync(service: Service, store: Store, **options: Any) -> Flow[None]:
         "every_version": True,
     }
     return case_flows.sync(
-        Home("https://x.example"),
+        Home(Environment.production(), "https://x.example"),
         None if store.cursor is None else CaseCursor.from_json(store.cursor),
         clock=service.clock,
         **settings | options,

@@ -277,7 +277,7 @@ async def doctors(job: Job, life: Life, fleet: Any) -> None:
 
     from ormco_trios import errors
     from ormco_trios.sandbox import JourneyFailed, World
-    from ormco_trios.sandbox.browser import authorize
+    from ormco_trios.sandbox.serve.browser import authorize
 
     world = World(base_url=job.base_url)
     rng = random.Random(len(life.doctors))
@@ -468,7 +468,7 @@ def main() -> None:
     if options.worker:
         asyncio.run(work(Job(**json.load(sys.stdin)), options.worker))
         return
-    from tests.fleet.database import new_database, postgres
+    from tests.postgres import new_database, postgres
 
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         conninfo = ""

@@ -11,7 +11,7 @@ from datetime import timedelta
 import anyio
 import pytest
 from pydantic import SecretStr
-from tests.fleet.database import program
+from tests.postgres import program
 
 from ormco_trios import Token, errors
 from ormco_trios.core.clock import ManualClock

@@ -19,7 +19,8 @@ from tests.conftest import Colour
 from tests.practices import Clients, clients
 
 from ormco_trios import Connected, NeedsAuthorization, SubmissionMethod, errors
-from ormco_trios.sandbox import Approval, Sandbox, portal
+from ormco_trios.sandbox import Approval, Sandbox
+from ormco_trios.sandbox.services import portal
 
 OPERATIONS = [
     "users.me",

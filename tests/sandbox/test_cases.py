@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from ormco_trios.sandbox.seeds import CLINIC_EMAIL, LAB_EMAILS
+from ormco_trios.sandbox.world.seeds import CLINIC_EMAIL, LAB_EMAILS
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 

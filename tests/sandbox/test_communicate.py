@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ormco_trios.sandbox import Approval
-from ormco_trios.sandbox.seeds import CLINIC_EMAIL, LAB_EMAILS, LOOK_ALIKE_EMAIL
+from ormco_trios.sandbox.world.seeds import CLINIC_EMAIL, LAB_EMAILS, LOOK_ALIKE_EMAIL
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 

@@ -26,8 +26,8 @@ from schemathesis.specs.openapi import checks
 from tests.sandbox.conftest import Caller
 
 from ormco_trios.sandbox import ControlledClock, Sandbox
-from ormco_trios.sandbox.control_schema import ANSWERS, TAKES
-from ormco_trios.sandbox.routes import TABLE
+from ormco_trios.sandbox.control.schema import ANSWERS, TAKES
+from ormco_trios.sandbox.dispatch.table import TABLE
 
 pytestmark = pytest.mark.socket
 

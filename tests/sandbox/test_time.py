@@ -11,7 +11,7 @@ from tests.practices import clients, signed_in
 
 from ormco_trios import Environment
 from ormco_trios.sandbox import Approval, ControlledClock, Sandbox
-from ormco_trios.sandbox.seed_files import approval_of, check
+from ormco_trios.sandbox.world.seed_files import approval_of, check
 
 
 def test_one_clock_for_everything(make) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from ormco_trios.core.clock import Clock, HurriedClock, ScaledClock
 from ormco_trios.sandbox import Approval, Sandbox, World
-from ormco_trios.sandbox.routes import TABLE
-from ormco_trios.sandbox.wire import WireRequest
+from ormco_trios.sandbox.dispatch.table import TABLE
+from ormco_trios.sandbox.wire.messages import WireRequest
 
 ME = "/communicate/api/users/me"
 

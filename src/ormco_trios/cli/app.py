@@ -22,6 +22,7 @@ from ormco_trios.cli.display import (
     print_diagnosis,
     print_result,
 )
+from ormco_trios.cli.first_contact import first_contact
 from ormco_trios.cli.fleet import fleet
 from ormco_trios.cli.lab import approve
 from ormco_trios.cli.settings import (
@@ -67,7 +68,7 @@ def cli() -> None:
     """  # noqa: D301 - click wants the character, not the two
 
 
-for _family in (approve, cases, fleet):
+for _family in (approve, cases, first_contact, fleet):
     cli.add_command(_family)
 
 
@@ -224,7 +225,7 @@ def serve(
     import threading
 
     from ormco_trios.sandbox import Approval, Fault, Sandbox
-    from ormco_trios.sandbox.clock import ControlledClock
+    from ormco_trios.sandbox.world.clock import ControlledClock
 
     with reporting(as_json=False):
         need_server()

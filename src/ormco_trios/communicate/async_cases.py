@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ormco_trios.communicate import case_files, case_flows
 from ormco_trios.communicate.case_files import Download, OnProgress
-from ormco_trios.communicate.case_flows import Home
 from ormco_trios.communicate.case_sync import EVERY_PRACTICE, OVERLAP, CaseCursor, CaseWindow
+from ormco_trios.communicate.home import Home
 from ormco_trios.communicate.models import Case, CaseFile, CaseIncrement
 from ormco_trios.core.async_runner import AsyncRunner
 from ormco_trios.core.environment import Service
@@ -21,8 +21,8 @@ from ormco_trios.core.shield import Shielded
 class AsyncCases(Shielded):
     """``communicate.cases``: patients' data, so nothing of it is printed or logged.
 
-    They are read from the server that the account's ``RegionUri`` names [doc], which is looked up
-    once for each client; a server outside the environment raises `UntrustedHost`.
+    They are read from the server of the account's region [doc], which is looked up once for each
+    client.  A server that is not known gets no token and raises `UntrustedHost`.
 
     A lab's account sees the cases of every practice that it is connected with.  Where a method
     takes ``practice``, the id that was stored for a practice (``user.id``), it gives that
@@ -34,8 +34,7 @@ class AsyncCases(Shielded):
 
     def __init__(self, runner: AsyncRunner) -> None:
         self._runner = runner
-        environment = runner.channels[Service.METADATA].environment
-        self._home = Home(environment.base_url(Service.METADATA))
+        self._home = Home(runner.channels[Service.METADATA].environment)
 
     def list(
         self,
@@ -251,6 +250,7 @@ class AsyncCases(Shielded):
         """
         return await self._runner.run(
             case_files.download(
+                self._home,
                 file,
                 Path(to),
                 limit=limit,
@@ -278,7 +278,7 @@ class AsyncCases(Shielded):
             UnexpectedAnswer: It has another SHA-1 than the case says.
             AnswerTooLarge: It is larger than ``limit``.
         """
-        return self._runner.iterate(case_files.read(file, limit=limit, as_ply=as_ply))
+        return self._runner.iterate(case_files.read(self._home, file, limit=limit, as_ply=as_ply))
 
 
 def _id(case: Case | str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote
 
+from ormco_trios.communicate.home import Home
 from ormco_trios.communicate.models import CaseFile
 from ormco_trios.communicate.operations import FILE, FILE_AS_PLY
 from ormco_trios.core.effects import Blocking, Call, Emit, Flow
@@ -52,6 +53,7 @@ class Download:
 
 
 def download(
+    home: Home,
     file: CaseFile,
     to: Path,
     *,
@@ -62,7 +64,7 @@ def download(
 ) -> Flow[Download]:
     """Write a file of a case to ``to``, once all of it is there and is what it should be."""
     target = NewFile(to, overwrite=overwrite)
-    body = _Body(file, limit=limit, as_ply=as_ply, target=target, progress=progress)
+    body = _Body(home, file, limit=limit, as_ply=as_ply, target=target, progress=progress)
     try:
         yield from Blocking(target.open)
         yield from body.fetch()
@@ -76,9 +78,9 @@ def download(
     return Download(to, body.received, body.sha1, body.verified)
 
 
-def read(file: CaseFile, *, limit: int | None, as_ply: bool) -> Flow[None]:
+def read(home: Home, file: CaseFile, *, limit: int | None, as_ply: bool) -> Flow[None]:
     """Emit a file of a case in blocks."""
-    yield from _Body(file, limit=limit, as_ply=as_ply).fetch()
+    yield from _Body(home, file, limit=limit, as_ply=as_ply).fetch()
 
 
 class _Body:
@@ -91,6 +93,7 @@ class _Body:
 
     def __init__(
         self,
+        home: Home,
         file: CaseFile,
         *,
         limit: int | None,
@@ -100,6 +103,7 @@ class _Body:
     ) -> None:
         announced = "" if as_ply else (file.hash or "").strip().casefold()
         self._href = _HREF.fullmatch(file.href or "")
+        self._base = self._href and home.server(self._href["base"])
         self._operation = FILE_AS_PLY if as_ply else FILE
         self._announced = announced if _SHA1.fullmatch(announced) else None
         self._limit = limit
@@ -122,9 +126,9 @@ class _Body:
 
     def fetch(self) -> Flow[None]:
         """All of it, in as many attempts as a call may have."""
-        if self._href is None:
+        if self._href is None or self._base is None:
             raise UntrustedHost(
-                "The file's address is not that of a case's file.",
+                "The file's address is not that of a case's file on one of the known servers.",
                 advice="Read the case again; if its files still have no such address, the service "
                 "may have changed.",
             )
@@ -136,7 +140,7 @@ class _Body:
                     "hash": unquote(self._href["hash"]),
                 },
                 headers={"Accept": "application/octet-stream, application/stl"},
-                base_url=self._href["base"],
+                base_url=self._base,
                 sink=self,
             )
         except TransportError as error:

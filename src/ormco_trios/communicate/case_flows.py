@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ormco_trios.communicate.case_sync import (
@@ -15,6 +14,7 @@ from ormco_trios.communicate.case_sync import (
     passes,
     windows,
 )
+from ormco_trios.communicate.home import Home, find_home
 from ormco_trios.communicate.models import Case, CaseIncrement, CasePage
 from ormco_trios.communicate.operations import (
     CASE,
@@ -38,33 +38,6 @@ from ormco_trios.core.errors import (
 from ormco_trios.core.operation import Operation
 
 
-@dataclass(slots=True)
-class Home:
-    """The regional server that has the account's cases.
-
-    Attributes:
-        default: Where they are if the account does not say.
-        base: Where they are, once the account was asked.
-        account: The account's id, likewise.
-    """
-
-    default: str
-    base: str | None = None
-    account: str = ""
-
-
-def _find(home: Home) -> Flow[str]:
-    """The address of the account's server; the channel checks it before a token goes there."""
-    if home.base is None:
-        me = yield from Call(ME)
-        named = (me.region_uri or "").strip()
-        if named and "://" not in named:
-            named = f"{home.default.partition('://')[0]}://{named}"
-        home.account = me.id
-        home.base = named or home.default
-    return home.base
-
-
 def list_cases(
     home: Home, *, since: datetime | None, until: datetime | None, practice: str
 ) -> Flow[None]:
@@ -84,7 +57,7 @@ def updated(
 ) -> Flow[list[Case]]:
     """The cases that changed; one answer holds them all."""
     query, of = _span(since, until), check_filter(practice)
-    base = yield from _find(home)
+    base = yield from find_home(home)
     cases = yield from Call(UPDATED, query=query, base_url=base)
     return [case for case in cases if passes(case, of)]
 
@@ -105,11 +78,10 @@ def sync(
         raise ConfigurationError("A window has at least one case, and an overlap is not negative.")
     of = check_filter(practice)
     _span(since, None)  # a time without a zone is refused before anything is sent
-    base = yield from _find(home)
+    me = yield from Call(ME)  # each time, since another account may have signed in
+    base = yield from find_home(home)
     now = clock.now()
-    cursor, start = begin(
-        cursor, account=home.account, practice=of, since=since, overlap=overlap, now=now
-    )
+    cursor, start = begin(cursor, account=me.id, practice=of, since=since, overlap=overlap, now=now)
     query = {"from": _moment(start)}
     cases = yield from Call(UPDATED, query=query, base_url=base)
     if every_version:
@@ -153,7 +125,7 @@ def _one(
     home: Home, operation: Operation[Case], path: Mapping[str, str], practice: str
 ) -> Flow[Case]:
     of = check_filter(practice)
-    base = yield from _find(home)
+    base = yield from find_home(home)
     case = yield from Call(operation, path=path, base_url=base)
     if not passes(case, of):
         raise NotFound(
@@ -167,19 +139,19 @@ def _one(
 
 def increment(home: Home, id: str) -> Flow[CaseIncrement]:
     """A case increment."""
-    base = yield from _find(home)
+    base = yield from find_home(home)
     return (yield from Call(INCREMENT, path={"increment": id}, base_url=base))
 
 
 def comment(home: Home, case: str, comment: str) -> Flow[str]:
     """The text of a comment."""
-    base = yield from _find(home)
+    base = yield from find_home(home)
     return (yield from Call(COMMENT, path={"case": case, "comment": comment}, base_url=base))
 
 
 def set_state(home: Home, case: str, state: str) -> Flow[None]:
     """Approve or reject a case."""
-    base = yield from _find(home)
+    base = yield from find_home(home)
     yield from Call(SET_STATE, path={"case": case, "state": state}, base_url=base)
 
 
@@ -188,7 +160,7 @@ def _pages(
 ) -> Flow[None]:
     """Emit each case once: one that arrives meanwhile moves the others to the next page."""
     of = check_filter(practice)
-    base = yield from _find(home)
+    base = yield from find_home(home)
     seen: set[str] = set()
     known = number = shown = 0
     while True:

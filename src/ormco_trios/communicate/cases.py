@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ormco_trios.communicate import case_files, case_flows
 from ormco_trios.communicate.case_files import Download, OnProgress
-from ormco_trios.communicate.case_flows import Home
 from ormco_trios.communicate.case_sync import EVERY_PRACTICE, OVERLAP, CaseCursor, CaseWindow
+from ormco_trios.communicate.home import Home
 from ormco_trios.communicate.models import Case, CaseFile, CaseIncrement
 from ormco_trios.core.environment import Service
 from ormco_trios.core.runner import Runner
@@ -22,8 +22,8 @@ from ormco_trios.core.shield import Shielded
 class Cases(Shielded):
     """``communicate.cases``: patients' data, so nothing of it is printed or logged.
 
-    They are read from the server that the account's ``RegionUri`` names [doc], which is looked up
-    once for each client; a server outside the environment raises `UntrustedHost`.
+    They are read from the server of the account's region [doc], which is looked up once for each
+    client.  A server that is not known gets no token and raises `UntrustedHost`.
 
     A lab's account sees the cases of every practice that it is connected with.  Where a method
     takes ``practice``, the id that was stored for a practice (``user.id``), it gives that
@@ -35,8 +35,7 @@ class Cases(Shielded):
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
-        environment = runner.channels[Service.METADATA].environment
-        self._home = Home(environment.base_url(Service.METADATA))
+        self._home = Home(runner.channels[Service.METADATA].environment)
 
     def list(
         self,
@@ -226,7 +225,7 @@ class Cases(Shielded):
         fails or is interrupted leaves nothing behind, and a file that was there before unchanged.
         If it breaks off, it begins anew, as often as the client's ``retry`` says.
 
-        The time limit is one for progress: a mebibyte may take ``Timeout.total``, and the pause
+        The time limit is one for progress: 512 KiB may take ``Timeout.total``, and the pause
         between two pieces ``Timeout.read``.
 
         Args:
@@ -252,6 +251,7 @@ class Cases(Shielded):
         """
         return self._runner.run(
             case_files.download(
+                self._home,
                 file,
                 Path(to),
                 limit=limit,
@@ -264,7 +264,7 @@ class Cases(Shielded):
     def open(
         self, file: CaseFile, *, limit: int | None = None, as_ply: bool = False
     ) -> Generator[bytes, None]:
-        """The content of a file in blocks of up to about a mebibyte, for who stores it elsewhere.
+        """The content of a file in blocks of about 512 KiB, if you store it elsewhere.
 
         The SHA-1 is compared after the last block: what you have is good only once the iteration
         has ended without an error.  To stop early, close the iterator; that frees the connection.
@@ -279,7 +279,7 @@ class Cases(Shielded):
             UnexpectedAnswer: It has another SHA-1 than the case says.
             AnswerTooLarge: It is larger than ``limit``.
         """
-        return self._runner.iterate(case_files.read(file, limit=limit, as_ply=as_ply))
+        return self._runner.iterate(case_files.read(self._home, file, limit=limit, as_ply=as_ply))
 
 
 def _id(case: Case | str) -> str:

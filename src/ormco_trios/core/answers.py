@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -70,6 +71,11 @@ def json_text(answer: Answer) -> str:
 _TEXT = TypeAdapter(str, config=ConfigDict(defer_build=True))
 
 
+def content(answer: Answer) -> bytes:
+    """A parser for an answer that is a file."""
+    return answer.body
+
+
 def nothing(_: Answer) -> None:
     """A parser for an answer whose body does not matter."""
 
@@ -81,8 +87,6 @@ def retry_after(answer: Answer, *, now: datetime | None = None) -> float | None:
         return None
     if value.strip().isdecimal():
         return min(float(value), _LONGEST_DELAY)
-    from email.utils import parsedate_to_datetime
-
     try:
         moment = parsedate_to_datetime(value)
         if moment.tzinfo is None:

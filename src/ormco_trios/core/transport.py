@@ -49,19 +49,18 @@ BLOCK = 512 * 1024
 
 
 class Stream(Protocol):
-    """The body of a successful answer, still on its way and of any length."""
+    """The body of a successful answer, still on its way and of any length.
 
-    def read(self) -> bytes:
-        """The next block of about `BLOCK` bytes, or less at the end; then nothing.
+    ``read`` gives the next block of about `BLOCK` bytes, a shorter one at the end, then nothing.
+    ``close`` gives the connection back and is safe to repeat.
 
-        Raises:
-            OutcomeUnknown: It stopped, or the block took longer than ``Timeout.total``.
-        """
-        ...
+    Raises:
+        OutcomeUnknown: It stopped, or a block took longer than ``Timeout.total``.
+    """
 
-    def close(self) -> None:
-        """Give the connection back; safe to repeat."""
-        ...
+    def read(self) -> bytes: ...
+
+    def close(self) -> None: ...
 
 
 class AsyncStream(Protocol):

@@ -11,7 +11,7 @@
 
 ``Sandbox(server=True)`` serves the same World on a free port of 127.0.0.1.
 
-What is known about the real services, and how, stands with each route in `sandbox.routes`.
+What is known about the real services, and how, is said with each route in `sandbox.dispatch.table`.
 """
 
 from __future__ import annotations
@@ -20,34 +20,36 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ormco_trios.core._acompat import Closing
 from ormco_trios.core.clock import Clock, ManualClock
-from ormco_trios.core.closing import Closing
 from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX, Environment
-from ormco_trios.sandbox import seed_files, seeds
-from ormco_trios.sandbox.approval import Approval
-from ormco_trios.sandbox.clock import ControlledClock
-from ormco_trios.sandbox.faults import Fault, When
-from ormco_trios.sandbox.journal import Entry, Journal
-from ormco_trios.sandbox.mangling import Mangle
-from ormco_trios.sandbox.pages import JourneyFailed
-from ormco_trios.sandbox.registered import Registered
-from ormco_trios.sandbox.seeds import Practice
-from ormco_trios.sandbox.state import Server
-from ormco_trios.sandbox.transport import (
+from ormco_trios.sandbox.dispatch.dispatcher import Dispatcher
+from ormco_trios.sandbox.pages.rendering import JourneyFailed
+from ormco_trios.sandbox.serve.transport import (
     AsyncInProcessTransport,
     InProcessGateway,
     InProcessTransport,
 )
-from ormco_trios.sandbox.wire import Json, Network, WireReply, WireRequest
-from ormco_trios.sandbox.world import Settings, World
+from ormco_trios.sandbox.wire.mangling import Mangle
+from ormco_trios.sandbox.wire.messages import Json, Network, WireReply, WireRequest
+from ormco_trios.sandbox.world import seed_files, seeds
+from ormco_trios.sandbox.world.approval import Approval
+from ormco_trios.sandbox.world.clock import ControlledClock
+from ormco_trios.sandbox.world.faults import Fault, When
+from ormco_trios.sandbox.world.journal import Entry, Journal
+from ormco_trios.sandbox.world.registered import Registered
+from ormco_trios.sandbox.world.seeds import Practice
+from ormco_trios.sandbox.world.state import Server
+from ormco_trios.sandbox.world.world import Settings, World
 
 if TYPE_CHECKING:
-    from ormco_trios.sandbox.server import SandboxServer
+    from ormco_trios.sandbox.serve.server import SandboxServer
 
 __all__ = [
     "Approval",
     "AsyncInProcessTransport",
     "ControlledClock",
+    "Dispatcher",
     "Entry",
     "Fault",
     "InProcessGateway",
@@ -84,8 +86,8 @@ class Sandbox(Registered, Closing):
         port: Of the server; 0 for any free one.
         posing_as: Answer at this environment's addresses instead of own ones: for mocks, which
             `ormco_trios.testing` makes.
-        seed_file: YAML or JSON, with what else exists; see `sandbox.seed_files`.  YAML needs the
-            package PyYAML.
+        seed_file: YAML or JSON, with what else exists; see `sandbox.world.seed_files`.  YAML needs
+            the package PyYAML.
     """
 
     def __init__(
@@ -124,7 +126,7 @@ class Sandbox(Registered, Closing):
     def __enter__(self) -> Sandbox:
         if self._served and self._server is None:
             # uvicorn is an extra, and slow to import: only who asks for a server pays for it.
-            from ormco_trios.sandbox.server import SandboxServer
+            from ormco_trios.sandbox.serve.server import SandboxServer
 
             self._server = SandboxServer(self.world, port=self._port).start()
         return self
@@ -174,7 +176,7 @@ class Sandbox(Registered, Closing):
         return self.world.journal
 
     def practice_with(self, email: str) -> Practice:
-        """The practice with this e-mail, such as one of `sandbox.magic`.
+        """The practice with this e-mail, such as one of `sandbox.world.magic`.
 
         Raises:
             LookupError: There is none.
@@ -243,7 +245,7 @@ class Sandbox(Registered, Closing):
         Raises:
             JourneyFailed: The pages did not lead back to the application.
         """
-        from ormco_trios.sandbox import browser
+        from ormco_trios.sandbox.serve import browser
 
         who = self.practice.email if email is None else email
         known = self.world.state.user_by_email(who)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from ormco_trios.core._acompat import Closing
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.closing import Closing
 from ormco_trios.core.environment import Environment
 from ormco_trios.sandbox import Journal, World
-from ormco_trios.sandbox._httpx import browser_client
-from ormco_trios.sandbox.browser import authorize
-from ormco_trios.sandbox.journal import Entry
-from ormco_trios.sandbox.registered import Registered
+from ormco_trios.sandbox.serve._httpx import browser_client
+from ormco_trios.sandbox.serve.browser import authorize
+from ormco_trios.sandbox.world.journal import Entry
+from ormco_trios.sandbox.world.registered import Registered
 
 if TYPE_CHECKING:
     from ormco_trios.sandbox import Json

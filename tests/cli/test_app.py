@@ -1,0 +1,106 @@
+"""The commands, as a shell would run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.socket
+
+
+def ormco_trios(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from ormco_trios.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        env={**os.environ, **environ},
+        check=False,
+    )
+
+
+def test_connect_runs_the_main_job() -> None:
+    done = ormco_trios("connect", "--sandbox", "--requests")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith("Connected")
+    assert "sandbox-" not in done.stdout + done.stderr
+    seen = [line.split(maxsplit=1)[1] for line in done.stderr.splitlines()]
+    for request in (
+        "GET    /communicate/api/users/me",
+        "GET    /communicate/api/users/{user}",
+        "POST   /communicate/api/users/{user}/requestconnection/{remote}",
+        "POST   /ormcodigital/api/session",
+        "POST   /ormcodigital/api/integrations/3shape/authorization",
+        "POST   /ormcodigital/api/integrations/3shape/code",
+        "PUT    /ormcodigital/api/profile",
+    ):
+        assert any(line.startswith(request.split("{")[0]) for line in seen), (request, seen)
+    assert sum(line.endswith("/users/me") for line in seen) > 5, "polls until accepted"
+
+
+def test_json_is_one_document_and_nothing_else() -> None:
+    done = ormco_trios("connect", "--sandbox", "--json")
+    document = json.loads(done.stdout)
+    assert document["state"] == "connected"
+    assert [step["state"] for step in document["steps"]] == ["done"] * 6
+    assert done.stderr == ""
+
+
+def test_check_shows_where_a_practice_stands() -> None:
+    done = ormco_trios("check", "--sandbox", "--json")
+    assert done.returncode == 4
+    assert json.loads(done.stdout)["state"] == "needs_authorization"
+
+
+def test_a_missing_setting_is_named() -> None:
+    done = ormco_trios("check")
+    assert done.returncode == 2
+    assert "ORMCO_TRIOS_PORTAL_USERNAME" in done.stderr
+    done = ormco_trios("check", "--json")
+    assert json.loads(done.stdout)["error"]["type"] == "ConfigurationError"
+
+
+def test_help_says_what_the_exit_codes_mean() -> None:
+    done = ormco_trios("--help")
+    assert "Exit codes" in done.stdout
+    assert done.returncode == 0
+    assert ormco_trios("connect", "--nonsense").returncode == 2
+
+
+def test_the_sandbox_says_how_to_use_it_and_is_used() -> None:
+    command = [sys.executable, "-uc", "from ormco_trios.cli import main; main()", "sandbox"]
+    with subprocess.Popen(
+        [*command, "--fault", "users.me:status=503,times=1", "--approve-after", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        exports: dict[str, str] = {}
+        for line in server.stdout:
+            if line.startswith("export "):
+                name, _, value = line.removeprefix("export ").strip().partition("=")
+                exports[name] = value
+            if "PORTAL_PASSWORD" in line:
+                break
+        try:
+            done = ormco_trios("check", "--json", **exports)
+            server.send_signal(signal.SIGINT)
+            said = server.communicate(timeout=60)[1]
+        finally:
+            server.kill()
+    assert json.loads(done.stdout)["state"] == "needs_authorization"
+    # Without a sign-in, there is nothing to ask users.me with.
+    assert "This fault never fired: users.me: status=503" in said
+
+
+def test_a_fault_that_cannot_be_is_wrong_usage() -> None:
+    done = ormco_trios("sandbox", "--fault", "users.me:colour=red")
+    assert done.returncode == 2
+    assert "a fault has the fields" in done.stderr
