@@ -347,14 +347,17 @@ class _Blocks:
         self._response = response
         self._total = request.timeout.total
         self._unpack = _unpacker(response)
-        self._rest = b""
+        self._pieces: list[bytes] = []
+        self._packed = b""
+        self._failure: TransportError | None = None
 
-    def _add(self, pieces: list[bytes]) -> bytes:
-        """At most a block of what the pieces hold; the rest is kept in ``_rest``."""
-        block = b"".join(pieces)
+    def _block(self) -> bytes:
+        """At most a block of what has come; what is not unpacked yet is kept."""
+        block = self._packed or b"".join(self._pieces)
+        self._pieces = []
         if self._unpack is not None and block:
             block = _unpacked(self._unpack, block, BLOCK)
-            self._rest = self._unpack.unconsumed_tail
+            self._packed = self._unpack.unconsumed_tail
         return block
 
     def _last(self) -> bytes:
@@ -364,42 +367,48 @@ class _Blocks:
             raise httpx.DecodingError("cut short")
         return block
 
+    def _end(self, failure: TransportError | None) -> bytes:
+        """Nothing at the end; what had come before a failure, which is then raised."""
+        self._failure = self._failure or failure
+        block = b"" if self._unpack else self._block()
+        if self._failure is not None and not block:
+            raise self._failure
+        return block
+
 
 class _Stream(_Blocks):
     def __init__(self, request: Request, response: httpx.Response) -> None:
         super().__init__(request, response)
-        self._pieces = response.iter_bytes()
+        self._body = response.iter_bytes()
 
     def read(self) -> bytes:
         failure = None
         quiet = in_our_call.set(True)
         try:
-            _this_thread.deadline = _now() + self._total
-            while pieces := [self._rest] if self._rest else self._next():
-                if block := self._add(pieces):
+            while self._failure is None and (self._packed or self._gather()):
+                if block := self._block():
                     return block
-            if block := self._last():
+            if self._failure is None and (block := self._last()):
                 return block
         except httpx.RequestError as error:
             failure = _failure(error)
         finally:
             in_our_call.reset(quiet)
         self.close()
-        if failure is not None:
-            raise failure
-        return b""
+        return self._end(failure)
 
-    def _next(self) -> list[bytes]:
-        pieces: list[bytes] = []
+    def _gather(self) -> bool:
+        """Whether any pieces came: as many as make a block."""
+        _this_thread.deadline = _now() + self._total
         size = 0
-        for piece in self._pieces:
+        for piece in self._body:
             if _now() > _this_thread.deadline:
                 raise httpx.ReadTimeout("body too slow")
-            pieces.append(piece)
+            self._pieces.append(piece)
             size += len(piece)
             if size >= BLOCK:
                 break
-        return pieces
+        return bool(self._pieces)
 
     def close(self) -> None:
         self._response.close()
@@ -408,20 +417,17 @@ class _Stream(_Blocks):
 class _AsyncStream(_Blocks):
     def __init__(self, request: Request, response: httpx.Response) -> None:
         super().__init__(request, response)
-        self._pieces = response.aiter_bytes()
+        self._body = response.aiter_bytes()
         self.when_closed: Callable[[], Awaitable[None]] | None = None
 
     async def read(self) -> bytes:
-        from asyncio import timeout
-
         failure = None
         quiet = in_our_call.set(True)
         try:
-            async with timeout(self._total):
-                while pieces := [self._rest] if self._rest else await self._next():
-                    if block := self._add(pieces):
-                        return block
-            if block := self._last():
+            while self._failure is None and (self._packed or await self._gather()):
+                if block := self._block():
+                    return block
+            if self._failure is None and (block := self._last()):
                 return block
         except TimeoutError:
             failure = _failure(httpx.ReadTimeout("body too slow"))
@@ -430,19 +436,20 @@ class _AsyncStream(_Blocks):
         finally:
             in_our_call.reset(quiet)
         await self.aclose()
-        if failure is not None:
-            raise failure
-        return b""
+        return self._end(failure)
 
-    async def _next(self) -> list[bytes]:
-        pieces: list[bytes] = []
+    async def _gather(self) -> bool:
+        """Whether any pieces came: as many as make a block."""
+        from asyncio import timeout
+
         size = 0
-        async for piece in self._pieces:
-            pieces.append(piece)
-            size += len(piece)
-            if size >= BLOCK:
-                break
-        return pieces
+        async with timeout(self._total):
+            async for piece in self._body:
+                self._pieces.append(piece)
+                size += len(piece)
+                if size >= BLOCK:
+                    break
+        return bool(self._pieces)
 
     async def aclose(self) -> None:
         await self._response.aclose()
