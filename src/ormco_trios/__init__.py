@@ -38,17 +38,30 @@ if TYPE_CHECKING:
     from ormco_trios.onboarding.checklist import Checklist
     from ormco_trios.onboarding.doctor import Diagnosis
     from ormco_trios.onboarding.onboarding import Onboarding
-    from ormco_trios.onboarding.outcomes import Connected, NeedsAuthorization, Progress, Waiting
-    from ormco_trios.onboarding.repair import Disconnected, Repair, Repaired
+    from ormco_trios.onboarding.outcomes import (
+        Connected,
+        NeedsAuthorization,
+        NeedsPerson,
+        Progress,
+        Repair,
+        Repaired,
+        Waiting,
+    )
+    from ormco_trios.onboarding.repair import Disconnected
     from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
     from ormco_trios.ormcodigital.client import OrmcoDigitalClient
+    from ormco_trios.ormcodigital.facts import Source
+    from ormco_trios.ormcodigital.manual import AsyncManualPortal, ManualPortal
     from ormco_trios.ormcodigital.models import SubmissionMethod
+    from ormco_trios.ormcodigital.tasks import Address, Done, Failed, Reply, Task, TaskKind
 
 _HOME = {
+    "Address": "ormcodigital.tasks",
     "ApprovalOutcome": "communicate.rounds",
     "ApprovalUpdate": "communicate.approval",
     "ApprovalWait": "communicate.approval",
     "AsyncCommunicateClient": "communicate.async_client",
+    "AsyncManualPortal": "ormcodigital.manual",
     "AsyncOAuthClient": "oauth.async_client",
     "AsyncOnboarding": "onboarding.async_onboarding",
     "AsyncOrmcoDigitalClient": "ormcodigital.async_client",
@@ -68,13 +81,15 @@ _HOME = {
     "ConnectionState": "communicate.models",
     "Diagnosis": "onboarding.doctor",
     "Disconnected": "onboarding.repair",
-    "Repair": "onboarding.repair",
-    "Repaired": "onboarding.repair",
+    "Done": "ormcodigital.tasks",
     "Environment": "core.environment",
+    "Failed": "ormcodigital.tasks",
     "FileTokenStore": "oauth.stores",
     "KeyringTokenStore": "oauth.stores",
+    "ManualPortal": "ormcodigital.manual",
     "MemoryTokenStore": "oauth.stores",
     "NeedsAuthorization": "onboarding.outcomes",
+    "NeedsPerson": "onboarding.outcomes",
     "OAuthClient": "oauth.client",
     "Onboarding": "onboarding.onboarding",
     "OrmcoDigitalClient": "ormcodigital.client",
@@ -82,23 +97,31 @@ _HOME = {
     "Progress": "onboarding.outcomes",
     "RedirectReceiver": "oauth.receiver",
     "Region": "communicate.regions",
+    "Repair": "onboarding.outcomes",
+    "Repaired": "onboarding.outcomes",
+    "Reply": "ormcodigital.tasks",
     "Retry": "core.retry",
+    "Source": "ormcodigital.facts",
     "SubmissionMethod": "ormcodigital.models",
+    "Task": "ormcodigital.tasks",
+    "TaskKind": "ormcodigital.tasks",
     "Timeout": "core.transport",
     "Token": "oauth.token",
     "TokenBucket": "core.pacing",
     "TokenStore": "oauth.token",
     "UnrecognisedCodeWarning": "oauth.code",
     "User": "communicate.models",
-    "WaitProgress": "communicate.rounds",
     "Waiting": "onboarding.outcomes",
+    "WaitProgress": "communicate.rounds",
 }
 
 __all__ = [
+    "Address",
     "ApprovalOutcome",
     "ApprovalUpdate",
     "ApprovalWait",
     "AsyncCommunicateClient",
+    "AsyncManualPortal",
     "AsyncOAuthClient",
     "AsyncOnboarding",
     "AsyncOrmcoDigitalClient",
@@ -118,11 +141,15 @@ __all__ = [
     "ConnectionState",
     "Diagnosis",
     "Disconnected",
+    "Done",
     "Environment",
+    "Failed",
     "FileTokenStore",
     "KeyringTokenStore",
+    "ManualPortal",
     "MemoryTokenStore",
     "NeedsAuthorization",
+    "NeedsPerson",
     "OAuthClient",
     "Onboarding",
     "OrmcoDigitalClient",
@@ -132,8 +159,12 @@ __all__ = [
     "Region",
     "Repair",
     "Repaired",
+    "Reply",
     "Retry",
+    "Source",
     "SubmissionMethod",
+    "Task",
+    "TaskKind",
     "Timeout",
     "Token",
     "TokenBucket",

@@ -149,7 +149,9 @@ def test_one_case(both: Any, sandbox: Sandbox) -> None:
 def test_nothing_of_a_patient_is_printed(both: Any, sandbox: Sandbox) -> None:
     case = next(iter(cases_of(both, sandbox).list()))
     assert repr(case) == str(case) == "Case(version=1)"
-    assert repr(case.files) == "(CaseFile(file_type='png'), CaseFile(file_type='stl'))"
+    assert {repr(file) for file in case.files} == {
+        f"CaseFile(file_type={kind!r})" for kind in ("dcm", "png", "stl")
+    }
     assert repr(case.patient) == "Patient()"
 
 
@@ -160,7 +162,7 @@ def test_a_case_that_arrives_meanwhile_moves_the_pages_and_nothing_comes_twice(
     found = cases.list()
     ids = [next(found).id for _ in range(10)]
     state = sandbox.world.state
-    there = set(state.cases)
+    there = {case.id for case in state.cases.values() if case.server == "eu"}
     old = next(iter(state.cases.values()))
     for _ in range(13):
         new = replace(old, id=state.new_id(), created=old.created + 1e7)
@@ -235,14 +237,14 @@ def test_where_the_account_is_at_home(both: Any, sandbox: Sandbox, template: str
 
 def test_another_region_is_another_server(both: Any, sandbox: Sandbox) -> None:
     cases = cases_of(both, sandbox, who=sandbox.practice_in("am"))
-    assert list(cases.list()) == []
+    assert len(list(cases.list())) == 3
     assert sandbox.journal[-1].route.startswith("/metadata-{server}")
 
 
 @pytest.mark.parametrize("evil", EVIL)
 def test_a_hostile_region_gets_nothing(both: Any, sandbox: Sandbox, evil: str) -> None:
     sandbox.world.user(sandbox.practice.email).region_uri = evil
-    sandbox.fault("servers.list", status=404, times=None)
+    sandbox.switch(services="404", servers="404")
     cases = cases_of(both, sandbox)
     case = "0f8fad5b-d9cb-469f-a165-70867728950e"
     for call in (
@@ -255,4 +257,4 @@ def test_a_hostile_region_gets_nothing(both: Any, sandbox: Sandbox, evil: str) -
         with pytest.raises(errors.UntrustedHost):
             call()
         seen = {e.operation for e in list(sandbox.journal)[before:]}
-        assert seen <= {ME.name, "services.default", "servers.list", "unknown"}
+        assert seen <= {ME.name, "services.default", "servers.list"}

@@ -87,16 +87,16 @@ def test_its_content_in_blocks(both: Any, sandbox: Sandbox) -> None:
         list(cases.open(scan.model_copy(update={"hash": "0" * 40})))
 
 
-def test_a_practice_gets_scans_only_by_agreement(
+def test_a_practice_gets_stl_files_only_by_agreement(
     both: Any, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     cases = cases_of(both, sandbox)
-    case = next(iter(cases.list()))
-    cases.download(case.attachments[0], tmp_path / "picture")
-    with pytest.raises(errors.PermissionDenied, match="account of the lab"):
-        cases.download(case.scans[0], tmp_path / "scan")
-    sandbox.world.user(sandbox.practice.email).may_download_stl = True
+    case = next(case for case in cases.list() if case.designs)
     cases.download(case.scans[0], tmp_path / "scan")
+    with pytest.raises(errors.PermissionDenied, match="account of the lab"):
+        cases.download(case.designs[0], tmp_path / "design")
+    sandbox.world.user(sandbox.practice.email).may_download_stl = True
+    cases.download(case.designs[0], tmp_path / "design")
 
 
 @pytest.mark.parametrize("odd", [None, "", "bm90IGhleA=="])
@@ -548,7 +548,7 @@ def test_another_file_systems_rules(
         raise PermissionError
 
     monkeypatch.setattr(files, "_open_unnamed", lambda _: None)
-    monkeypatch.setattr(files.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     with served(both, saying(sized(BODY))) as (cases, file, *_):
         cases.download(file, tmp_path / "f", overwrite=False)
         with pytest.raises(FileExistsError):
@@ -569,8 +569,9 @@ def test_writing_is_left_to_the_runner() -> None:
         progress=None,
     )
     assert isinstance(next(flow), Blocking)
-    call: Any = flow.send(None)
+    call = flow.send(None)
     assert isinstance(call, Call)
+    assert call.sink is not None
     assert isinstance(next(call.sink.begin(Answer(200, {}, b""))), Blocking)
     assert isinstance(next(call.sink.take(b"x")), Blocking)
     flow.close()

@@ -173,6 +173,19 @@ GOOD = {
 }
 
 
+WRONG: list[dict[str, Any]] = [
+    {"format": 2},
+    {"account": 7},
+    {"position": "2026-01-01T00:00:00"},
+    {"position": "soon"},
+    {"position": None},
+    {"position": "0001-01-01T00:00:00+14:00"},
+    {"given": {"x": "y"}},
+    {"given": ["x"]},
+    {"given": []},
+]
+
+
 def test_a_cursor_that_was_stored_is_read() -> None:
     assert CaseCursor.from_json(json.dumps(GOOD)).given == {"x": 1.5, "y": -math.inf}
 
@@ -185,20 +198,7 @@ def test_a_cursor_that_was_stored_is_read() -> None:
         "[]",
         "{}",
         '"cursor"',
-        *(
-            json.dumps(GOOD | wrong)
-            for wrong in (  # type: ignore[var-annotated]
-                {"format": 2},
-                {"account": 7},
-                {"position": "2026-01-01T00:00:00"},
-                {"position": "soon"},
-                {"position": None},
-                {"position": "0001-01-01T00:00:00+14:00"},
-                {"given": {"x": "y"}},
-                {"given": ["x"]},
-                {"given": []},
-            )
-        ),
+        *(json.dumps(GOOD | wrong) for wrong in WRONG),
     ],
 )
 def test_what_is_no_cursor_is_refused(text: str) -> None:

@@ -164,8 +164,8 @@ class _Body:
                 "What arrived is not the file that the case names: its SHA-1 differs.",
                 operation=self._operation.name,
                 status=200,
-                advice="Do not use it. Read the case again and fetch the file anew; it may have been "
-                "replaced.",
+                advice="Do not use it. Read the case again and fetch the file anew: it may have "
+                "been replaced.",
             )
         raise failure
 

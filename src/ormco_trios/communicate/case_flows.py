@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from ormco_trios.communicate.case_sync import (
+    EVERY_PRACTICE,
     CaseCursor,
     begin,
     changed_at,
@@ -39,7 +40,11 @@ from ormco_trios.core.operation import Operation
 
 
 def list_cases(
-    home: Home, *, since: datetime | None, until: datetime | None, practice: str
+    home: Home,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    practice: str = EVERY_PRACTICE,
 ) -> Flow[None]:
     """Emit the account's cases, newest first."""
     yield from _pages(home, CASES, _span(since, until), practice)
@@ -79,7 +84,7 @@ def sync(
     of = check_filter(practice)
     _span(since, None)  # a time without a zone is refused before anything is sent
     me = yield from Call(ME)  # each time, since another account may have signed in
-    base = yield from find_home(home)
+    base = yield from find_home(home, me)
     now = clock.now()
     cursor, start = begin(cursor, account=me.id, practice=of, since=since, overlap=overlap, now=now)
     query = {"from": _moment(start)}

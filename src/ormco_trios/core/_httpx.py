@@ -340,7 +340,7 @@ class AsyncHttpxLanes:
         await lane.aclose()
 
 
-class _Blocks:
+class _Unread:
     """The body of an answer that is still on its way; see `_Body` about compression."""
 
     def __init__(self, request: Request, response: httpx.Response) -> None:
@@ -376,7 +376,7 @@ class _Blocks:
         return block
 
 
-class _Stream(_Blocks):
+class _Stream(_Unread):
     def __init__(self, request: Request, response: httpx.Response) -> None:
         super().__init__(request, response)
         self._body = response.iter_bytes()
@@ -414,7 +414,7 @@ class _Stream(_Blocks):
         self._response.close()
 
 
-class _AsyncStream(_Blocks):
+class _AsyncStream(_Unread):
     def __init__(self, request: Request, response: httpx.Response) -> None:
         super().__init__(request, response)
         self._body = response.aiter_bytes()

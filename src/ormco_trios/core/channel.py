@@ -80,7 +80,7 @@ class Channel(Generic[C]):
         self.clock = clock
         self.options = options
         self.listeners = listeners or Listeners()
-        self._bases = {service: environment.base_url(service) for service in Service}
+        self._bases = {service: environment.base_url(service) for service in environment.services}
 
     def with_options(self, options: Options) -> Channel[C]:
         """The same channel with other limits; the connections are shared."""
@@ -210,7 +210,9 @@ class Channel(Generic[C]):
         if token is not None:
             check_token_fits(token, self.environment)
         if call.base_url is None:
-            base = self._bases[operation.service]
+            base = self._bases.get(operation.service) or self.environment.base_url(
+                operation.service
+            )
         else:
             base = call.base_url.rstrip("/")
             self.environment.check_trusted(base)

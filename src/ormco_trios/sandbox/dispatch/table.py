@@ -16,7 +16,10 @@ from ormco_trios.sandbox.services.calls import Handler, InboundCall
 from ormco_trios.sandbox.wire.messages import WireReply
 from ormco_trios.sandbox.world.world import World
 
-_CLASSIC = ("client_id!", "redirect_uri!", "response_type!", "state")
+PORTAL_API = "/ormcodigital/api/"
+WELL_KNOWN = "/.well-known/oauth-authorization-server"
+
+_CLASSIC = ("client_id!", "redirect_uri!", "response_type!", "state", "scope")
 _ACCOUNT = (
     "client_id!",
     "redirect_uri!",
@@ -27,21 +30,30 @@ _ACCOUNT = (
     "state",
     "nonce",
     "response_mode",
+    "login_hint",
+    "prompt",
 )
 _SPAN = ("from", "to")
 
 
 def _users(
-    method: str, path: str, operation: str, provenance: Provenance, handler: Handler
+    method: str,
+    path: str,
+    operation: str,
+    provenance: Provenance,
+    handler: Handler,
+    *,
+    switch: str = "",
 ) -> Route:
     return Route(
         method,
-        f"/communicate/api/users{path}",
+        f"/communicate/api{path}",
         operation,
         provenance,
         "communicate",
         handler,
         access="bearer",
+        switch=switch,
     )
 
 
@@ -53,6 +65,7 @@ def _cases(
     *,
     provenance: Provenance = "doc",
     query: tuple[str, ...] = (),
+    switch: str = "",
 ) -> Route:
     return Route(
         method,
@@ -63,17 +76,19 @@ def _cases(
         handler,
         access="bearer",
         query=query,
+        switch=switch,
     )
 
 
 def _portal(method: str, path: str, operation: str, handler: Handler, *, json: bool) -> Route:
     return Route(
         method,
-        f"/ormcodigital/api{path}",
+        f"{PORTAL_API}{path.removeprefix('/')}",
         operation,
         "assumed",
         "portal",
         handler,
+        switch="portal_api",
         access="open" if operation == "session.create" else "portal",
         body="json" if json else "none",
     )
@@ -117,40 +132,43 @@ def _everything(world: World, call: InboundCall) -> WireReply:
 
 
 TABLE: tuple[Route, ...] = (
-    # 3Shape Communicate: contract, section 2.  "me" stands before what would match it too.
-    _users("GET", "/me", "users.me", "doc", communicate.me),
-    _users("GET", "/{key}", "users.get", "doc", communicate.get),
+    # 3Shape Communicate: contract, section 2.  "me" comes before what would match it too.
+    _users("GET", "/users/me", "users.me", "doc", communicate.me),
+    _users("GET", "/users/{key}", "users.get", "doc", communicate.get),
+    _users("GET", "/users/{user}/logo", "users.logo", "client", communicate.logo),
     _users(
-        "POST",
-        "/{user}/requestconnection/{remote}",
-        "connections.request",
-        "doc",
+        "POST", "/users/{user}/requestconnection/{remote}", "connections.request", "doc",
         communicate.request_connection,
     ),
     _users(
-        "POST",
-        "/{user}/connection/{connection}/approve",
-        "connections.approve",
-        "doc",
+        "POST", "/users/{user}/connection/{connection}/approve", "connections.approve", "doc",
         communicate.approve_connection,
     ),
     _users(
-        "DELETE",
-        "/{user}/connection/{connection}",
-        "connections.remove",
-        "doc",
+        "DELETE", "/users/{user}/connection/{connection}", "connections.remove", "doc",
         communicate.remove_connection,
     ),
     _users(
-        "GET", "/{user}/applications", "applications.list", "assumed",
-        communicate.list_applications,
+        "GET", "/users/{user}/applications", "applications.list", "assumed",
+        communicate.list_applications, switch="applications",
     ),
     _users(
-        "DELETE", "/{user}/applications/{application}", "applications.remove", "assumed",
-        communicate.remove_application,
+        "DELETE", "/users/{user}/applications/{application}", "applications.remove", "assumed",
+        communicate.remove_application, switch="applications",
+    ),
+    # Which server: section 3.
+    _users(
+        "GET", "/services/default/{kind}", "services.default", "client",
+        communicate.default_service, switch="services",
+    ),
+    _users(
+        "GET", "/regions/masterdataserver/{country}/{version}", "regions.master_data", "client",
+        communicate.master_data, switch="master_data",
     ),
     # Cases: section 3.
-    _cases("GET", "/api/servers", "servers.list", cases.servers, provenance="client"),
+    _cases("GET", "/api/servers", "servers.list", cases.servers, provenance="client",
+        switch="servers",
+    ),
     _cases("GET", "/api/cases", "cases.list", cases.list_cases, query=("page!", *_SPAN)),
     _cases(
         "GET", "/api/cases/search", "cases.search", cases.search,
@@ -165,6 +183,10 @@ TABLE: tuple[Route, ...] = (
     _cases("GET", "/api/cases/{case}/version/{version}", "cases.version", cases.get_version),
     _cases("GET", "/api/cases/increments/{increment}", "cases.increment", cases.get_increment),
     _cases("GET", "/api/cases/{case}/attachments/{hash}", "cases.download", cases.attachment),
+    _cases(
+        "GET", "/api/cases/{case}/attachments/{hash}/ply", "cases.ply", cases.as_ply,
+        provenance="seen",
+    ),
     _cases("GET", "/api/cases/{case}/comments/{comment}/text", "cases.comment", cases.comment),
     _cases("PUT", "/api/cases/{case}/state/{state}", "cases.set_state", cases.set_state),
     # Sign-in, classic: section 1.
@@ -182,7 +204,7 @@ TABLE: tuple[Route, ...] = (
     ),
     Route(
         "POST", "/auth/oauth/token", "oauth.token", "doc", "oauth", tokens.classic_token,
-        body="form",
+        body="form", kinds=("authorization_code", "refresh_token", "password"),
     ),
     Route(
         "GET", "/auth/oauth/token", "oauth.token_info", "doc", "communicate", tokens.token_info,
@@ -203,11 +225,11 @@ TABLE: tuple[Route, ...] = (
     ),
     Route(
         "POST", "/identity/connect/token", "oauth.token", "seen", "oauth",
-        tokens.account_token, body="form",
+        tokens.account_token, body="form", kinds=("authorization_code", "refresh_token"),
     ),
     Route(
         "POST", "/identity/connect/revocation", "oauth.revoke", "assumed", "oauth",
-        tokens.revoke, body="form",
+        tokens.revoke, body="form", switch="revocation",
     ),
     Route(
         "GET", "/identity/connect/userinfo", "oauth.userinfo", "assumed", "oauth",
@@ -215,7 +237,15 @@ TABLE: tuple[Route, ...] = (
     ),
     Route(
         "GET", "/identity/.well-known/openid-configuration", "oauth.discovery", "seen",
-        "oauth", tokens.discovery,
+        "oauth", tokens.discovery, switch="discovery",
+    ),
+    # Where RFC 8414 has it: between the host and the issuer's path, here and where it has none.
+    *(
+        Route(
+            "GET", path, "oauth.discovery", "assumed", "oauth", tokens.discovery,
+            switch="discovery",
+        )
+        for path in (f"{WELL_KNOWN}/identity", f"/identity{WELL_KNOWN}")
     ),
     # Where applications send the browser: the guide's https://ormco.com/, and the sandbox's own.
     Route(
@@ -280,6 +310,8 @@ TABLE: tuple[Route, ...] = (
     _control("POST", "approve", "approve", api.approve),
     _control("POST", "faults", "fault", api.fault),
     _control("DELETE", "faults", "clear_faults", api.clear_faults),
+    _control("GET", "switches", "switches", api.switches),
+    _control("POST", "switches", "switch", api.switch),
     _control("POST", "reset", "reset", api.reset),
     _control("POST", "snapshots", "snapshot", api.snapshot),
     _control("POST", "restore", "restore", api.restore),

@@ -6,7 +6,6 @@ The wording is the sandbox's own.  Forms work without scripts; every input has a
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,40 +56,6 @@ def render(template: str, title: str, *, site: str = "communicate", **values: ob
     """
     page = _templates().get_template(f"{template}.html")
     return page.render(title=title, site=site, site_name=SITES[site], **values)
-
-
-def sign_in(*, action: str, csrf: str, application: str, email: str = "", error: str = "") -> str:
-    """3Shape's sign-in form on the way to the consent page."""
-    return render(
-        "sign_in",
-        "Log in to your account",
-        action=action,
-        token=csrf,
-        application=application,
-        email=email,
-        error=error,
-    )
-
-
-def consent(
-    *, action: str, csrf: str, application: str, email: str, scopes: Sequence[str] = ()
-) -> str:
-    """The question whether the application may have access."""
-    return render(
-        "consent",
-        "Authorize",
-        action=action,
-        token=csrf,
-        application=application,
-        who=email,
-        scopes=scopes,
-    )
-
-
-def landing(address: str, *, denied: bool) -> str:
-    """Where the browser arrives after the consent page, with what its address bar shows."""
-    title = "Access was not allowed" if denied else "You can copy the address now"
-    return render("landing", title, site="portal", address=address, denied=denied)
 
 
 def problem(status: int, message: str) -> str:

@@ -49,7 +49,7 @@ def _answer(reply: WireReply) -> Answer:
     for name, value in reply.headers:
         key = name.lower()
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    return Answer(reply.status, headers, reply.body)
+    return Answer(reply.status, headers, reply.whole())
 
 
 class InProcessTransport:

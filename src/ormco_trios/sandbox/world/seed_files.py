@@ -2,6 +2,7 @@
 
 ::
 
+    switches: {roles: absent}  # see `sandbox.world.switches`
     practices:
       - name: smile            # smile@clinic.example, portal user name "smile"
         server: am             # eu (the default), am or as
@@ -20,6 +21,7 @@ from typing import Any, cast, get_args
 
 from ormco_trios.sandbox.world.approval import Approval
 from ormco_trios.sandbox.world.state import Server
+from ormco_trios.sandbox.world.switches import Switches
 
 _FIELDS = {"name", "server", "approval", "connection", "portal", "profile"}
 
@@ -48,9 +50,13 @@ def check(content: object) -> Mapping[str, Any]:
         ValueError: It is not.
     """
     seed = _mapping(content)
-    if set(seed) != {"practices"}:
-        raise ValueError("a seed has the one key 'practices'")
-    for one in seed["practices"]:
+    if not seed or set(seed) - {"practices", "switches"}:
+        raise ValueError("a seed has the keys 'practices' and 'switches', or one of them")
+    Switches().with_changes(_mapping(seed.get("switches", {})))
+    practices = seed.get("practices", [])
+    if not isinstance(practices, list):
+        raise ValueError("'practices' is a list")
+    for one in cast(list[object], practices):
         practice = _mapping(one)
         if "name" not in practice:
             raise ValueError("a practice has a name")
@@ -68,7 +74,7 @@ def check(content: object) -> Mapping[str, Any]:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise ValueError("a seed is a mapping, and so is each practice")
+        raise ValueError("a seed is a mapping, and so are its switches and each practice")
     return cast(Mapping[str, Any], value)
 
 
