@@ -87,6 +87,25 @@ def test_its_content_in_blocks(both: Any, sandbox: Sandbox) -> None:
         list(cases.open(scan.model_copy(update={"hash": "0" * 40})))
 
 
+def test_a_file_of_any_size_which_may_break_off(
+    both: Any, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    size = 3 * BLOCK + 7
+    sandbox.world.add_case(sandbox.practice.email, files={"upper.dcm": size})
+    client = signed_in(both, sandbox).communicate
+    (scan,) = next(iter(client.cases.list())).scans
+    sandbox.fault("cases.download", network="truncate", times=2)
+    told: list[int] = []
+    made = client.cases.download(scan, tmp_path / "f", progress=lambda n, _: told.append(n))
+    assert (made.size, made.verified) == (size, True)
+    assert told.count(0) == 3
+    assert told.count(size // 2) == 2
+    sandbox.fault("cases.download", network="truncate", times=None)
+    with pytest.raises(errors.DownloadInterrupted) as caught:
+        client.cases.download(scan, tmp_path / "f")
+    assert (caught.value.received, caught.value.expected) == (size // 2, size)
+
+
 def test_a_practice_gets_stl_files_only_by_agreement(
     both: Any, sandbox: Sandbox, tmp_path: Path
 ) -> None:

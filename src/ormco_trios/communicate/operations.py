@@ -15,6 +15,7 @@ from ormco_trios.communicate.models import (
     User,
 )
 from ormco_trios.core.answers import (
+    content,
     error_as,
     json_as,
     json_list_as,
@@ -112,6 +113,20 @@ USER = Operation(
     provenance={
         "path": fact("an account by its id or its e-mail: so a lab is found", doc("U2.2")),
         "answer": fact("a user object, filtered by the relationship with it", doc("U2.2")),
+        **_NO_USER,
+    },
+)
+LOGO = Operation(
+    "users.logo",
+    Service.COMMUNICATE,
+    "GET",
+    "/api/users/{user}/logo",
+    parse=content,
+    refuse=refuse,
+    provenance={
+        "path": fact("an account's logo", client("UserService.Client")),
+        "answer": fact("the picture's bytes", client("UserService.Client")),
+        _FORBIDDEN: refused(PermissionDenied, ASSUMED),
         **_NO_USER,
     },
 )
