@@ -141,6 +141,18 @@ class AsyncUsers(Shielded):
         """
         return await self._runner.run(Call(operations.USER, path={"user": id_or_email}))
 
+    async def logo(self, user: User | str) -> bytes:
+        """An account's logo, a picture [client]; ``user.has_logo`` says whether it has one.
+
+        Args:
+            user: The account, or its id.
+
+        Raises:
+            PermissionDenied: It has none, or does not show it to this account [assumed].
+        """
+        id = user if isinstance(user, str) else user.id
+        return await self._runner.run(Call(operations.LOGO, path={"user": id}))
+
 
 class AsyncLabs(Shielded):
     """``communicate.labs``"""
