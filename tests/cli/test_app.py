@@ -9,6 +9,12 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
+
+from ormco_trios.cli import settings
+from ormco_trios.cli.app import cli
+from ormco_trios.cli.settings import APPROVAL_HOURS, demonstration_clock
+from ormco_trios.core.clock import HurriedClock
 
 pytestmark = pytest.mark.socket
 
@@ -42,6 +48,30 @@ def test_connect_runs_the_main_job() -> None:
     ):
         assert any(line.startswith(request.split("{")[0]) for line in seen), (request, seen)
     assert sum(line.endswith("/users/me") for line in seen) > 5, "polls until accepted"
+
+
+@pytest.mark.parametrize(("watched", "longest"), [(True, 4.0), (False, 0.0)])
+def test_a_demonstration_takes_as_long_as_it_is_watched(watched: bool, longest: float) -> None:
+    clock = demonstration_clock(watched=watched)
+    assert clock.in_reality(APPROVAL_HOURS * 3600) <= longest
+
+
+def test_it_is_watched_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bool] = []
+
+    def clock(*, watched: bool) -> HurriedClock:
+        made.append(watched)
+        return demonstration_clock(watched=False)
+
+    monkeypatch.setattr(settings, "demonstration_clock", clock)
+    for environ, arguments in (
+        ({"FORCE_COLOR": "1"}, ["connect", "--sandbox"]),
+        ({"FORCE_COLOR": "1"}, ["connect", "--sandbox", "--json"]),
+        ({}, ["connect", "--sandbox"]),
+    ):
+        done = CliRunner(env=environ).invoke(cli, arguments)
+        assert done.exit_code == 0, done.output
+    assert made == [True, False, False]
 
 
 def test_json_is_one_document_and_nothing_else() -> None:
