@@ -155,19 +155,23 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, banned imports, formatting, and whether the generated modules are up to date."""
-    install(session, "lint")
+    """Style, banned imports, formatting, and whether what is generated is up to date."""
+    install(session, "lint", project=".")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("python", "tools/mirror.py", "--check")
+    session.run("python", "tools/provenance.py", "--check")
 
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy and pyright, both in strict mode."""
+    """Mypy and pyright, both in strict mode; what users run also as if on Windows and macOS."""
     install(session, "types", project=".[all]")
     session.run("mypy")
     session.run("pyright")
+    for mypy, pyright in (("win32", "Windows"), ("darwin", "Darwin")):
+        session.run("mypy", "--platform", mypy, "src", "examples")
+        session.run("pyright", "--pythonplatform", pyright, "src", "examples")
 
 
 @nox.session
@@ -213,7 +217,15 @@ def build(session: nox.Session) -> None:
         digests.append({p.name: sha256(p.read_bytes()).digest() for p in Path("dist").iterdir()})
     if digests[0] != digests[1]:
         session.error("built twice, and not the same")
+    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
     (wheel,) = Path("dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        described = archive.read(metadata).decode("utf-8")
+    if dead := re.findall(r"\]\((?!https?:)[^)]*\)", described):
+        session.error(f"the package's page has links that lead nowhere: {', '.join(dead)}")
+    if "pip install ormco-trios" not in described:
+        session.error("the package's page does not say how to install it")
 
     inside = set(zipfile.ZipFile(wheel).namelist())
     shipped = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,9 @@ LOWER = {
     "cli": {"core", *SERVICES, "onboarding", "sandbox", "fleet"},
     "": {"core", *SERVICES, "onboarding"},
 }
+
+# The rooms of the sandbox, from the ground up: each may import those before it.
+ROOMS = ("wire", "world", "services", "pages", "control", "dispatch", "serve", "")
 
 # Parts at the top, which use the library as its users do.
 ABOVE_THE_FACE = {"cli", "fleet", "testing"}
@@ -83,6 +87,76 @@ def test_imports_run_downwards(path: Path) -> None:
             continue  # a name of the public API
         wrong.append(f"{name_of(path)}:{line}: imports {name}")
     assert wrong == []
+
+
+def room_of(name: str) -> int:
+    """How far up in the sandbox a module is; its public API is the roof."""
+    head, _, rest = name.removeprefix("ormco_trios.sandbox").lstrip(".").partition(".")
+    return ROOMS.index(head if rest or head in ROOMS else "")
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if part_of(path) == "sandbox"], ids=name_of
+)
+def test_imports_run_downwards_in_the_sandbox(path: Path) -> None:
+    here = room_of(module_of(path))
+    wrong = [
+        f"{name_of(path)}:{line}: imports {name}"
+        for line, name in imports(path)
+        if name.startswith("ormco_trios.sandbox.") and room_of(name) > here
+    ]
+    assert wrong == []
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+# Circles of two or three that are being taken apart; nothing may join them.
+CIRCLES = (
+    {"core._crew", "core._lanes"},
+    {"communicate.client", "communicate.many"},
+    {"communicate.async_client", "communicate.async_many"},
+    {"fleet.report", "fleet.status"},
+)
+
+
+def test_there_is_no_import_circle() -> None:
+    """Wherever an import is written: at the top, in a function, or for type checkers only."""
+    paths = {module_of(path): path for path in MODULES}
+    graph = {
+        module: {
+            target
+            for _, name in imports(path)
+            for target in [name if name in paths else name.rpartition(".")[0]]
+            if target in paths and target != module
+            if not any(
+                {module.removeprefix("ormco_trios."), target.removeprefix("ormco_trios.")} <= known
+                for known in CIRCLES
+            )
+        }
+        for module, path in paths.items()
+    }
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_the_sandboxs_records_have_names_of_their_own() -> None:
+    """Where both are imported, ``Connection`` is the client's."""
+
+    def classes(*parts: str) -> set[str]:
+        return {
+            node.name
+            for path in MODULES
+            if part_of(path) in parts
+            for node in ast.parse(path.read_bytes(), str(path)).body
+            if isinstance(node, ast.ClassDef)
+        }
+
+    assert classes("sandbox") & classes("core", "onboarding", "fleet", *SERVICES) == set()
 
 
 def test_one_module_knows_httpx() -> None:

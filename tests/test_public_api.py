@@ -29,7 +29,6 @@ NOT_YET = {
     "click",
     "email",
     "filelock",
-    "http.server",
     "httpx",
     "importlib.metadata",
     "keyring",

@@ -343,7 +343,7 @@ BREAKS = (
     Break(
         "a form needs no token",
         "no foreign page can use the sandbox's forms",
-        "sandbox/sessions.py",
+        "sandbox/pages/sessions.py",
         "if session is None or not hmac.compare_digest(sent.encode(), session.csrf.encode()):",
         "if session is None:",
         ("sandbox/test_sign_in.py::test_forms_need_their_own_session",),
@@ -351,10 +351,10 @@ BREAKS = (
     Break(
         "any name may lead to the sandbox's server",
         "no foreign page can reach the sandbox's server",
-        "sandbox/asgi.py",
+        "sandbox/serve/asgi.py",
         "if self._hosts is not None and host.lower() not in self._hosts:",
         "if self._hosts is not None and not host:",
-        ("sandbox/test_skins.py::test_the_host_header_is_checked",),
+        ("sandbox/test_adapters.py::test_the_host_header_is_checked",),
     ),
     # Supply.
     Break(

@@ -90,7 +90,7 @@ def test_check_shows_where_a_practice_stands() -> None:
 
 def test_a_missing_setting_is_named() -> None:
     done = ormco_trios("check")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "ORMCO_TRIOS_PORTAL_USERNAME" in done.stderr
     done = ormco_trios("check", "--json")
     assert json.loads(done.stdout)["error"]["type"] == "ConfigurationError"

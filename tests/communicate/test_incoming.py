@@ -83,3 +83,37 @@ def test_the_account_is_recognised_by_its_id_or_its_email() -> None:
         ],
     )
     assert [c.id for c in incoming_of(me)] == ["1", "2"]
+
+
+def test_a_lab_rejects_what_waits_for_it_and_removes_nothing_else(both: Any) -> None:
+    with Sandbox() as sandbox:
+        lab = lab_client(both, sandbox)
+        me = lab.users.me()
+        ask(both, sandbox, me.id, 3)
+        unwanted, wanted, _ = lab.connections.incoming()
+        lab.connections.approve(wanted.id)
+        lab.connections.reject(unwanted.id.upper())
+        with pytest.raises(errors.NotFound):
+            lab.connections.reject(unwanted.id)
+        with pytest.raises(errors.InvalidRequest, match=r"connections\.remove"):
+            lab.connections.reject(wanted.id)
+        assert len(sandbox.world.connections()) == 2
+        assert sandbox.journal.count("connections.remove") == 1
+
+
+def test_who_asked_withdraws_and_rejects_nothing(both: Any) -> None:
+    with Sandbox(approval=Approval.held()) as sandbox:
+        practice = signed_in(both, sandbox).communicate
+        made = practice.connections.request(practice.labs.find(Region.EUROPE))
+        with pytest.raises(errors.InvalidRequest, match="nothing was removed"):
+            practice.connections.reject(made.id)
+        assert len(sandbox.world.connections()) == 1
+
+
+def test_a_rejected_request_is_told_from_one_that_waits(both: Any) -> None:
+    with Sandbox(approval=Approval.held()) as sandbox:
+        practice = signed_in(both, sandbox).communicate
+        made = practice.connections.request(practice.labs.find(Region.EUROPE))
+        sandbox.world.remove(made.id)
+        with pytest.raises(errors.ConnectionRemoved, match="rejected by the lab, or withdrawn"):
+            practice.connections.wait_until_active(made)

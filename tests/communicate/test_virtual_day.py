@@ -21,8 +21,8 @@ from ormco_trios.communicate.rounds import Rounds
 from ormco_trios.core._lanes import AsyncLane, work_through_async
 from ormco_trios.core.clock import ManualClock
 from ormco_trios.sandbox import Approval, Sandbox
-from ormco_trios.sandbox.seeds import LAB_EMAILS
-from ormco_trios.sandbox.state import Token
+from ormco_trios.sandbox.world.seeds import LAB_EMAILS
+from ormco_trios.sandbox.world.state import TokenRecord
 
 PRACTICES = int(os.environ.get("VIRTUAL_DAY_PRACTICES", "300"))
 DAY = 86_400.0
@@ -54,7 +54,7 @@ async def test_a_fleets_day_in_the_world() -> None:
             user = sandbox.world.user(practice.email)
             grant = sandbox.world.grant(user, registered)
             token = state.new_secret()
-            state.tokens[token] = Token(
+            state.tokens[token] = TokenRecord(
                 "access", "classic", grant.id, grant.id, "", now, now + 2 * DAY
             )
             sandbox.world.set_approval(Approval.after(time), practice=practice.email)

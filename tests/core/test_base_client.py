@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
+from unittest.mock import create_autospec
 
 import httpx
 import pytest
 
-from ormco_trios import AuditEvent, CallEvent, Environment, Retry, Timeout, errors
+from ormco_trios import (
+    AuditEvent,
+    CallEvent,
+    CommunicateClient,
+    Environment,
+    OrmcoDigitalClient,
+    Retry,
+    Timeout,
+    errors,
+)
 from ormco_trios.core.clock import ManualClock
 
 KINDS: dict[str, tuple[dict[str, Any], Any]] = {
@@ -66,3 +77,18 @@ def test_the_clock_is_the_environments_unless_another_is_given(both: Any, kind: 
     clock = ManualClock()
     environment = Environment.sandbox("http://127.0.0.1:9", clock=clock)
     assert both.make(kind, environment, **KINDS[kind][0]).channel.clock is clock
+
+
+@pytest.mark.parametrize(
+    ("client", "namespaces"),
+    [
+        (CommunicateClient, "applications cases connections labs users"),
+        (OrmcoDigitalClient, "profile submission_method trios"),
+    ],
+)
+def test_the_namespaces_are_part_of_the_class(client: type, namespaces: str) -> None:
+    """So mocks made from the class have them, and ``help`` says what each is for."""
+    double = create_autospec(client)
+    for name in namespaces.split():
+        assert hasattr(double, name)
+        assert inspect.getdoc(getattr(client, name))

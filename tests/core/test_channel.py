@@ -11,10 +11,9 @@ from pydantic import BaseModel, SecretStr
 from tests.oauth.scripted import Scripted
 
 from ormco_trios import CallEvent, Clock, Environment, Retry, Timeout, __version__, errors
-from ormco_trios.core._options import Options
 from ormco_trios.core.answers import json_as, refusal, retry_after
 from ormco_trios.core.auth import StaticToken
-from ormco_trios.core.channel import Channel
+from ormco_trios.core.channel import Channel, Options
 from ormco_trios.core.clock import ManualClock
 from ormco_trios.core.effects import Call, Flow, Local, Pause, Send
 from ormco_trios.core.environment import Service
@@ -263,7 +262,6 @@ def test_every_header_that_is_sent() -> None:
         operation(authenticated=False),
         path={"thing": "1"},
         body=b"{}",
-        content_type="application/json",
         headers={"If-Match": "7"},
     )
     _, (sent,), _ = carry_out(call, OK)

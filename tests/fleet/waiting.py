@@ -53,7 +53,7 @@ async def wait_a_day(
     """Practices that only wait, two workers, and a rate for both; all in the fleet's own time."""
     from ormco_trios.core.clock import ScaledClock
     from ormco_trios.sandbox import Approval, Sandbox
-    from ormco_trios.sandbox.seeds import LAB_EMAILS
+    from ormco_trios.sandbox.world.seeds import LAB_EMAILS
 
     clock = ScaledClock(scale)
     with (
@@ -110,12 +110,14 @@ async def wait_a_day(
 
 def access_token(sandbox: Any, user: Any) -> str:
     """One that lasts longer than the day, as if the practice had signed in."""
-    from ormco_trios.sandbox.state import Token
+    from ormco_trios.sandbox.world.state import TokenRecord
 
     state, now = sandbox.world.state, sandbox.world.clock.time()
     grant = sandbox.world.grant(user, state.clients[sandbox.client_id])
     token: str = state.new_secret()
-    state.tokens[token] = Token("access", "classic", grant.id, grant.id, "", now, now + 10 * DAY)
+    state.tokens[token] = TokenRecord(
+        "access", "classic", grant.id, grant.id, "", now, now + 10 * DAY
+    )
     return token
 
 

@@ -25,6 +25,7 @@ from ormco_trios import (
     CallEvent,
     Environment,
     MemoryTokenStore,
+    Progress,
     Retry,
     Token,
     errors,
@@ -685,7 +686,9 @@ def test_a_request_survives_json(server: AuthorizationServer, expires_at: dateti
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "secret-text", '{"access_token": "secret-text"}'])
 @pytest.mark.parametrize(
-    "read", [Token.from_json, AuthorizationRequest.from_json], ids=["token", "request"]
+    "read",
+    [Token.from_json, AuthorizationRequest.from_json, Progress.from_json],
+    ids=["token", "request", "progress"],
 )
 def test_what_is_not_ours_is_refused_and_not_shown(read: Callable[[str], Any], text: str) -> None:
     with pytest.raises(errors.ConfigurationError) as caught:

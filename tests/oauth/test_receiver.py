@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 import socket
+import sys
 import threading
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,7 +53,7 @@ def receiver(both: Any) -> Any:
 def test_the_whole_journey(both: Any) -> None:
     with Sandbox() as sandbox:
         oauth = clients(both, sandbox, account_dialect=True).oauth
-        with oauth.receive_redirect(redirect_uri="http://127.0.0.1/back") as receiver:
+        with oauth.receive_redirect(redirect_uri="http://127.0.0.1/callback") as receiver:
             request = oauth.authorization_request(redirect_uri=receiver.redirect_uri)
             address = urlsplit(sandbox.authorize(request.url))
             status, _, page = ask(receiver, f"{address.path}?{address.query}")
@@ -202,3 +203,21 @@ def test_other_addresses_are_not_received(both: Any, address: str) -> None:
         oauth = clients(both, sandbox).oauth
         with pytest.raises(errors.ConfigurationError, match="paste"):
             oauth.receive_redirect(redirect_uri=address or "https://practice.example/")
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_no_other_program_can_listen_on_the_same_port(
+    platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows that takes another option, which is replaced here by one that Linux has."""
+    monkeypatch.setattr(sys, "platform", platform)
+    stands_in = socket.SO_KEEPALIVE
+    monkeypatch.setattr(socket, "SO_EXCLUSIVEADDRUSE", stands_in, raising=False)
+    with RedirectReceiver("http://127.0.0.1/callback") as receiver:
+        port = urlsplit(receiver.redirect_uri).port
+        made: socket.socket = receiver._listener._server.socket
+        reused = made.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
+        exclusive = made.getsockopt(socket.SOL_SOCKET, stands_in)
+        assert (bool(reused), bool(exclusive)) == (platform != "win32", platform == "win32")
+        with pytest.raises(errors.ConfigurationError, match="port"):
+            RedirectReceiver(f"http://127.0.0.1:{port}/callback")

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ormco_trios.cli.display import table
 from ormco_trios.onboarding.checklist import Actor, Checklist, Step, StepName, StepState
+from ormco_trios.onboarding.hints import HINTS
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -74,11 +75,36 @@ def test_every_form_shows_the_same(checklist: Checklist) -> None:
     for step in checklist.steps:
         for text in (step.title, step.evidence, step.next_sentence):
             assert text in str(checklist)
+        for hint in step.hints:
+            assert f"{hint.text} [{hint.label}]" in str(checklist)
 
 
 @given(checklists())
 def test_it_survives_being_stored(checklist: Checklist) -> None:
     assert Checklist.model_validate_json(checklist.model_dump_json()) == checklist
+
+
+def test_every_hint_belongs_to_a_step() -> None:
+    assert {name for name, _ in HINTS} <= {name.value for name in StepName}
+    assert {state for _, state in HINTS} <= {state.value for state in StepState}
+
+
+@pytest.mark.parametrize(
+    ("step", "state", "said"),
+    [
+        (StepName.SIGN_IN, StepState.MISSING, ("forgotten password", "new account", "private")),
+        (StepName.CONNECTION, StepState.MISSING, ("agreement", "[seen]")),
+        (StepName.APPROVAL, StepState.WAITING, ("24 hours", "8008541741")),
+        (StepName.APPROVAL, StepState.DONE, ("refresh the lab connections", "TRIOS", "[seen]")),
+        (StepName.PORTAL_SIGN_IN, StepState.BROKEN, ("Ormco gives new ones",)),
+        (StepName.AUTHORIZATION, StepState.BROKEN, ("private window", "local 3Shape reseller")),
+    ],
+)
+def test_a_step_says_whom_to_turn_to(
+    step: StepName, state: StepState, said: tuple[str, ...]
+) -> None:
+    shown = str(Checklist(steps=(Step(name=step, state=state, evidence="So."),), looked_at=NOW))
+    assert all(words in shown for words in said)
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])

@@ -10,13 +10,13 @@ from tests.practices import clients, signed_in
 
 from ormco_trios import AuthorizationCode, Region, errors
 from ormco_trios.sandbox import Approval, Sandbox
-from ormco_trios.sandbox.seeds import LOOK_ALIKE_EMAIL
+from ormco_trios.sandbox.world.seeds import LOOK_ALIKE_EMAIL
 
 EUROPE = "insignia.supporteurope@ormco.com"
 
 
-def unclear_country(sandbox: Sandbox) -> None:
-    sandbox.world.user(sandbox.practice.email).fields["Country"] = "br"
+def country_and_region_disagree(sandbox: Sandbox) -> None:
+    sandbox.world.user(sandbox.practice.email).fields["Country"] = "au"
 
 
 def no_lab(sandbox: Sandbox) -> None:
@@ -40,7 +40,7 @@ def another_lab(sandbox: Sandbox) -> None:
     ("wrong", "error", "advice"),
     [
         (
-            unclear_country,
+            country_and_region_disagree,
             errors.RegionUnclear,
             "Name the region.*Region.NORTH_AMERICA.*ASIA_PACIFIC.*EUROPE",
         ),
@@ -60,9 +60,9 @@ def test_the_lab(
         assert sandbox.journal.count("connections.request") == 0, "nothing was asked of anybody"
 
 
-def test_an_explicit_region_settles_an_unclear_country(both: Any) -> None:
+def test_an_explicit_region_settles_it(both: Any) -> None:
     with Sandbox() as sandbox:
-        unclear_country(sandbox)
+        country_and_region_disagree(sandbox)
         clients(both, sandbox, region=Region.ASIA_PACIFIC).run()
         (connection,) = sandbox.world.connections()
         assert sandbox.world.state.users[connection.remote].email.lower().endswith("asia@ormco.com")

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 import pytest
 
 from ormco_trios.sandbox import Practice, Sandbox, World
-from ormco_trios.sandbox.wire import WireReply, WireRequest
+from ormco_trios.sandbox.wire.messages import WireReply, WireRequest
 
 
 class Caller:
@@ -24,6 +24,7 @@ class Caller:
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
         self.world: World = sandbox.world
+        self.dispatcher = sandbox.dispatcher
 
     def send(
         self,
@@ -47,7 +48,9 @@ class Caller:
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json; charset=utf-8")
         text = query if isinstance(query, str) else urlencode(query)
-        reply = self.world.handle(WireRequest(method, path, text, tuple(sent.items()), content))
+        reply = self.dispatcher.handle(
+            WireRequest(method, path, text, tuple(sent.items()), content)
+        )
         assert reply.header("x-request-id")
         if reply.status >= 400:
             explain = reply.header("x-sandbox-explain")

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from ormco_trios.sandbox import codes
+from ormco_trios.sandbox.world import codes
 
 KEY = bytes(range(32))
 

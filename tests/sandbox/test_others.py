@@ -25,9 +25,9 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 from tests.sandbox.conftest import Caller
 
-from ormco_trios.sandbox import ControlledClock, Sandbox
-from ormco_trios.sandbox.control_schema import ANSWERS, TAKES
-from ormco_trios.sandbox.routes import TABLE
+from ormco_trios.sandbox import ControlledClock, Sandbox, Switches
+from ormco_trios.sandbox.control.schema import ANSWERS, TAKES
+from ormco_trios.sandbox.dispatch.table import TABLE
 
 pytestmark = pytest.mark.socket
 
@@ -40,7 +40,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
     monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
     monkeypatch.setenv("NO_PROXY", "*")
-    with Sandbox(server=True, code_layers=1) as sandbox:
+    with Sandbox(server=True, switches=Switches(code_layers=1)) as sandbox:
         yield sandbox
 
 
@@ -100,7 +100,7 @@ def test_curl_as_3shape_documents_it(served, curl) -> None:
     asked = json.loads(
         curl(*bearer, "--request", "POST", f"{users}/{myself['Id']}/requestconnection/{lab['Id']}")
     )
-    assert [row["RemoteUserId"] for row in asked["Connections"]] == [lab["Id"]]
+    assert (asked["RemoteUserId"], asked["RemoteUserType"]) == (lab["Id"], "Lab")
     cases = json.loads(curl(*bearer, f"{served.environment.metadata}/api/cases?page=0"))
     assert len(cases["Cases"]) == 10
     missing = curl(*bearer, "--include", f"{served.environment.metadata}/api/cases/none")

@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
-from ormco_trios.sandbox.routes import TABLE
-from ormco_trios.sandbox.wire import WireReply, WireRequest
+from ormco_trios.sandbox.dispatch.table import TABLE
+from ormco_trios.sandbox.wire.messages import WireReply, WireRequest
 
 DOCUMENT = json.loads(files("ormco_trios").joinpath("ormcodigital/openapi.json").read_text("utf-8"))
 HTTP = ("get", "put", "post", "delete")
@@ -56,7 +56,7 @@ def resolved(value):
 @pytest.fixture(autouse=True)
 def declared(call, monkeypatch):
     """Every portal answer in these tests is one that the document declares."""
-    handle = call.world.handle
+    handle = call.dispatcher.handle
 
     def checked(request: WireRequest) -> WireReply:
         reply: WireReply = handle(request)
@@ -78,7 +78,7 @@ def declared(call, monkeypatch):
                 assert code in response["x-error-codes"]
         return reply
 
-    monkeypatch.setattr(call.world, "handle", checked)
+    monkeypatch.setattr(call.dispatcher, "handle", checked)
 
 
 def error(call, reply) -> tuple[int, str, str | None]:

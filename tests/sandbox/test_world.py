@@ -8,9 +8,9 @@ import threading
 import pytest
 
 from ormco_trios.core.clock import Clock, HurriedClock, ScaledClock
-from ormco_trios.sandbox import Approval, Sandbox, World
-from ormco_trios.sandbox.routes import TABLE
-from ormco_trios.sandbox.wire import WireRequest
+from ormco_trios.sandbox import Approval, Switches, World
+from ormco_trios.sandbox.dispatch.table import TABLE
+from ormco_trios.sandbox.wire.messages import WireRequest
 
 ME = "/communicate/api/users/me"
 
@@ -232,7 +232,7 @@ def test_any_clock_will_do(make, clock) -> None:
 @pytest.mark.parametrize("layers", [-1, 4])
 def test_settings_are_checked(layers) -> None:
     with pytest.raises(ValueError, match="code_layers"):
-        Sandbox(code_layers=layers)
+        Switches(code_layers=layers)
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -68,10 +70,30 @@ class Result:
     digest: str
 
 
+_USED: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
+"""The bearer tokens that each World was shown, while `watching`."""
+
+
+@contextmanager
+def watching() -> Iterator[None]:
+    """Note every bearer token that a World is shown, for all shards of the process."""
+    from ormco_trios.sandbox import Dispatcher, WireReply, WireRequest
+
+    handle = Dispatcher.handle
+
+    def noting(self: Dispatcher, request: WireRequest) -> WireReply:
+        shown = request.header("authorization") or ""
+        _USED[self.world].add(shown.removeprefix("Bearer "))
+        return handle(self, request)
+
+    with mock.patch.object(Dispatcher, "handle", noting):
+        yield
+
+
 def shard(seed: int, practices: int, folder: Path) -> Result:
-    """Run one shard to its end, and look at what is left."""
+    """Run one shard to its end while `watching`, and look at what is left."""
     from ormco_trios.core.clock import Clock
-    from ormco_trios.sandbox import Approval, Sandbox, WireReply, WireRequest
+    from ormco_trios.sandbox import Approval, Sandbox
 
     sandbox = Sandbox(
         server=True,
@@ -81,13 +103,8 @@ def shard(seed: int, practices: int, folder: Path) -> Result:
         seed=seed,
     )
     used: set[str] = set()
-    handle = sandbox.world.handle
-
-    def watching(request: WireRequest) -> WireReply:
-        used.add((request.header("authorization") or "").removeprefix("Bearer "))
-        return handle(request)
-
-    with mock.patch.object(sandbox.world, "handle", watching), sandbox:
+    _USED[sandbox.world] = used
+    with sandbox:
         everyone = sandbox.practices(practices)
         planned = _plan(sandbox, seed)
         job = Job(
@@ -123,9 +140,9 @@ def shard(seed: int, practices: int, folder: Path) -> Result:
 
 def _plan(sandbox: Any, seed: int) -> list[Any]:
     """Every kind of fault there is, each with its own random requests."""
-    from ormco_trios.sandbox.mangling import Mangle
-    from ormco_trios.sandbox.routes import TABLE
-    from ormco_trios.sandbox.wire import Network
+    from ormco_trios.sandbox.dispatch.table import TABLE
+    from ormco_trios.sandbox.wire.mangling import Mangle
+    from ormco_trios.sandbox.wire.messages import Network
 
     kinds: list[dict[str, Any]] = [{"status": s, "when": "before"} for s in STATUSES]
     kinds += [{"status": 503, "when": "after"}, {"status": 429, "retry_after": 2}]
@@ -213,14 +230,13 @@ def _is_connected(job: Job, index: int) -> bool:
 
 def _doctor(job: Job, index: int) -> Callable[[Any], str]:
     """Opens the link in a browser, signs in, and allows access."""
-    from ormco_trios.sandbox import World
-    from ormco_trios.sandbox.browser import authorize
+    from ormco_trios.testing import RemoteSandbox
 
-    world, who = World(base_url=job.base_url), job.practices[index]
+    who = job.practices[index]
 
     def doctor(needed: Any) -> str:
-        email, password = who["email"], who["doctor"]
-        return authorize(world, needed.url, allow=True, email=email, password=password, served=True)
+        with RemoteSandbox(job.base_url) as sandbox:
+            return sandbox.authorize(needed.url, email=who["email"], password=who["doctor"])
 
     return doctor
 
@@ -344,7 +360,11 @@ def main() -> None:
     # What the server says of answers that it was told to spoil.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     each = -(-options.practices // options.shards)
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.shards) as threads:
+    with (
+        watching(),
+        tempfile.TemporaryDirectory() as folder,
+        ThreadPoolExecutor(options.shards) as threads,
+    ):
         folders = [Path(folder, str(n)) for n in range(options.shards)]
         seeds = [options.seed * 100 + n for n in range(options.shards)]
         for path in folders:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from tests.trust.wire import Trouble, Wire
 
@@ -28,7 +29,9 @@ from ormco_trios import (
 )
 from ormco_trios.communicate.approval import begin_wait
 from ormco_trios.core.events import AuditEvent, CallEvent
+from ormco_trios.core.model import WireModel
 from ormco_trios.core.shield import Shielded
+from ormco_trios.operations import Operation, Safety, Service, json_as, nothing
 from ormco_trios.sandbox import Approval, InProcessGateway, Sandbox
 
 OMIT = object()
@@ -180,7 +183,9 @@ ARGUMENTS: dict[str, Any] = {
     "lab": lambda stage: stage.lab,
     "connections.get.id": connection_id,
     "connections.approve.id": connection_id,
+    "connections.reject.id": connection_id,
     "connections.remove.id": connection_id,
+    "region_for.account": lambda stage: stage.communicate.users.me(),
     "cases.get.id": lambda stage: a_case(stage).id,
     "attachment": lambda stage: a_case(stage).attachments[0],
     # The test's own folder: see _no_traces.
@@ -203,6 +208,8 @@ ARGUMENTS: dict[str, Any] = {
     "password": lambda stage: stage.who.password,
     "token": lambda stage: stage.token,
     "pasted": Stage.pending,
+    "account_shown": lambda stage: stage.who.email,
+    "login_hint": lambda stage: stage.who.email,
     "authorize": lambda stage: stage.both.callback(stage.authorize),
     "on_update": lambda stage: repr,
     "timeout": lambda stage: timedelta(hours=2),
@@ -218,6 +225,44 @@ ARGUMENTS: dict[str, Any] = {
     "sign_out": OMIT,
     "redirect_uri": OMIT,
     "with_options.timeout": OMIT,
+    "communicate.call.operation": lambda stage: Operation(
+        "own.me", Service.COMMUNICATE, "GET", "/api/users/me", json_as(WireModel)
+    ),
+    "oauth.call.operation": lambda stage: Operation(
+        "own.token",
+        Service.AUTH_CLASSIC,
+        "POST",
+        "/oauth/token",
+        nothing,
+        safety=Safety.WRITE,
+        authenticated=False,
+        content_type="application/x-www-form-urlencoded",
+    ),
+    "oauth.call.body": lambda stage: urlencode(
+        {
+            "grant_type": "password",
+            "username": stage.who.email,
+            "password": stage.who.password,
+            "client_id": stage.sandbox.client_id,
+            "client_secret": stage.sandbox.client_secret,
+        }
+    ).encode(),
+    "ormco.call.operation": lambda stage: Operation(
+        "own.sign_in",
+        Service.ORMCODIGITAL,
+        "POST",
+        "/api/session",
+        json_as(WireModel),
+        safety=Safety.WRITE,
+        authenticated=False,
+    ),
+    "ormco.call.body": lambda stage: {
+        "username": stage.who.portal_username,
+        "password": stage.who.portal_password,
+    },
+    "call.path": OMIT,
+    "call.query": OMIT,
+    "call.body": OMIT,
 }
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.trust.chaos import shard
+from tests.trust.chaos import shard, watching
 
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
 
 
 def test_a_little_chaos(tmp_path: Path) -> None:
-    result = shard(7, 6, tmp_path)
+    with watching():
+        result = shard(7, 6, tmp_path)
     assert result.problems == []
     assert result.connected == 6
     assert result.kills > 1

@@ -117,7 +117,7 @@ def test_a_hostile_region_gets_nothing(both: Any, host: str) -> None:
     target = getattr(client, "_target", client)
     for url in (f"https://{host}", f"https://{host}/", f"https://users.3shape.com@{host}"):
         with pytest.raises(errors.UntrustedHost):
-            both.run(target._runner.run, iter(Call(ME, base_url=url)))
+            both.run(target._runner.run, Call(ME, base_url=url))
     assert wire.requests == 0
 
 

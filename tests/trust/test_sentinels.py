@@ -108,6 +108,7 @@ def test_nothing_comes_to_light(both: Any, path: str) -> None:
 MAY_FAIL = {
     # The practice is not the lab.
     "communicate.connections.approve",
+    "communicate.connections.reject",
     # There is no draft.
     "ormco.trios.save_draft",
     # The sandbox's registered address is not a loopback one.

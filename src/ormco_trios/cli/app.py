@@ -22,6 +22,7 @@ from ormco_trios.cli.display import (
     print_diagnosis,
     print_result,
 )
+from ormco_trios.cli.first_contact import first_contact
 from ormco_trios.cli.fleet import fleet
 from ormco_trios.cli.lab import approve
 from ormco_trios.cli.settings import (
@@ -67,7 +68,7 @@ def cli() -> None:
     """  # noqa: D301 - click wants the character, not the two
 
 
-for _family in (approve, cases, fleet):
+for _family in (approve, cases, first_contact, fleet):
     cli.add_command(_family)
 
 
@@ -218,24 +219,36 @@ def doctor(sandbox: bool, region: str | None, as_json: bool, verbose: bool) -> N
 @click.option(
     "--fault", "faults", multiple=True, help="Such as users.me:status=503,times=2; may be repeated."
 )
+@click.option(
+    "--switch",
+    "switches",
+    multiple=True,
+    help="What nobody knows of the real services, such as roles=absent; may be repeated.",
+)
 def serve(
-    port: int, time_scale: float, approve_after: float, seed: str | None, faults: tuple[str, ...]
+    port: int,
+    time_scale: float,
+    approve_after: float,
+    seed: str | None,
+    faults: tuple[str, ...],
+    switches: tuple[str, ...],
 ) -> None:
     """Run the simulator until interrupted, and say how to use it."""
     import threading
 
-    from ormco_trios.sandbox import Approval, Fault, Sandbox
-    from ormco_trios.sandbox.clock import ControlledClock
+    from ormco_trios.sandbox import Approval, ControlledClock, Fault, Sandbox, Switches
 
     with reporting(as_json=False):
         need_server()
         try:
             planned = [Fault.parse(text) for text in faults]
+            changes = dict(text.partition("=")[::2] for text in switches)
             box = Sandbox(
                 server=True,
                 port=port,
                 clock=ControlledClock(time_scale),
                 approval=Approval.after(approve_after),
+                switches=Switches().with_changes(changes),
                 seed_file=seed,
             )
         except ValueError as error:
@@ -304,6 +317,7 @@ def _ask(needed: NeedsAuthorization, display: Display, receiver: RedirectReceive
     return ask_for_address(
         needed.request,
         needed.purpose.explanation,
+        hint=needed.hint,
         problem=needed.problem,
         receiver=receiver,
     )

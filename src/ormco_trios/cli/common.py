@@ -12,11 +12,34 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from ormco_trios.core.errors import NobodyCameBack, OrmcoTriosError
+from ormco_trios.core.errors import (
+    ApprovalTimeout,
+    AuthorizationNeeded,
+    ConfigurationError,
+    NobodyCameBack,
+    OrmcoTriosError,
+    RateLimited,
+    ServerError,
+    TransportError,
+)
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.oauth.request import AuthorizationRequest
 
 F = TypeVar("F", bound=Callable[..., object])
+
+_EXIT_CODES: tuple[tuple[type[OrmcoTriosError], int], ...] = (
+    (ConfigurationError, 2),
+    (ApprovalTimeout, 3),
+    (AuthorizationNeeded, 4),
+    (TransportError, 7),
+    (RateLimited, 7),
+    (ServerError, 7),
+)
+
+
+def exit_code(kind: type[OrmcoTriosError]) -> int:
+    """What the command ends with after an error of this class."""
+    return next((code for base, code in _EXIT_CODES if issubclass(kind, base)), 1)
 
 
 def complain(message: object) -> None:
@@ -38,7 +61,7 @@ def reporting(as_json: bool) -> Generator[None]:
     try:
         yield
     except OrmcoTriosError as error:
-        _fail(as_json, type(error).__name__, error, code=1)
+        _fail(as_json, type(error).__name__, error, code=exit_code(type(error)))
     except (KeyboardInterrupt, click.Abort):
         message = "Interrupted. Nothing is lost: run the same command again and it goes on."
         _fail(as_json, "Interrupted", message, code=130)
@@ -56,6 +79,7 @@ def ask_for_address(
     request: AuthorizationRequest,
     explanation: str,
     *,
+    hint: str,
     problem: str | None,
     receiver: RedirectReceiver | None,
 ) -> str:
@@ -64,7 +88,8 @@ def ask_for_address(
         complain(problem)
     click.echo(
         f"\n{explanation}\n\n"
-        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {request.url}\n",
+        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {request.url}\n\n"
+        f"   {hint}\n",
         err=True,
     )
     if receiver is not None and request.redirect_uri == receiver.redirect_uri:

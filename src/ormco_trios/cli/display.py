@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ormco_trios.core.closing import Closing
+from ormco_trios.core._acompat import Closing
 from ormco_trios.onboarding.checklist import (
     SYMBOLS,
     Checklist,
@@ -124,6 +124,8 @@ def table(checklist: Checklist, note: str = "") -> Table:
         view.add_row("", Text(step.evidence, style="dim"))
         if step.next_sentence:
             view.add_row("", Text(step.next_sentence))
+        for hint in step.hints:
+            view.add_row("", Text(str(hint), style="dim"))
     style = "bold green" if checklist.state is OverallState.CONNECTED else "bold yellow"
     view.add_row()
     view.add_row("", Text(note or checklist.summary, style="" if note else style))

@@ -20,9 +20,10 @@ from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.oauth.server import AuthorizationServer
 from ormco_trios.oauth.stores import FileTokenStore
+from ormco_trios.onboarding.account import sign_in_hint
 from ormco_trios.onboarding.observation import SIGNED_OUT
 from ormco_trios.onboarding.onboarding import Onboarding
-from ormco_trios.onboarding.outcomes import NeedsAuthorization
+from ormco_trios.onboarding.outcomes import NeedsAuthorization, Purpose
 from ormco_trios.ormcodigital.client import OrmcoDigitalClient
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class Account:
             request = self.oauth.authorization_request()
             pasted = ask_for_address(
                 request,
-                "Allows this program to use your 3Shape Communicate account.",
+                Purpose.SIGN_IN.explanation,
+                hint=sign_in_hint(None, request.server),
                 problem=None,
                 receiver=self.receiver,
             )

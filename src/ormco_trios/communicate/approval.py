@@ -302,7 +302,9 @@ def hint_in(error: OrmcoTriosError) -> float | None:
 
 def removed() -> ConnectionRemoved:
     """The error for a request that is no longer listed."""
-    return ConnectionRemoved("The connection request is no longer listed; nobody accepted it.")
+    return ConnectionRemoved(
+        "The connection request is no longer listed: it was rejected by the lab, or withdrawn."
+    )
 
 
 def timed_out(wait: ApprovalWait, age: float) -> ApprovalTimeout:

@@ -21,7 +21,14 @@ from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollS
 from ormco_trios.communicate.async_cases import AsyncCases
 from ormco_trios.communicate.async_many import AsyncApprovals
 from ormco_trios.communicate.models import Application, Connection, User
-from ormco_trios.communicate.regions import DAY, DIRECTORY, LabAccount, Region
+from ormco_trios.communicate.regions import (
+    DAY,
+    DIRECTORY,
+    ChosenRegion,
+    LabAccount,
+    Region,
+    choose_region,
+)
 from ormco_trios.communicate.rounds import WaitProgress
 from ormco_trios.core import _client
 from ormco_trios.core._httpx import AsyncHttpClient
@@ -54,12 +61,6 @@ class AsyncCommunicateClient(AsyncBaseClient):
         on_audit: Called as well with an `AuditEvent`, which says whose data it was.
         http_client: An httpx client of your own, for proxies or certificates; you close it.
     """
-
-    users: AsyncUsers
-    labs: AsyncLabs
-    connections: AsyncConnections
-    cases: AsyncCases
-    applications: AsyncApplications
 
     def __init__(
         self,
@@ -121,13 +122,38 @@ class AsyncCommunicateClient(AsyncBaseClient):
             on_progress=on_progress,
         )
 
+    @property
+    def users(self) -> AsyncUsers:
+        """Accounts: your own, and others by id or e-mail."""
+        return self._users
+
+    @property
+    def labs(self) -> AsyncLabs:
+        """Ormco's three labs, found and checked."""
+        return self._labs
+
+    @property
+    def connections(self) -> AsyncConnections:
+        """Connections between practices and labs: request, wait, approve, remove."""
+        return self._connections
+
+    @property
+    def cases(self) -> AsyncCases:
+        """Cases with their scans and files, on the account's regional server."""
+        return self._cases
+
+    @property
+    def applications(self) -> AsyncApplications:
+        """The applications that the account has given access."""
+        return self._applications
+
     def _use(self, channel: Channel[AsyncTransport]) -> None:
         super()._use(channel)
-        self.users = AsyncUsers(self._runner)
-        self.labs = AsyncLabs(self._runner)
-        self.connections = AsyncConnections(self._runner)
-        self.cases = async_cases.AsyncCases(self._runner)
-        self.applications = AsyncApplications(self._runner)
+        self._users = AsyncUsers(self._runner)
+        self._labs = AsyncLabs(self._runner)
+        self._connections = AsyncConnections(self._runner)
+        self._cases = async_cases.AsyncCases(self._runner)
+        self._applications = AsyncApplications(self._runner)
 
 
 class AsyncUsers(Shielded):
@@ -139,20 +165,20 @@ class AsyncUsers(Shielded):
         self._runner = runner
 
     async def me(self) -> User:
-        """The account that is signed in, with all its connections [doc].
+        """The account that is signed in [doc U2.2], with all its connections [client].
 
         Raises:
             NotSignedIn: The token is not accepted.
         """
-        return await self._runner.run(iter(Call(operations.ME)))
+        return await self._runner.run(Call(operations.ME))
 
     async def get(self, id_or_email: str) -> User:
-        """An account by its id or e-mail; how much it shows depends on your relation [doc].
+        """An account by its id or e-mail; how much it shows depends on your relation [doc U2.2].
 
         Raises:
             NotFound: There is none, or it is not shown to this account.
         """
-        return await self._runner.run(iter(Call(operations.USER, path={"user": id_or_email})))
+        return await self._runner.run(Call(operations.USER, path={"user": id_or_email}))
 
 
 class AsyncLabs(Shielded):
@@ -169,9 +195,20 @@ class AsyncLabs(Shielded):
         Raises:
             LabNotFound: Communicate shows no account with that e-mail.
             WrongLab: The account found has another e-mail.
-            NotALab: The account found does not have the role ``Lab``.
+            NotALab: The account found shows its roles, and ``Lab`` is not among them.
         """
         return await self._runner.run(flows.find_lab(region))
+
+    def region_for(self, account: User) -> ChosenRegion:
+        """Which of Ormco's labs is an account's, and why; no request is made.
+
+        The account's country decides where it is clear [guide]; where it says nothing, its own
+        region at 3Shape does [inferred].
+
+        Raises:
+            RegionUnclear: Neither says it, or they say different ones: name the region yourself.
+        """
+        return choose_region(account, self._runner.channels[Service.COMMUNICATE].environment)
 
     def directory(self) -> tuple[LabAccount, ...]:
         """Ormco's three accounts as the guide prints them; no request is made."""
@@ -205,7 +242,8 @@ class AsyncConnections(Shielded):
         resolved by looking again.
 
         Raises:
-            NotALab: ``lab`` does not have the role ``Lab``; nothing was sent.
+            NotALab: ``lab`` does not show the role ``Lab``, or shows none and is not one of
+                Ormco's accounts; nothing was sent.
             OutcomeUnknown: It stays unclear whether the request arrived; look again later.
         """
         return await self._runner.run(flows.request_connection(lab))
@@ -219,8 +257,23 @@ class AsyncConnections(Shielded):
         """
         return await self._runner.run(flows.approve_connection(id))
 
+    async def reject(self, id: str) -> None:
+        """Turn down an incoming request, with the token of the account that was asked (the lab).
+
+        On the wire it is the same as `remove` [doc]; this removes nothing but a request that waits
+        for this account.
+
+        Raises:
+            NotFound: This account has no such connection.
+            InvalidRequest: It is active already, or this account made the request itself.
+        """
+        await self._runner.run(incoming.reject(id))
+
     async def remove(self, id: str) -> None:
-        """Remove a connection or withdraw a request [assumed]; one that is gone already is fine."""
+        """Remove a connection, or withdraw or reject a request, whatever its state [doc].
+
+        One that is gone already is fine.  That either side may do it is [assumed].
+        """
         await self._runner.run(flows.remove_connection(id))
 
     def begin_wait(
@@ -256,7 +309,7 @@ class AsyncConnections(Shielded):
 
         Raises:
             ApprovalTimeout: Still waiting; ``error.wait.resume(client)`` goes on later.
-            ConnectionRemoved: The request disappeared before it was accepted.
+            ConnectionRemoved: The request was rejected by the lab, or withdrawn.
         """
         wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
         return await self._runner.run(
@@ -274,7 +327,7 @@ class AsyncConnections(Shielded):
 
         Raises:
             ApprovalTimeout: Still waiting.
-            ConnectionRemoved: The request disappeared before it was accepted.
+            ConnectionRemoved: The request was rejected by the lab, or withdrawn.
         """
         wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
         return self._runner.iterate(approval.await_approval(wait, clock=self._runner.clock))
@@ -286,7 +339,7 @@ class AsyncConnections(Shielded):
 
         Raises:
             ApprovalTimeout: Its deadline has passed; ``wait.extended(...)`` sets another.
-            ConnectionRemoved: The request disappeared before it was accepted.
+            ConnectionRemoved: The request was rejected by the lab, or withdrawn.
         """
         return await self._runner.run(
             approval.await_approval(wait, clock=self._runner.clock), on_update=on_update

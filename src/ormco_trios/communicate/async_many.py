@@ -10,7 +10,7 @@ from ormco_trios.communicate.approval import NO_RETRY, ApprovalWait
 from ormco_trios.communicate.models import User
 from ormco_trios.communicate.operations import ME
 from ormco_trios.communicate.rounds import ApprovalOutcome, Rounds, WaitProgress
-from ormco_trios.core.async_closing import AsyncClosing
+from ormco_trios.core._acompat import AsyncClosing
 from ormco_trios.core.async_runner import AsyncRunner
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
@@ -83,7 +83,7 @@ class AsyncApprovals(AsyncClosing, Generic[K]):
     async def _ask(self, account: int, lane: AsyncLane) -> User:
         channel = self._rounds.client(account).channel
         runner = AsyncRunner(dict.fromkeys(Service, channel), channel.clock, lane)
-        return await runner.run(iter(Call(ME, retry=NO_RETRY)))
+        return await runner.run(Call(ME, retry=NO_RETRY))
 
 
 def _host_of(client: AsyncCommunicateClient) -> str:

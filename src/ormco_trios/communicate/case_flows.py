@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
+from ormco_trios.communicate.home import Home, find_home
 from ormco_trios.communicate.models import Case, CaseFile, CasePage
-from ormco_trios.communicate.operations import CASE, CASES, FILE, ME, SEARCH, UPDATED
+from ormco_trios.communicate.operations import CASE, CASES, FILE, SEARCH, UPDATED
 from ormco_trios.core.effects import Blocking, Call, Emit, Flow
 from ormco_trios.core.errors import (
     AnswerTooLarge,
@@ -28,30 +28,6 @@ _HREF = re.compile(
 )
 
 
-@dataclass(slots=True)
-class Home:
-    """The regional server that has the account's cases.
-
-    Attributes:
-        default: Where they are if the account does not say.
-        base: Where they are, once the account was asked.
-    """
-
-    default: str
-    base: str | None = None
-
-
-def _find(home: Home) -> Flow[str]:
-    """The address of the account's server; the channel checks it before a token goes there."""
-    if home.base is None:
-        me = yield from Call(ME)
-        named = (me.region_uri or "").strip()
-        if named and "://" not in named:
-            named = f"{home.default.partition('://')[0]}://{named}"
-        home.base = named or home.default
-    return home.base
-
-
 def list_cases(home: Home, *, since: datetime | None, until: datetime | None) -> Flow[None]:
     """Emit the account's cases, newest first."""
     yield from _pages(home, CASES, _span(since, until))
@@ -65,19 +41,19 @@ def search(home: Home, text: str, *, since: datetime | None, until: datetime | N
 def updated(home: Home, *, since: datetime, until: datetime | None) -> Flow[list[Case]]:
     """The cases that changed; one answer holds them all."""
     query = _span(since, until)
-    base = yield from _find(home)
+    base = yield from find_home(home)
     return (yield from Call(UPDATED, query=query, base_url=base))
 
 
 def get(home: Home, id: str) -> Flow[Case]:
     """The latest version of a case."""
-    base = yield from _find(home)
+    base = yield from find_home(home)
     return (yield from Call(CASE, path={"case": id}, base_url=base))
 
 
 def _pages(home: Home, operation: Operation[CasePage], query: Mapping[str, str]) -> Flow[None]:
     """Emit each case once: one that arrives meanwhile moves the others to the next page."""
-    base = yield from _find(home)
+    base = yield from find_home(home)
     seen: set[str] = set()
     known = number = shown = 0
     while True:
@@ -115,12 +91,13 @@ def _moment(value: datetime) -> str:
     return value.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
-def download(file: CaseFile, to: Path) -> Flow[Path]:
+def download(home: Home, file: CaseFile, to: Path) -> Flow[Path]:
     """Write a file of a case to ``to``, once all of it is there and is what it should be."""
     where = _HREF.fullmatch(file.href or "")
-    if where is None:
+    base = None if where is None else home.server(where["base"])
+    if where is None or base is None:
         raise UntrustedHost(
-            "The file's address is not that of a case's file.",
+            "The file's address is not that of a case's file on one of the known servers.",
             advice="Read the case again; if its files still have no such address, the service "
             "may have changed.",
         )
@@ -129,7 +106,7 @@ def download(file: CaseFile, to: Path) -> Flow[Path]:
             FILE,
             path={"case": unquote(where["case"]), "hash": unquote(where["hash"])},
             headers={"Accept": "application/octet-stream, application/stl"},
-            base_url=where["base"],
+            base_url=base,
         )
     except AnswerTooLarge as error:
         raise AnswerTooLarge(

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ormco_trios.communicate import case_flows
-from ormco_trios.communicate.case_flows import Home
+from ormco_trios.communicate.home import Home
 from ormco_trios.communicate.models import Case, CaseFile
 from ormco_trios.core.environment import Service
 from ormco_trios.core.runner import Runner
@@ -20,16 +20,15 @@ from ormco_trios.core.shield import Shielded
 class Cases(Shielded):
     """``communicate.cases``: patients' data, so nothing of it is printed or logged.
 
-    They are read from the server that the account's ``RegionUri`` names [doc], which is looked up
-    once for each client; a server outside the environment raises `UntrustedHost`.
+    They are read from the server of the account's region [doc], which is looked up once for each
+    client.  A server that is not known gets no token and raises `UntrustedHost`.
     """
 
     __slots__ = ("_home", "_runner")
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
-        environment = runner.channels[Service.METADATA].environment
-        self._home = Home(environment.base_url(Service.METADATA))
+        self._home = Home(runner.channels[Service.METADATA].environment)
 
     def list(
         self, *, since: datetime | None = None, until: datetime | None = None
@@ -97,4 +96,4 @@ class Cases(Shielded):
             UnexpectedAnswer: It has another SHA-1 than the case says; nothing was written.
             OSError: It could not be written.
         """
-        return self._runner.run(case_flows.download(attachment, Path(to)))
+        return self._runner.run(case_flows.download(self._home, attachment, Path(to)))

@@ -22,7 +22,14 @@ from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollS
 from ormco_trios.communicate.cases import Cases
 from ormco_trios.communicate.many import Approvals
 from ormco_trios.communicate.models import Application, Connection, User
-from ormco_trios.communicate.regions import DAY, DIRECTORY, LabAccount, Region
+from ormco_trios.communicate.regions import (
+    DAY,
+    DIRECTORY,
+    ChosenRegion,
+    LabAccount,
+    Region,
+    choose_region,
+)
 from ormco_trios.communicate.rounds import WaitProgress
 from ormco_trios.core import _client
 from ormco_trios.core._httpx import HttpClient
@@ -55,12 +62,6 @@ class CommunicateClient(BaseClient):
         on_audit: Called as well with an `AuditEvent`, which says whose data it was.
         http_client: An httpx client of your own, for proxies or certificates; you close it.
     """
-
-    users: Users
-    labs: Labs
-    connections: Connections
-    cases: Cases
-    applications: Applications
 
     def __init__(
         self,
@@ -122,13 +123,38 @@ class CommunicateClient(BaseClient):
             on_progress=on_progress,
         )
 
+    @property
+    def users(self) -> Users:
+        """Accounts: your own, and others by id or e-mail."""
+        return self._users
+
+    @property
+    def labs(self) -> Labs:
+        """Ormco's three labs, found and checked."""
+        return self._labs
+
+    @property
+    def connections(self) -> Connections:
+        """Connections between practices and labs: request, wait, approve, remove."""
+        return self._connections
+
+    @property
+    def cases(self) -> Cases:
+        """Cases with their scans and files, on the account's regional server."""
+        return self._cases
+
+    @property
+    def applications(self) -> Applications:
+        """The applications that the account has given access."""
+        return self._applications
+
     def _use(self, channel: Channel[Transport]) -> None:
         super()._use(channel)
-        self.users = Users(self._runner)
-        self.labs = Labs(self._runner)
-        self.connections = Connections(self._runner)
-        self.cases = cases.Cases(self._runner)
-        self.applications = Applications(self._runner)
+        self._users = Users(self._runner)
+        self._labs = Labs(self._runner)
+        self._connections = Connections(self._runner)
+        self._cases = cases.Cases(self._runner)
+        self._applications = Applications(self._runner)
 
 
 class Users(Shielded):
@@ -140,20 +166,20 @@ class Users(Shielded):
         self._runner = runner
 
     def me(self) -> User:
-        """The account that is signed in, with all its connections [doc].
+        """The account that is signed in [doc U2.2], with all its connections [client].
 
         Raises:
             NotSignedIn: The token is not accepted.
         """
-        return self._runner.run(iter(Call(operations.ME)))
+        return self._runner.run(Call(operations.ME))
 
     def get(self, id_or_email: str) -> User:
-        """An account by its id or e-mail; how much it shows depends on your relation [doc].
+        """An account by its id or e-mail; how much it shows depends on your relation [doc U2.2].
 
         Raises:
             NotFound: There is none, or it is not shown to this account.
         """
-        return self._runner.run(iter(Call(operations.USER, path={"user": id_or_email})))
+        return self._runner.run(Call(operations.USER, path={"user": id_or_email}))
 
 
 class Labs(Shielded):
@@ -170,9 +196,20 @@ class Labs(Shielded):
         Raises:
             LabNotFound: Communicate shows no account with that e-mail.
             WrongLab: The account found has another e-mail.
-            NotALab: The account found does not have the role ``Lab``.
+            NotALab: The account found shows its roles, and ``Lab`` is not among them.
         """
         return self._runner.run(flows.find_lab(region))
+
+    def region_for(self, account: User) -> ChosenRegion:
+        """Which of Ormco's labs is an account's, and why; no request is made.
+
+        The account's country decides where it is clear [guide]; where it says nothing, its own
+        region at 3Shape does [inferred].
+
+        Raises:
+            RegionUnclear: Neither says it, or they say different ones: name the region yourself.
+        """
+        return choose_region(account, self._runner.channels[Service.COMMUNICATE].environment)
 
     def directory(self) -> tuple[LabAccount, ...]:
         """Ormco's three accounts as the guide prints them; no request is made."""
@@ -206,7 +243,8 @@ class Connections(Shielded):
         resolved by looking again.
 
         Raises:
-            NotALab: ``lab`` does not have the role ``Lab``; nothing was sent.
+            NotALab: ``lab`` does not show the role ``Lab``, or shows none and is not one of
+                Ormco's accounts; nothing was sent.
             OutcomeUnknown: It stays unclear whether the request arrived; look again later.
         """
         return self._runner.run(flows.request_connection(lab))
@@ -220,8 +258,23 @@ class Connections(Shielded):
         """
         return self._runner.run(flows.approve_connection(id))
 
+    def reject(self, id: str) -> None:
+        """Turn down an incoming request, with the token of the account that was asked (the lab).
+
+        On the wire it is the same as `remove` [doc]; this removes nothing but a request that waits
+        for this account.
+
+        Raises:
+            NotFound: This account has no such connection.
+            InvalidRequest: It is active already, or this account made the request itself.
+        """
+        self._runner.run(incoming.reject(id))
+
     def remove(self, id: str) -> None:
-        """Remove a connection or withdraw a request [assumed]; one that is gone already is fine."""
+        """Remove a connection, or withdraw or reject a request, whatever its state [doc].
+
+        One that is gone already is fine.  That either side may do it is [assumed].
+        """
         self._runner.run(flows.remove_connection(id))
 
     def begin_wait(
@@ -257,7 +310,7 @@ class Connections(Shielded):
 
         Raises:
             ApprovalTimeout: Still waiting; ``error.wait.resume(client)`` goes on later.
-            ConnectionRemoved: The request disappeared before it was accepted.
+            ConnectionRemoved: The request was rejected by the lab, or withdrawn.
         """
         wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
         return self._runner.run(
@@ -275,7 +328,7 @@ class Connections(Shielded):
 
         Raises:
             ApprovalTimeout: Still waiting.
-            ConnectionRemoved: The request disappeared before it was accepted.
+            ConnectionRemoved: The request was rejected by the lab, or withdrawn.
         """
         wait = self.begin_wait(connection, timeout=timeout, schedule=schedule)
         return self._runner.iterate(approval.await_approval(wait, clock=self._runner.clock))
@@ -287,7 +340,7 @@ class Connections(Shielded):
 
         Raises:
             ApprovalTimeout: Its deadline has passed; ``wait.extended(...)`` sets another.
-            ConnectionRemoved: The request disappeared before it was accepted.
+            ConnectionRemoved: The request was rejected by the lab, or withdrawn.
         """
         return self._runner.run(
             approval.await_approval(wait, clock=self._runner.clock), on_update=on_update

@@ -14,7 +14,7 @@ from ormco_trios.communicate.operations import (
     REQUEST,
     USER,
 )
-from ormco_trios.communicate.regions import Region, lab_account
+from ormco_trios.communicate.regions import Region, lab_account, region_of
 from ormco_trios.core.effects import Call, Flow, Pause
 from ormco_trios.core.errors import (
     LabNotFound,
@@ -31,7 +31,11 @@ _LOOKS_AFTER_DOUBT = (1.0, 4.0)
 
 
 def find_lab(region: Region) -> Flow[User]:
-    """Ormco's lab account of a region: the e-mail asked for, and a lab, or an error."""
+    """Ormco's lab account of a region: the e-mail asked for, and a lab, or an error.
+
+    What a stranger sees of an account is filtered [doc], and nobody has published a lab's: where no
+    role is shown at all, the e-mail decides.
+    """
     email = lab_account(region).email
     try:
         found = yield from Call(USER, path={"user": email})
@@ -43,9 +47,14 @@ def find_lab(region: Region) -> Flow[User]:
         raise WrongLab(
             f"The account found for Ormco's {region.label} lab has another e-mail than asked for."
         )
-    if not found.is_lab:
+    if found.shows_roles and not found.is_lab:
         raise NotALab(f"The account found for Ormco's {region.label} lab is not a lab.")
     return found
+
+
+def is_known_lab(user: User) -> bool:
+    """Whether a connection may be requested: the account shows that it is a lab, or is Ormco's."""
+    return user.is_lab if user.shows_roles else region_of(user.email) is not None
 
 
 def list_connections() -> Flow[list[Connection]]:
@@ -56,10 +65,17 @@ def list_connections() -> Flow[list[Connection]]:
 
 def get_connection(id: str) -> Flow[Connection]:
     """One connection by its id."""
-    for connection in (yield from list_connections()):
+    return connection_of((yield from Call(ME)), id)
+
+
+def connection_of(me: User, id: str) -> Connection:
+    """The connection with this id in an answer of ``users/me``."""
+    for connection in me.connections or ():
         if connection.id.casefold() == id.casefold():
             return connection
-    raise _unknown_connection()
+    raise NotFound(
+        "The account has no connection with this id.", operation="connections.get", status=200
+    )
 
 
 def find_connection(me: User, lab: User) -> Connection | None:
@@ -73,15 +89,21 @@ def involves(connection: Connection, lab: User) -> bool:
     return connection.involves(lab.id) or bool(lab.email and connection.involves(lab.email))
 
 
-def request_connection(lab: User) -> Flow[Connection]:
+def request_connection(lab: User, *, me: User | None = None) -> Flow[Connection]:
     """Ask ``lab`` for a connection, unless there is one already.
 
     The account is looked at first, and again whenever the fate of the request is in doubt, so
     that there is never a second request for the same lab.
+
+    Args:
+        lab: Whom to ask.
+        me: Who asks, if the account was looked at just now: the request names this account, so
+            it is made for no other one that has signed in meanwhile.
     """
-    if not lab.is_lab:
-        raise NotALab("A connection is only requested from an account that has the role Lab.")
-    me = yield from Call(ME)
+    if not is_known_lab(lab):
+        raise NotALab("A connection is only requested from a lab: an account with the role Lab.")
+    if me is None:
+        me = yield from Call(ME)
     if (present := find_connection(me, lab)) is not None:
         return present
     doubt: OutcomeUnknown | ServerError | None = None
@@ -111,12 +133,6 @@ def remove_connection(id: str) -> Flow[None]:
     """Remove a connection or withdraw a request; one that is gone already is fine."""
     me = yield from Call(ME)
     yield from withdraw(REMOVE, {"user": me.id, "connection": id})
-
-
-def _unknown_connection() -> Exception:
-    return NotFound(
-        "The account has no connection with this id.", operation="connections.get", status=200
-    )
 
 
 def list_applications() -> Flow[list[Application]]:

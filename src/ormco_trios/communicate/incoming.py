@@ -13,10 +13,12 @@ from ormco_trios.communicate.approval import (
     may_pass,
     random_jitter,
 )
+from ormco_trios.communicate.flows import connection_of, withdraw
 from ormco_trios.communicate.models import Connection, ConnectionState, User
-from ormco_trios.communicate.operations import ME
+from ormco_trios.communicate.operations import ME, REMOVE
 from ormco_trios.core.clock import Clock, Deadline
 from ormco_trios.core.effects import Call, Emit, Flow, Pause
+from ormco_trios.core.errors import InvalidRequest
 
 
 def list_incoming() -> Flow[list[Connection]]:
@@ -38,6 +40,20 @@ def incoming_of(me: User) -> list[Connection]:
             if side
         }
     ]
+
+
+def reject(id: str) -> Flow[None]:
+    """Turn down a request that waits for this account; nothing else is removed."""
+    me = yield from Call(ME)
+    connection = connection_of(me, id)
+    if connection not in incoming_of(me):
+        raise InvalidRequest(
+            "No request with this id waits for this account; nothing was removed.",
+            operation="connections.reject",
+            status=200,
+            advice="Use connections.remove(id) to end a connection or to withdraw an own request.",
+        )
+    yield from withdraw(REMOVE, {"user": me.id, "connection": connection.id})
 
 
 def watch_incoming(

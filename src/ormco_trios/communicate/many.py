@@ -11,8 +11,8 @@ from ormco_trios.communicate.approval import NO_RETRY, ApprovalWait
 from ormco_trios.communicate.models import User
 from ormco_trios.communicate.operations import ME
 from ormco_trios.communicate.rounds import ApprovalOutcome, Rounds, WaitProgress
+from ormco_trios.core._acompat import Closing
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.closing import Closing
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Service
 from ormco_trios.core.runner import Runner
@@ -84,7 +84,7 @@ class Approvals(Closing, Generic[K]):
     def _ask(self, account: int, lane: Lane) -> User:
         channel = self._rounds.client(account).channel
         runner = Runner(dict.fromkeys(Service, channel), channel.clock, lane)
-        return runner.run(iter(Call(ME, retry=NO_RETRY)))
+        return runner.run(Call(ME, retry=NO_RETRY))
 
 
 def _host_of(client: CommunicateClient) -> str:

@@ -11,11 +11,22 @@ from typing import Annotated, ClassVar, TypeAlias
 
 from pydantic import AfterValidator, Field
 
+from ormco_trios.communicate.emails import same
 from ormco_trios.core.model import PascalModel
 
 
+def is_lab_word(role: str) -> bool:
+    """Whether a role, or a connection's type, is that of a lab.
+
+    The guide's page prints *Lab*, and no public source prints the role, so words with it at either
+    end are taken for it as well: ``Laboratory``, ``DentalLab`` [assumed].
+    """
+    word = role.strip().casefold()
+    return word.startswith("lab") or word.endswith("lab")
+
+
 class ServerRegion(PascalModel):
-    """A region as Communicate describes it [seen]; `regions.Region` is Ormco's."""
+    """A region as Communicate describes it [doc, client]; `regions.Region` is Ormco's."""
 
     printed = frozenset({"id", "region_name"})
 
@@ -24,8 +35,18 @@ class ServerRegion(PascalModel):
     url: str | None = None
 
 
+class ServerAddress(PascalModel):
+    """A server of the account [client]."""
+
+    printed = frozenset({"service_type"})
+
+    id: str | None = None
+    uri: str | None = None
+    service_type: str | None = None
+
+
 class Dongle(PascalModel):
-    """A licence dongle of a scanner."""
+    """A licence dongle of a scanner [client]."""
 
     dongle_number: str | int | None = None
     site_id: str | int | None = None
@@ -39,13 +60,13 @@ class ConnectionState(enum.Enum):
     ACTIVE = "active"
     """*Active*: cases can be sent."""
     REMOVED = "removed"
-    """Gone: withdrawn, or removed by the other side."""
+    """Gone: rejected or removed by the other side, or withdrawn; no state says *rejected* [doc]."""
     UNKNOWN = "unknown"
     """The service said something new."""
 
 
 class Connection(PascalModel):
-    """A relation between two Communicate accounts [seen]."""
+    """A relation between two Communicate accounts [client, seen]."""
 
     printed: ClassVar[frozenset[str]] = frozenset({"id", "connection_accepted"})
 
@@ -76,25 +97,34 @@ class Connection(PascalModel):
 
     def involves(self, user: str) -> bool:
         """Whether ``user`` (an id or an e-mail, in any case) is one of the two sides."""
-        wanted = user.strip().casefold()
-        sides = (
-            self.inviter_user_id,
-            self.inviter_user_email,
-            self.remote_user_id,
-            self.remote_user_email,
+        return any(
+            same(side, user)
+            for side in (
+                self.inviter_user_id,
+                self.inviter_user_email,
+                self.remote_user_id,
+                self.remote_user_email,
+            )
         )
-        return any(side is not None and side.strip().casefold() == wanted for side in sides)
+
+    def type_of(self, user: str) -> str | None:
+        """What the connection says ``user`` (an id or an e-mail) is, such as ``Lab`` [client]."""
+        if same(self.inviter_user_id, user) or same(self.inviter_user_email, user):
+            return self.inviter_user_type
+        if same(self.remote_user_id, user) or same(self.remote_user_email, user):
+            return self.remote_user_type
+        return None
 
 
 class User(PascalModel):
-    """A Communicate account: a practice, a lab or a person [doc, seen].
+    """A Communicate account: a practice, a lab or a person [doc, client, seen].
 
     Which fields are filled depends on your relation to that account.
     """
 
     printed: ClassVar[frozenset[str]] = frozenset({"id", "roles", "is_approved"})
 
-    id: str
+    id: Annotated[str, Field(min_length=1)]
     email: str | None = None
     is_approved: bool | None = None
     name: str | None = None
@@ -108,9 +138,9 @@ class User(PascalModel):
     city: str | None = None
     state: str | None = None
     country: str | None = None
-    """ISO 3166 alpha-2 in either case [doc]."""
+    """ISO 3166 alpha-2 [doc U2.1], in either case [seen]."""
     region_uri: str | None = None
-    """A host, with or without a scheme [seen]; never followed outside the environment."""
+    """A host, or null [doc]; the name of a region rather than of a server to ask."""
     region: ServerRegion | None = None
     roles: list[str] | None = None
     connected_users: list[str] | None = None
@@ -119,12 +149,17 @@ class User(PascalModel):
 
     @property
     def is_lab(self) -> bool:
-        """Whether the account has the role ``Lab``."""
-        return any(role.casefold() == "lab" for role in self.roles or ())
+        """Whether the account shows the role of a lab."""
+        return any(map(is_lab_word, self.roles or ()))
+
+    @property
+    def shows_roles(self) -> bool:
+        """Whether any role is shown at all: a stranger sees a part of an account [doc]."""
+        return bool(self.roles)
 
     def has_email(self, email: str) -> bool:
         """Whether the account's e-mail is ``email``, in any case."""
-        return self.email is not None and self.email.strip().casefold() == email.strip().casefold()
+        return same(self.email, email)
 
 
 class Application(PascalModel):

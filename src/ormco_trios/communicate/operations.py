@@ -1,4 +1,4 @@
-"""Communicate's user and case services, endpoint by endpoint [doc unless marked otherwise]."""
+"""Communicate's user and case services, endpoint by endpoint; each says how it is known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from ormco_trios.communicate.models import Application, Case, CasePage, User
+from ormco_trios.communicate.models import Application, Case, CasePage, ServerAddress, User
 from ormco_trios.core.answers import (
     content,
     error_as,
@@ -16,13 +16,28 @@ from ormco_trios.core.answers import (
     refusal,
 )
 from ormco_trios.core.environment import Service
-from ormco_trios.core.errors import ApiError, NotFound, PermissionDenied
+from ormco_trios.core.errors import ApiError, InvalidRequest, NotFound, PermissionDenied
 from ormco_trios.core.operation import Operation, Safety
+from ormco_trios.core.provenance import (
+    ASSUMED,
+    INFERRED,
+    ONE_SEEN,
+    Citation,
+    Facts,
+    client,
+    doc,
+    fact,
+    refused,
+)
 from ormco_trios.core.transport import Answer
 
 
 def refuse(operation: Operation[Any], answer: Answer) -> ApiError:
-    """As `core.answers.refusal`; Communicate says *not found* and *forbidden* with 400 [doc]."""
+    """As `core.answers.refusal`; *not found* and *forbidden* come as 400 and a sentence.
+
+    That is so in the case service [doc].  The user service's documentation names no refusal at
+    all, so the same is expected of it [assumed], and no sentence has to be the documented one.
+    """
     if answer.status != 400:
         return refusal(operation, answer)
     sentence = _sentence(answer.body).casefold()
@@ -48,11 +63,50 @@ _SENTENCE: TypeAdapter[str | dict[str, object]] = TypeAdapter(
     str | dict[str, object], config=ConfigDict(defer_build=True)
 )
 
+_NO_USER: Facts = {"400 No user with Id {id} could be found": refused(NotFound, ASSUMED)}
+_FORBIDDEN = "400 You don't have permission to access this resource."
+_NO_CONNECTION: Facts = {
+    _FORBIDDEN: refused(PermissionDenied, ASSUMED),
+    "400 No connection with Id {id} could be found": refused(NotFound, ASSUMED),
+}
+
+_SERVERS: TypeAdapter[list[str | ServerAddress]] = TypeAdapter(
+    list[str | ServerAddress], config=ConfigDict(defer_build=True)
+)
+
+
+def read_servers(answer: Answer) -> list[str | ServerAddress]:
+    """A list of base addresses [seen], as texts or in objects [assumed]."""
+    return _SERVERS.validate_json(answer.body)
+
+
+APPLICATIONS_PAGE = "/User/Applications"
+"""Where an account sees which applications it has given access [guide]; it may have moved."""
+
 ME = Operation(
-    "users.me", Service.COMMUNICATE, "GET", "/api/users/me", parse=json_as(User), refuse=refuse
+    "users.me",
+    Service.COMMUNICATE,
+    "GET",
+    "/api/users/me",
+    parse=json_as(User),
+    refuse=refuse,
+    provenance={
+        "path": fact("the account that the token belongs to", doc("U2.2")),
+        "answer": fact("a user object", doc("U2.2")),
+    },
 )
 USER = Operation(
-    "users.get", Service.COMMUNICATE, "GET", "/api/users/{user}", parse=json_as(User), refuse=refuse
+    "users.get",
+    Service.COMMUNICATE,
+    "GET",
+    "/api/users/{user}",
+    parse=json_as(User),
+    refuse=refuse,
+    provenance={
+        "path": fact("an account by its id or its e-mail: so a lab is found", doc("U2.2")),
+        "answer": fact("a user object, filtered by the relationship with it", doc("U2.2")),
+        **_NO_USER,
+    },
 )
 REQUEST = Operation(
     "connections.request",
@@ -62,6 +116,13 @@ REQUEST = Operation(
     parse=nothing,
     refuse=refuse,
     safety=Safety.WRITE,
+    provenance={
+        "path": fact("ask another account for a connection", doc("U3.1")),
+        "answer": fact("200, a connection object", doc("U3.1")),
+        "400 A connection with this user exists already.": refused(InvalidRequest, ASSUMED),
+        _FORBIDDEN: refused(PermissionDenied, ASSUMED),
+        **_NO_USER,
+    },
 )
 APPROVE = Operation(
     "connections.approve",
@@ -71,8 +132,13 @@ APPROVE = Operation(
     parse=nothing,
     refuse=refuse,
     safety=Safety.IDEMPOTENT,
+    provenance={
+        "path": fact("accept a request, with the token of the account asked", doc("U3.2")),
+        "answer": fact("200", doc("U3.2")),
+        **_NO_CONNECTION,
+    },
 )
-REMOVE = Operation(  # [assumed]: the red X of the guide's screen
+REMOVE = Operation(
     "connections.remove",
     Service.COMMUNICATE,
     "DELETE",
@@ -80,16 +146,26 @@ REMOVE = Operation(  # [assumed]: the red X of the guide's screen
     parse=nothing,
     refuse=refuse,
     safety=Safety.IDEMPOTENT,
+    provenance={
+        "path": fact("reject or remove a connection, whatever its state", doc("U3.3")),
+        "answer": fact("200", doc("U3.3")),
+        **_NO_CONNECTION,
+    },
 )
-APPLICATIONS = Operation(  # [assumed]: what the Applications page shows
+APPLICATIONS = Operation(
     "applications.list",
     Service.COMMUNICATE,
     "GET",
     "/api/users/{user}/applications",
     parse=json_list_as(list[Application]),
     refuse=refuse,
+    provenance={
+        "path": fact("what the Applications page shows", ASSUMED),
+        "answer": fact("a list of applications", ASSUMED),
+        _FORBIDDEN: refused(PermissionDenied, ASSUMED),
+    },
 )
-REMOVE_APPLICATION = Operation(  # [assumed]: its square icon
+REMOVE_APPLICATION = Operation(
     "applications.remove",
     Service.COMMUNICATE,
     "DELETE",
@@ -97,9 +173,64 @@ REMOVE_APPLICATION = Operation(  # [assumed]: its square icon
     parse=nothing,
     refuse=refuse,
     safety=Safety.IDEMPOTENT,
+    provenance={
+        "path": fact("what the icon beside an application does", ASSUMED),
+        "answer": fact("200", ASSUMED),
+        "400 No application with Id {id} could be found": refused(NotFound, ASSUMED),
+        _FORBIDDEN: refused(PermissionDenied, ASSUMED),
+    },
 )
+DEFAULT_SERVER = Operation(
+    "services.default",
+    Service.COMMUNICATE,
+    "GET",
+    "/api/services/default/{kind}",
+    parse=json_as(ServerAddress),
+    refuse=refuse,
+    provenance={
+        "path": fact(
+            "the account's own server of a kind: `MetaDataService` has its cases",
+            client("UserService.Client"),
+        ),
+        "answer": fact("`Id`, `Uri`, `ServiceType`", client("UserService.Dto")),
+    },
+)
+SERVERS = Operation(
+    "servers.list",
+    Service.METADATA,
+    "GET",
+    "/api/servers",
+    parse=read_servers,
+    refuse=refuse,
+    provenance={
+        "path": fact("the servers, at any of them", client("ApiEndpoints.html"), ONE_SEEN),
+        "answer": fact(
+            "a list of base addresses that end in `/api/`, the account's own first", ONE_SEEN
+        ),
+    },
+)
+
+
+def _one_case(citation: Citation) -> Facts:
+    return {
+        "400 No case with Id {id} could be found": refused(NotFound, citation),
+        "400 You don't have permission to access case {id}": refused(PermissionDenied, citation),
+    }
+
+
+_PAGE = "`Cases`, at most 10 and the newest first, and `Count`"
+
 CASES = Operation(
-    "cases.list", Service.METADATA, "GET", "/api/cases", parse=json_as(CasePage), refuse=refuse
+    "cases.list",
+    Service.METADATA,
+    "GET",
+    "/api/cases",
+    parse=json_as(CasePage),
+    refuse=refuse,
+    provenance={
+        "path": fact("query: `page` from 0, and perhaps `from` and `to`", doc("M2.3")),
+        "answer": fact(_PAGE, doc("M2.3")),
+    },
 )
 SEARCH = Operation(
     "cases.search",
@@ -108,6 +239,14 @@ SEARCH = Operation(
     "/api/cases/search",
     parse=json_as(CasePage),
     refuse=refuse,
+    provenance={
+        "path": fact(
+            "query: as the list, and `searchString`. The text and the example say so; the address "
+            "lines of the same section say `/api/cases?searchString=`",
+            doc("M2.5"),
+        ),
+        "answer": fact(_PAGE, doc("M2.5")),
+    },
 )
 UPDATED = Operation(
     "cases.updated",
@@ -116,19 +255,38 @@ UPDATED = Operation(
     "/api/updatedcases",
     parse=json_list_as(list[Case]),
     refuse=refuse,
+    provenance={
+        "path": fact(
+            "query: `from`, and perhaps `to`. The section prints another call's address for `to`; "
+            "the picture and the client's list have it",
+            doc("M2.4, OAuth2Flow2.png"),
+            client("ApiEndpoints.html"),
+        ),
+        "answer": fact("a list of cases, not in pages", doc("M2.4")),
+    },
 )
 CASE = Operation(
-    "cases.get", Service.METADATA, "GET", "/api/cases/{case}", parse=json_as(Case), refuse=refuse
+    "cases.get",
+    Service.METADATA,
+    "GET",
+    "/api/cases/{case}",
+    parse=json_as(Case),
+    refuse=refuse,
+    provenance={
+        "path": fact("a case by its id", doc("M2.1"), client("ApiEndpoints.html")),
+        "answer": fact("a case object, in its latest version", doc("M2.1")),
+        **_one_case(doc("M2.1")),
+    },
 )
 
 
 def refuse_file(operation: Operation[Any], answer: Answer) -> ApiError:
-    """As `refuse`; who may not have a file is told why [doc]."""
+    """As `refuse`; says who may not have which file [doc WF2]."""
     error = refuse(operation, answer)
     if isinstance(error, PermissionDenied):
         error.advice = (
-            "Ask 3Shape: it gives STL files to practices only if it has agreed to that; "
-            "otherwise sign in with an account that takes part in the case."
+            "A practice's sign-in gets no STL files: download them with the account of the lab, "
+            "for which 3Shape grants it case by case, and which takes part in the case."
         )
     return error
 
@@ -140,4 +298,15 @@ FILE = Operation(
     "/api/cases/{case}/attachments/{hash}",
     parse=content,
     refuse=refuse_file,
+    provenance={
+        "path": fact(
+            "a file by its hash: so the example. The address line says `{attachmentId}`, the "
+            "client's list a GUID",
+            doc("M3.1"),
+            client("ApiEndpoints.html"),
+        ),
+        "answer": fact("a stream of bytes, `application/octet-stream`", doc("M3.1")),
+        _FORBIDDEN: refused(PermissionDenied, doc("M3.1")),
+        **_one_case(INFERRED),
+    },
 )

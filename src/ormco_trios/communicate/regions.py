@@ -1,4 +1,4 @@
-"""Ormco's three lab accounts, and which region a country belongs to [guide]."""
+"""Ormco's three lab accounts [guide], and which region a country belongs to [assumed]."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import enum
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ormco_trios.communicate.emails import same
+from ormco_trios.communicate.home import said_regions
+from ormco_trios.communicate.models import User
+from ormco_trios.core.environment import Environment
 from ormco_trios.core.errors import RegionUnclear
 
 DAY = timedelta(hours=24)
@@ -35,16 +39,81 @@ class Region(enum.Enum):
         Raises:
             RegionUnclear: Any other country, or not a country code.
         """
-        code = country.strip().upper()
-        for region, countries in _CLEAR.items():
-            if code in countries:
-                return region
-        shown = code if len(code) == 2 and code.isascii() and code.isalpha() else "this"
+        region = _clear(country)
+        if region is None:
+            raise RegionUnclear(
+                f"No public list says which of Ormco's labs serves {_name(country)}."
+            )
+        return region
+
+
+def _clear(country: str) -> Region | None:
+    code = country.strip().upper()
+    return next((region for region, countries in _CLEAR.items() if code in countries), None)
+
+
+def _name(country: str) -> str:
+    """The country for a message."""
+    code = country.strip().upper()
+    is_code = len(code) == 2 and code.isascii() and code.isalpha()
+    return f"the country {code}" if is_code else "an account whose country is no ISO 3166 code"
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenRegion:
+    """A region, and why it is that one.
+
+    Attributes:
+        reason: In words for people, to follow the region's name.
+        inferred: Whether no document says that this reason decides [inferred].
+    """
+
+    region: Region
+    reason: str
+    inferred: bool = False
+
+
+_OF_3SHAPE = {
+    "America": Region.NORTH_AMERICA,
+    "Asia": Region.ASIA_PACIFIC,
+    "Europe": Region.EUROPE,
+}
+"""That the lab in the account's own region is the right one is [inferred]."""
+
+
+def choose_region(me: User, environment: Environment) -> ChosenRegion:
+    """Which of Ormco's labs is the account's, where nobody has said.
+
+    The country decides where it is clear [guide]; where it says nothing, the account's own region
+    at 3Shape does [inferred].
+
+    Raises:
+        RegionUnclear: Neither says it, or they say different regions.
+    """
+    country = me.country or ""
+    clear = _clear(country)
+    said = {region for region in said_regions(me, environment) if region is not None}
+    own = sorted(said)
+    if clear is None and not own:
         raise RegionUnclear(
-            f"No public list says which of Ormco's accounts serves the country {shown}."
-            if shown != "this"
-            else "The country must be an ISO 3166 alpha-2 code, such as DE or us."
+            f"No public list says which of Ormco's labs serves {_name(country)}, and the account "
+            "shows no region of 3Shape's that is known."
         )
+    if clear is None and len(own) == 1:
+        return ChosenRegion(
+            _OF_3SHAPE[own[0]],
+            f"inferred from the account's own region at 3Shape, {own[0]}, since nothing is "
+            f"published for {_name(country)}",
+            inferred=True,
+        )
+    kept = f"3Shape keeps the account in {' and in '.join(own)}"
+    if clear is None:
+        raise RegionUnclear(f"{kept}, and nothing is published for {_name(country)}.")
+    if any(_OF_3SHAPE[region] is not clear for region in own):
+        raise RegionUnclear(
+            f"By {_name(country)} the lab is the one for {clear.label}, but {kept}."
+        )
+    return ChosenRegion(clear, f"for {_name(country)}")
 
 
 _CLEAR = {
@@ -61,14 +130,20 @@ _CLEAR = {
 class LabAccount:
     """One of Ormco's accounts, as the guide prints it.
 
-    The case-folded e-mail is the only identity: name, street and country differ between screens.
+    The e-mail, in any case, is the only identity: name, street and country differ between screens.
+
+    Attributes:
+        country: ISO 3166 alpha-2, as printed, in lower case.
+        note: What is odd about it; empty where nothing is.
     """
 
     region: Region
     email: str
     name: str
     address: str
+    country: str
     phone: str = "8008541741"
+    note: str = ""
 
 
 DIRECTORY = (
@@ -77,18 +152,22 @@ DIRECTORY = (
         "insignia.support@ormco.com",
         "Ormco Corporation",
         "1332 S Lone Hill Ave, Glendora, us",
+        "us",
     ),
     LabAccount(
         Region.ASIA_PACIFIC,
         "insignia.supportasia@ormco.com",
         "Ormco Corporation",
         "10/112-118 Talavera Rd, Macquarie Park, in",
+        "in",
+        note="The country is printed as India, and the street is in Sydney, Australia.",
     ),
     LabAccount(
         Region.EUROPE,
         "insignia.supporteurope@ormco.com",
         "Ormco",
         "Basicweg 20, 3821 BR Amersfoort, Netherlands",
+        "nl",
     ),
 )
 
@@ -100,5 +179,4 @@ def lab_account(region: Region) -> LabAccount:
 
 def region_of(email: str | None) -> Region | None:
     """The region whose account has this e-mail, in any case."""
-    folded = (email or "").strip().casefold()
-    return next((account.region for account in DIRECTORY if account.email == folded), None)
+    return next((account.region for account in DIRECTORY if same(account.email, email)), None)

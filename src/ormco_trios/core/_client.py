@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import SecretStr
 
-from ormco_trios.core._options import Options
+from ormco_trios.core._httpx import (
+    AsyncHttpClient,
+    AsyncHttpxLanes,
+    AsyncHttpxTransport,
+    HttpClient,
+    HttpxTransport,
+)
 from ormco_trios.core.auth import Auth, StaticToken
-from ormco_trios.core.channel import Channel
+from ormco_trios.core.channel import Channel, Options
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.events import Listeners, OnAudit, OnEvent
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.transport import AsyncTransport, Timeout, Transport
-
-if TYPE_CHECKING:
-    from ormco_trios.core._httpx import AsyncHttpClient, HttpClient
 
 
 def choose_auth(token: str | SecretStr | None, auth: Auth | None) -> Auth | None:
@@ -45,11 +48,10 @@ def open_channel(
 ) -> Channel[Transport]:
     """A channel for threads."""
     environment = environment or Environment.from_env()
+    transport: Transport
     if environment.gateway is not None and http_client is None:
         transport = environment.gateway.open()
     else:
-        from ormco_trios.core._httpx import HttpxTransport
-
         transport = HttpxTransport(http_client)
     listeners = Listeners(on_event, on_audit)
     return _channel(environment, transport, auth, timeout, retry, clock, listeners)
@@ -68,11 +70,10 @@ def open_channel_async(
 ) -> Channel[AsyncTransport]:
     """A channel for an event loop."""
     environment = environment or Environment.from_env()
+    transport: AsyncTransport
     if environment.gateway is not None and http_client is None:
         transport = environment.gateway.open_async()
     else:
-        from ormco_trios.core._httpx import AsyncHttpxLanes, AsyncHttpxTransport
-
         transport = AsyncHttpxTransport(http_client) if http_client else AsyncHttpxLanes()
     listeners = Listeners(on_event, on_audit)
     return _channel(environment, transport, auth, timeout, retry, clock, listeners)

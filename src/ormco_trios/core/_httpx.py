@@ -391,7 +391,7 @@ def _outgoing(request: Request) -> httpx.Request:
         (b"Host", url.netloc),
         *((name.encode("ascii"), value.encode("ascii")) for name, value in request.headers),
     ]
-    if request.body or request.method in {"POST", "PUT"}:
+    if request.body or request.method in {"POST", "PUT", "PATCH"}:
         headers = [*headers, (b"Content-Length", b"%d" % len(request.body))]
     limits = request.timeout
     outgoing = httpx.Request(

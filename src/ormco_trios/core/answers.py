@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -78,8 +79,6 @@ def retry_after(answer: Answer, *, now: datetime | None = None) -> float | None:
         return None
     if value.strip().isdecimal():
         return min(float(value), _LONGEST_DELAY)
-    from email.utils import parsedate_to_datetime
-
     try:
         moment = parsedate_to_datetime(value)
         if moment.tzinfo is None:

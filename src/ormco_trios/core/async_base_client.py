@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Self, TypeVar
 
 from ormco_trios.core import async_runner
-from ormco_trios.core.async_closing import AsyncClosing
+from ormco_trios.core._acompat import AsyncClosing
 from ormco_trios.core.channel import Channel
+from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.operation import Body, Operation, encode
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import AsyncTransport, Timeout
+
+T = TypeVar("T")
 
 
 class AsyncBaseClient(Shielded, AsyncClosing):
@@ -30,6 +35,33 @@ class AsyncBaseClient(Shielded, AsyncClosing):
     def environment(self) -> Environment:
         """Which hosts this client talks to."""
         return self.channel.environment
+
+    async def call(
+        self,
+        operation: Operation[T],
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        body: Body = None,
+    ) -> T:
+        """Carry out an operation that the client has no method for, such as one of your own.
+
+        It is signed in, repeated and read like all others: see `ormco_trios.operations`.
+
+        Args:
+            operation: The endpoint; the client has to have a sign-in for its service.
+            path: A value for each parameter of the route, not yet percent-encoded.
+            query: Query parameters, not yet encoded.
+            body: A model (by its aliases) or a mapping is sent as JSON, bytes as they are.
+
+        Raises:
+            ConfigurationError: A parameter is missing, or there is no sign-in; nothing was sent.
+            TransportError: No complete answer arrived.
+            ApiError: The service said no; the class says why.
+        """
+        return await self._runner.run(
+            Call(operation, path=path or {}, query=query or {}, body=encode(body))
+        )
 
     def with_options(self, *, timeout: Timeout | None = None, retry: Retry | None = None) -> Self:
         """A view of this client with other limits; it shares the connections and the sign-in."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ormco_trios.core._colour import AsyncAsk, call_blocking_async, call_local_async
+from ormco_trios.core._acompat import AsyncAsk, call_blocking_async, call_local_async
 from ormco_trios.core.channel import Channel, route_calls
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import AskHuman, Blocking, Effect, Emit, Flow, Local, Pause, Send
@@ -43,12 +43,12 @@ class AsyncRunner:
 
     async def run(
         self,
-        flow: Flow[T],
+        flow: Flow[T] | Effect[T],
         *,
         ask: AsyncAsk | None = None,
         on_update: Callable[[Any], None] | None = None,
     ) -> T:
-        """Drive ``flow`` to its end and return its result."""
+        """Drive a flow, or a single effect, to its end and return its result."""
         outcome: AsyncOutcome[T] = AsyncOutcome()
         async with aclosing(self.iterate(flow, outcome, ask=ask)) as items:
             async for item in items:
@@ -57,10 +57,14 @@ class AsyncRunner:
         return outcome.value
 
     async def iterate(
-        self, flow: Flow[T], outcome: AsyncOutcome[T] | None = None, *, ask: AsyncAsk | None = None
+        self,
+        flow: Flow[T] | Effect[T],
+        outcome: AsyncOutcome[T] | None = None,
+        *,
+        ask: AsyncAsk | None = None,
     ) -> AsyncGenerator[Any, None]:
         """Drive ``flow`` and yield what it emits."""
-        steps = route_calls(flow, self.channels)
+        steps = route_calls(iter(flow), self.channels)
         result: Any = None
         error: BaseException | None = None
         try:
@@ -87,8 +91,7 @@ class AsyncRunner:
 
     async def _perform(self, effect: Effect[Any], ask: AsyncAsk | None) -> Any:
         match effect:
-            case Send(channel, request):
-                transport = channel.transport
+            case Send(transport, request):
                 if self.lane is not None:
                     transport = self.lane.instead_of(transport)
                 return await transport.send(request)
@@ -101,6 +104,6 @@ class AsyncRunner:
             case Local(function, arguments):
                 return await call_local_async(function, arguments)
             case Blocking(function, arguments):
-                return await call_blocking_async(function, arguments)
+                return await call_blocking_async(function, *arguments)
             case _:
                 raise TypeError(f"not an effect: {type(effect).__name__}")

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, overload
 
 from pydantic import SecretStr
 
 from ormco_trios.core.effects import Flow
 from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX, Environment
 from ormco_trios.core.errors import ConfigurationError
-from ormco_trios.core.secret import as_secret
+
+
+@overload
+def as_secret(value: str | SecretStr) -> SecretStr: ...
+@overload
+def as_secret(value: str | SecretStr | None) -> SecretStr | None: ...
+def as_secret(value: str | SecretStr | None) -> SecretStr | None:
+    """A caller's secret, wrapped unless it is already."""
+    return SecretStr(value) if isinstance(value, str) else value
 
 
 class Auth(Protocol):

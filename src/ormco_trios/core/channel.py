@@ -6,15 +6,15 @@ This is the one loop in the library that sends and pauses, and being a flow it d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from email.utils import format_datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import SecretStr, ValidationError
 
 from ormco_trios._version import __version__
-from ormco_trios.core._options import Options
-from ormco_trios.core.answers import error_as, request_id_of
+from ormco_trios.core.answers import error_as, refusal, request_id_of
 from ormco_trios.core.auth import Auth, check_token_fits
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call, Flow, Local, Pause, Send
@@ -31,7 +31,8 @@ from ormco_trios.core.errors import (
 from ormco_trios.core.events import CallEvent, Listeners
 from ormco_trios.core.log import logger
 from ormco_trios.core.operation import Safety
-from ormco_trios.core.transport import Answer, Request
+from ormco_trios.core.retry import Retry
+from ormco_trios.core.transport import Answer, Request, Timeout
 
 T = TypeVar("T")
 C = TypeVar("C", covariant=True)
@@ -43,10 +44,22 @@ _HEADERS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The limits every call runs under, by the constructor's names."""
+
+    timeout: Timeout = Timeout()
+    retry: Retry = Retry()
+
+    def but(self, *, timeout: Timeout | None = None, retry: Retry | None = None) -> Options:
+        """The same with what is given replaced."""
+        return replace(self, timeout=timeout or self.timeout, retry=retry or self.retry)
+
+
 class Channel(Generic[C]):
     """What one client knows about reaching its services.
 
-    ``C`` is the kind of transport: only a runner of the same colour touches it.
+    ``C`` is the kind of transport; only a runner touches it, a sync one or an async one.
     """
 
     __slots__ = ("_bases", "auth", "clock", "environment", "listeners", "options", "transport")
@@ -107,7 +120,7 @@ class Channel(Generic[C]):
             began = self.clock.monotonic()
             failure: OrmcoTriosError
             try:
-                answer = yield from Send(self, request)
+                answer = yield from Send(self.transport, request)
             except TransportError as error:
                 failure = error
                 if isinstance(failure, OutcomeUnknown) and operation.safety is Safety.ONCE:
@@ -119,7 +132,7 @@ class Channel(Generic[C]):
                     self._tell(call, began, attempt, answer)
                 if 200 <= answer.status < 300:
                     return self._read(call, answer)
-                failure = operation.refuse(operation, self._dated(answer))
+                failure = (operation.refuse or refusal)(operation, self._dated(answer))
                 if isinstance(failure, NotSignedIn) and auth is not None and not renewed:
                     renewed = True
                     token = yield from auth.renew(token)
@@ -149,8 +162,6 @@ class Channel(Generic[C]):
         """The answer with a ``Date``, from which a delay given as a moment counts [rfc 9110]."""
         if "retry-after" not in answer.headers or "date" in answer.headers:
             return answer
-        from email.utils import format_datetime
-
         date = format_datetime(self.clock.now(), usegmt=True)
         return replace(answer, headers={**answer.headers, "date": date})
 
@@ -181,14 +192,18 @@ class Channel(Generic[C]):
             base = call.base_url.rstrip("/")
             self.environment.check_trusted(base)
         path = operation.route
+        if frozenset(call.path) != operation.parameters:
+            raise ConfigurationError(
+                f"The path parameters that were given are not those of the route {path}."
+            )
         if call.path:
             path = path.format_map({name: _segment(value) for name, value in call.path.items()})
         url = f"{base}{path}"
         if call.query:
             url = f"{url}?{urlencode(call.query)}"
         headers = [*_HEADERS, *call.headers.items()]
-        if call.content_type is not None:
-            headers.append(("Content-Type", call.content_type))
+        if call.body:
+            headers.append(("Content-Type", operation.content_type))
         if token is not None:
             headers.append(("Authorization", f"Bearer {token.get_secret_value()}"))
         if not all(value.isascii() and value.isprintable() for _, value in headers):

@@ -14,14 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from ormco_trios.core.operation import Operation
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.transport import Answer, Request
-
-if TYPE_CHECKING:
-    from ormco_trios.core.channel import Channel
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -54,7 +51,7 @@ class Call(Effect[T]):
     Attributes:
         path: Values of the route's parameters, not yet percent-encoded.
         query: Query parameters, not yet encoded.
-        body: Encoded body, with ``content_type`` saying what it is.
+        body: Encoded body, of the operation's content type.
         base_url: Replaces the environment's address, after the host has been checked.
         retry: Replaces the client's; a flow that repeats by itself turns it off.
     """
@@ -63,7 +60,6 @@ class Call(Effect[T]):
     path: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     query: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     body: bytes = field(default=b"", repr=False)
-    content_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     base_url: str | None = field(default=None, repr=False)
     retry: Retry | None = None
@@ -71,9 +67,9 @@ class Call(Effect[T]):
 
 @dataclass(frozen=True, slots=True)
 class Send(Effect[Answer]):
-    """Send one request once.  Only `Channel.call` yields this."""
+    """Send one request once, over a transport of the runner's kind.  Only `Channel.call` does."""
 
-    channel: Channel[Any]
+    transport: Any
     request: Request
 
 
@@ -85,8 +81,8 @@ class Pause(Effect[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class AskHuman(Effect[str]):
-    """Show ``prompt`` to a person and get back what they paste."""
+class AskHuman(Effect[Any]):
+    """Show ``prompt`` to a person and get back what they answer."""
 
     prompt: object
 

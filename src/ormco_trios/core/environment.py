@@ -32,6 +32,33 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _PORTS = {"http": 80, "https": 443}
 
 
+RETIRED: Mapping[str, str] = {
+    "us.3shapecommunicate.com": "America",
+    "as1.3shapecommunicate.com": "Asia",
+    "www.3shapecommunicate.com": "Europe",
+}
+"""Servers of version 1.0, and their regions [doc]: ``RegionUri`` names them; they get no token."""
+
+_SUFFIX = ".3shapecommunicate.com"
+_REGIONS = {
+    "America": f"https://ammetadata{_SUFFIX}",
+    "Asia": f"https://asmetadata{_SUFFIX}",
+    "Europe": f"https://eumetadata{_SUFFIX}",
+}
+_STAGING_REGIONS = {
+    "America": f"https://staging-ammetadata{_SUFFIX}",
+    "Europe": f"https://staging-eumetadata{_SUFFIX}",
+}
+
+
+def origin(url: str) -> tuple[str, str, int | None] | None:
+    """Scheme, host and port of a plain address; None if it is malformed or hides its host.
+
+    Two programs may read an odd address differently, so only plain ones are read at all.
+    """
+    return _origin(url) if _PLAIN.fullmatch(url) else None
+
+
 def _origin(url: str) -> tuple[str, str, int | None] | None:
     """Scheme, host and port, which may be the scheme's own; None if ``url`` is no address."""
     try:
@@ -59,10 +86,13 @@ class Environment:
     Attributes:
         name: For messages and logs.
         communicate: 3Shape Communicate's user service [doc].
-        metadata: Its case service; the user's region decides, see `communicate.cases` [doc].
+        metadata: A server of its case service [doc]: the only one where ``regions`` is empty, and
+            otherwise the one that is asked which server has the account's cases.
         auth_classic: Classic sign-in [doc].
         auth_account: Today's sign-in [seen].
         ormcodigital: The portal; no API of it is published [assumed].
+        regions: 3Shape's regions (America, Asia, Europe), and the address of each one's case
+            service [doc]; which is the account's is found out, see `communicate.cases`.
         trusted: Host names, or suffixes with a leading dot, that may be given a token; a loopback
             environment trusts exactly its own addresses.
         gateway: How to reach the services without a network; the sandbox's.
@@ -77,21 +107,28 @@ class Environment:
     auth_classic: str
     auth_account: str
     ormcodigital: str
+    regions: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     trusted: tuple[str, ...] = ()
     gateway: Gateway | None = field(default=None, repr=False, compare=False)
     clock: Clock | None = field(default=None, repr=False, compare=False)
     pacer: Pacer | AsyncPacer | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for service in Service:
-            url = self.base_url(service)
+        addresses = {service.value: self.base_url(service) for service in Service}
+        addresses |= {f"metadata ({name})": url for name, url in self.regions.items()}
+        for name, url in addresses.items():
             scheme, host, _ = _origin(url) or ("", "", None)
             if scheme == "http" and host in _LOOPBACK:
                 continue
             if scheme != "https" or not host or "@" in urlsplit(url).netloc:
                 raise ConfigurationError(
-                    f"The {service.value} address is not an https address; "
+                    f"The {name} address is not an https address; "
                     "http is only allowed to this machine."
+                )
+            if host in RETIRED:
+                raise ConfigurationError(
+                    f"The {name} address is a server that 3Shape has retired.",
+                    advice="Name one of today's, such as eumetadata.3shapecommunicate.com.",
                 )
 
     def paced(self, pacer: Pacer | AsyncPacer) -> Environment:
@@ -104,10 +141,11 @@ class Environment:
         return cls(
             name="production",
             communicate="https://users.3shapecommunicate.com",
-            metadata="https://eumetadata.3shapecommunicate.com",
+            metadata=_REGIONS["Europe"],
             auth_classic="https://auth.3shapecommunicate.com",
             auth_account="https://identity.3shape.com",
             ormcodigital="https://www.ormcodigital.com",
+            regions=_REGIONS,
             trusted=(".3shapecommunicate.com", ".3shape.com", ".ormcodigital.com"),
         )
 
@@ -117,10 +155,11 @@ class Environment:
         return cls(
             name="staging",
             communicate="https://staging-users.3shapecommunicate.com",
-            metadata="https://staging-eumetadata.3shapecommunicate.com",
+            metadata=_STAGING_REGIONS["Europe"],
             auth_classic="https://staging-auth.3shapecommunicate.com",
             auth_account="https://staging-identity.3shape.com",
             ormcodigital="https://staging.ormcodigital.com",
+            regions=_STAGING_REGIONS,
             trusted=(".3shapecommunicate.com", ".3shape.com", ".ormcodigital.com"),
         )
 
@@ -137,6 +176,11 @@ class Environment:
             auth_classic=f"{base}/auth",
             auth_account=f"{base}/identity",
             ormcodigital=f"{base}/ormcodigital",
+            regions={
+                "America": f"{base}/metadata-am",
+                "Asia": f"{base}/metadata-as",
+                "Europe": f"{base}/metadata-eu",
+            },
             gateway=gateway,
             clock=clock,
         )
@@ -148,7 +192,7 @@ class Environment:
         ``ORMCO_TRIOS_ENVIRONMENT`` is ``production`` (the default), ``staging`` or ``sandbox``;
         the last needs ``ORMCO_TRIOS_SANDBOX_URL``.  ``ORMCO_TRIOS_COMMUNICATE_URL``,
         ``_METADATA_URL``, ``_AUTH_CLASSIC_URL``, ``_AUTH_ACCOUNT_URL`` and ``_ORMCODIGITAL_URL``
-        replace single addresses.
+        replace single addresses.  A ``_METADATA_URL`` is used whatever an account's region.
 
         Raises:
             ConfigurationError: An unknown name, a missing or an unsafe address.
@@ -176,6 +220,8 @@ class Environment:
             for service in Service
             if (url := source.get(f"ORMCO_TRIOS_{service.name}_URL"))
         }
+        if Service.METADATA.value in urls:
+            environment = replace(environment, regions={})
         return replace(environment, **urls)  # type: ignore[arg-type]
 
     def base_url(self, service: Service) -> str:
@@ -197,10 +243,11 @@ class Environment:
             UntrustedHost: It is not https (loopback excepted), names a user or a port of its own,
                 or lies outside the environment.
         """
-        # Two programs may read an odd address differently, so only plain ones are read at all.
-        here = _origin(url) if _PLAIN.fullmatch(url) else None
+        here = origin(url)
         if here is None:
             raise UntrustedHost("The address is malformed or hides its host.")
+        if here[1] in RETIRED:
+            raise UntrustedHost("The address is a server that 3Shape has retired.")
         if here in {_origin(self.base_url(service)) for service in Service}:
             return
         scheme, host, port = here

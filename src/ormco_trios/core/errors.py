@@ -5,7 +5,7 @@ A class of its own exists only where a caller would act differently::
     OrmcoTriosError
     ├── ConfigurationError            a setting is missing or wrong; nothing was sent
     │   └── UntrustedHost             a token would have left the environment; nothing was sent
-    ├── RegionUnclear                 the country does not say which of Ormco's accounts is meant
+    ├── RegionUnclear                 nothing says which of Ormco's accounts is meant, or two things
     ├── TransportError                no complete answer arrived
     │   ├── NotDelivered              the request never reached the service: safe to send again
     │   └── OutcomeUnknown            it may or may not have been carried out: look before repeating
@@ -23,7 +23,7 @@ A class of its own exists only where a caller would act differently::
     │   └── UnexpectedAnswer          a success whose body is not what the contract says
     ├── LabRefused                    nothing is shared with an account that is not Ormco's lab
     │   ├── LabNotFound               no account has that e-mail
-    │   ├── NotALab                   the account found is not a lab
+    │   ├── NotALab                   the account found shows another role than a lab's
     │   └── WrongLab                  the account found has another e-mail
     ├── ApprovalError
     │   ├── ConnectionRemoved         the request disappeared before it was accepted
@@ -39,6 +39,7 @@ A class of its own exists only where a caller would act differently::
         ├── ConsentDenied             the doctor chose Cancel
         ├── AuthorizationRefused      the authorization server sent an error instead of a code
         ├── AuthorizationNeeded       nobody has signed in yet, or the sign-in is used up
+        ├── WrongAccount              another 3Shape account answered than the one that is meant
         ├── NobodyCameBack            (also TimeoutError) no redirect arrived: paste, or wait on
         ├── CodeSpent                 the code was used before, here; nothing was sent
         ├── CodeRefused               the service did not take the code: get a fresh one
@@ -104,7 +105,7 @@ class UntrustedHost(ConfigurationError):
 
 
 class RegionUnclear(OrmcoTriosError):
-    """The country alone does not say which of Ormco's three accounts is meant."""
+    """Nothing says which of Ormco's three accounts is meant, or two things say different ones."""
 
     advice = "Name the region yourself: Region.NORTH_AMERICA, Region.ASIA_PACIFIC or Region.EUROPE."
 
@@ -241,7 +242,7 @@ class LabNotFound(LabRefused):
 
 
 class NotALab(LabRefused):
-    """The account found does not have the role ``Lab``."""
+    """The account found shows its roles, and ``Lab`` is not among them."""
 
     advice = "Do not connect; ask Ormco support which account is the lab of your region."
 
@@ -257,7 +258,7 @@ class ApprovalError(OrmcoTriosError):
 
 
 class ConnectionRemoved(ApprovalError):
-    """The request disappeared before it was accepted: withdrawn, or removed by the lab."""
+    """The request disappeared before it was accepted: rejected by the lab, or withdrawn."""
 
     advice = "Ask for the connection again; if it disappears again, call Ormco support."
 
@@ -368,6 +369,29 @@ class AuthorizationNeeded(AuthorizationError):
     """Nobody has signed in to this account yet, or the sign-in is used up."""
 
     advice = "Sign in to 3Shape Communicate with the authorization link."
+
+
+class WrongAccount(AuthorizationError):
+    """Another 3Shape account answered than the one that is meant; nothing was done with it.
+
+    Attributes:
+        expected: The e-mail of the account that is meant, masked; None if only its id is known.
+        found: The e-mail of the account that answered, masked; None if it shows none.
+    """
+
+    advice = "Sign in with the account that is meant, in a private window of your browser."
+
+    def __init__(
+        self,
+        happened: str,
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        advice: str | None = None,
+    ) -> None:
+        super().__init__(happened, advice=advice)
+        self.expected = expected
+        self.found = found
 
 
 class NobodyCameBack(AuthorizationError, TimeoutError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ormco_trios.core._colour import Ask, call_blocking, call_local
+from ormco_trios.core._acompat import Ask, call_blocking, call_local
 from ormco_trios.core.channel import Channel, route_calls
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import AskHuman, Blocking, Effect, Emit, Flow, Local, Pause, Send
@@ -44,12 +44,12 @@ class Runner:
 
     def run(
         self,
-        flow: Flow[T],
+        flow: Flow[T] | Effect[T],
         *,
         ask: Ask | None = None,
         on_update: Callable[[Any], None] | None = None,
     ) -> T:
-        """Drive ``flow`` to its end and return its result."""
+        """Drive a flow, or a single effect, to its end and return its result."""
         outcome: Outcome[T] = Outcome()
         with closing(self.iterate(flow, outcome, ask=ask)) as items:
             for item in items:
@@ -58,10 +58,14 @@ class Runner:
         return outcome.value
 
     def iterate(
-        self, flow: Flow[T], outcome: Outcome[T] | None = None, *, ask: Ask | None = None
+        self,
+        flow: Flow[T] | Effect[T],
+        outcome: Outcome[T] | None = None,
+        *,
+        ask: Ask | None = None,
     ) -> Generator[Any, None]:
         """Drive ``flow`` and yield what it emits."""
-        steps = route_calls(flow, self.channels)
+        steps = route_calls(iter(flow), self.channels)
         result: Any = None
         error: BaseException | None = None
         try:
@@ -88,8 +92,7 @@ class Runner:
 
     def _perform(self, effect: Effect[Any], ask: Ask | None) -> Any:
         match effect:
-            case Send(channel, request):
-                transport = channel.transport
+            case Send(transport, request):
                 if self.lane is not None:
                     transport = self.lane.instead_of(transport)
                 return transport.send(request)
@@ -102,6 +105,6 @@ class Runner:
             case Local(function, arguments):
                 return call_local(function, arguments)
             case Blocking(function, arguments):
-                return call_blocking(function, arguments)
+                return call_blocking(function, *arguments)
             case _:
                 raise TypeError(f"not an effect: {type(effect).__name__}")

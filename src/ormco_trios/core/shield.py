@@ -77,6 +77,9 @@ def shielded(function: F) -> F:
                 raise
 
         shield = call
+    if function.__name__ == "__init__":
+        # Containers for dependency injection read it here and do not look below.
+        shield.__signature__ = inspect.signature(function)
     shield.__shielded__ = True
     return cast(F, shield)
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
+from ormco_trios.core._acompat import AsyncClosing
 from ormco_trios.core._lanes import AsyncLane, work_through_async
-from ormco_trios.core.async_closing import AsyncClosing
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpLibrary

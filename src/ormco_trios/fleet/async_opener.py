@@ -8,16 +8,16 @@ from pydantic import SecretStr
 
 from ormco_trios.communicate.approval import PollSchedule
 from ormco_trios.communicate.async_client import AsyncCommunicateClient
+from ormco_trios.core.auth import as_secret
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
 from ormco_trios.core.events import OnEvent
-from ormco_trios.core.secret import as_secret
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import Timeout
 from ormco_trios.fleet.practices import FleetPractice
-from ormco_trios.oauth._colour import AnyAsyncTokenStore
 from ormco_trios.oauth.async_client import AsyncOAuthClient
 from ormco_trios.oauth.server import AuthorizationServer
+from ormco_trios.oauth.token import AnyAsyncTokenStore
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
 from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
 

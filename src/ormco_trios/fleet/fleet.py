@@ -7,9 +7,9 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from typing import Generic, TypeVar
 
+from ormco_trios.core._acompat import Closing
 from ormco_trios.core._lanes import Lane, work_through
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.closing import Closing
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpLibrary
 from ormco_trios.fleet.agenda import FleetAgenda

@@ -7,9 +7,10 @@ address that was waited for.
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
+import socket
 import socketserver
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler
 from typing import cast
@@ -116,12 +117,20 @@ class Listener:
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    # Elsewhere this only skips the wait after a restart; on Windows it would share the port.
-    allow_reuse_address = os.name != "nt"
     daemon_threads = True
     block_on_close = False
 
     listener: Listener
+
+    def server_bind(self) -> None:
+        """Take the port, and share it with nobody."""
+        if sys.platform == "win32":
+            # There the other option would let two programs listen, and this one forbids it.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            # Skips the wait after a restart, and no more.
+            self.allow_reuse_address = True
+        super().server_bind()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: a browser that goes away is no news, and a traceback could hold a code."""

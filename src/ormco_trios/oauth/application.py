@@ -84,7 +84,11 @@ class Application:
         return server
 
     def authorization_request(
-        self, scopes: tuple[str, ...] | None, redirect_uri: str | None = None
+        self,
+        scopes: tuple[str, ...] | None,
+        redirect_uri: str | None = None,
+        *,
+        login_hint: str | None = None,
     ) -> AuthorizationRequest:
         return AuthorizationRequest.create(
             self.server,
@@ -92,6 +96,7 @@ class Application:
             client_id=self.client_id,
             redirect_uri=self.redirect_uri if redirect_uri is None else redirect_uri,
             scopes=scopes,
+            login_hint=login_hint,
         )
 
     def exchange(self, code: AuthorizationCode, request: AuthorizationRequest) -> Flow[Token]:
@@ -104,9 +109,7 @@ class Application:
         form = {"code": code.reveal("canonical"), "redirect_uri": request.redirect_uri}
         if request.code_verifier is not None:
             form["code_verifier"] = request.code_verifier.get_secret_value()
-        call = self._ask("authorization_code", form)
-        del form  # a traceback must not find it here
-        reply = yield from call
+        reply = yield from self._ask("authorization_code", form)
         return (yield from self._keep(reply.token(self.clock)))
 
     def password(self, username: str, password: SecretStr) -> Flow[Token]:
@@ -164,6 +167,13 @@ class Application:
         yield from Local(self.store.delete, (self.account,))
         self.latest = None
         return call is not None
+
+    def forget(self) -> Flow[None]:
+        """Drop the token that was used last, unless another one has been stored meanwhile."""
+        used = self.latest
+        if (yield from self.load()) == used:
+            yield from Local(self.store.delete, (self.account,))
+            self.latest = None
 
     def load(self) -> Flow[Token | None]:
         self.latest = yield from Local(self.store.load, (self.account,))

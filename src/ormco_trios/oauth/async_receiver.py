@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ormco_trios.core.async_closing import AsyncClosing
-from ormco_trios.oauth._colour import wait_async
+from ormco_trios.core._acompat import AsyncClosing, call_blocking_async
+from ormco_trios.oauth._listener import Listener
 
 
 class AsyncRedirectReceiver(AsyncClosing):
@@ -26,9 +26,6 @@ class AsyncRedirectReceiver(AsyncClosing):
     redirect_uri: str
 
     def __init__(self, redirect_uri: str) -> None:
-        # Here, since few need it, and http.server takes long to import.
-        from ormco_trios.oauth._listener import Listener
-
         self._listener = Listener(redirect_uri)
         self.redirect_uri = self._listener.redirect_uri
 
@@ -40,7 +37,7 @@ class AsyncRedirectReceiver(AsyncClosing):
         Raises:
             NobodyCameBack: Not within ``timeout`` seconds.
         """
-        return await wait_async(self._listener, timeout)
+        return await call_blocking_async(self._listener.wait, timeout)
 
     async def aclose(self) -> None:
         """Stop listening; safe to repeat."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from ormco_trios.core import _client, secret
+from ormco_trios.core import _client
 from ormco_trios.core._httpx import HttpClient
+from ormco_trios.core.auth import as_secret
 from ormco_trios.core.base_client import BaseClient
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
@@ -16,13 +17,12 @@ from ormco_trios.core.retry import Retry
 from ormco_trios.core.transport import Timeout
 from ormco_trios.oauth import application, receiver, stores
 from ormco_trios.oauth import server as dialects
-from ormco_trios.oauth._colour import AnyTokenStore
 from ormco_trios.oauth.application import Application, TokenAuth
 from ormco_trios.oauth.code import AuthorizationCode
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.oauth.request import AuthorizationRequest
 from ormco_trios.oauth.server import AuthorizationServer
-from ormco_trios.oauth.token import Token
+from ormco_trios.oauth.token import AnyTokenStore, Token
 
 
 class OAuthClient(BaseClient):
@@ -84,7 +84,7 @@ class OAuthClient(BaseClient):
             environment=self.channel.environment,
             server=server or dialects.AuthorizationServer.classic(),
             client_id=client_id,
-            client_secret=secret.as_secret(client_secret),
+            client_secret=as_secret(client_secret),
             redirect_uri=redirect_uri,
             store=stores.MemoryTokenStore() if store is None else store,
             account=account,
@@ -104,7 +104,11 @@ class OAuthClient(BaseClient):
         return self._runner.run(self.application.discover())
 
     def authorization_request(
-        self, *, scopes: tuple[str, ...] | None = None, redirect_uri: str | None = None
+        self,
+        *,
+        scopes: tuple[str, ...] | None = None,
+        redirect_uri: str | None = None,
+        login_hint: str | None = None,
     ) -> AuthorizationRequest:
         """A new authorization link, with ``state`` and, where the dialect has it, PKCE.
 
@@ -115,8 +119,10 @@ class OAuthClient(BaseClient):
             scopes: What to ask for; by default what the dialect's programs ask for.
             redirect_uri: Another registered address than the client's own, such as the one of
                 `receive_redirect`.
+            login_hint: The e-mail of the account that is meant.  The account dialect then asks for
+                a sign-in as that account; the classic one takes no such hint.
         """
-        return self.application.authorization_request(scopes, redirect_uri)
+        return self.application.authorization_request(scopes, redirect_uri, login_hint=login_hint)
 
     def receive_redirect(self, *, redirect_uri: str | None = None) -> RedirectReceiver:
         """Wait for the browser on this machine, instead of asking for a paste.
@@ -154,7 +160,7 @@ class OAuthClient(BaseClient):
         return self._runner.run(self.application.exchange(code, request))
 
     def sign_in_with_password(self, username: str, password: str | SecretStr) -> Token:
-        """Get tokens for a user name and password [doc]; classic dialect only.
+        """Get tokens for a user name and password [doc A2.1]; classic dialect only.
 
         The password is used for this one request and not kept.
 
@@ -162,7 +168,7 @@ class OAuthClient(BaseClient):
             AuthorizationRefused: The server refused them.
             ConfigurationError: The dialect has no such grant.
         """
-        return self._runner.run(self.application.password(username, secret.as_secret(password)))
+        return self._runner.run(self.application.password(username, as_secret(password)))
 
     def token(self) -> Token | None:
         """The stored token, without any request."""

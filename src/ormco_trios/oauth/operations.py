@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -22,6 +23,17 @@ from ormco_trios.core.errors import (
 )
 from ormco_trios.core.model import Seconds
 from ormco_trios.core.operation import Operation, Safety
+from ormco_trios.core.provenance import (
+    ASSUMED,
+    DNOA,
+    INFERRED,
+    SEEN,
+    Facts,
+    doc,
+    fact,
+    refused,
+    rfc,
+)
 from ormco_trios.core.transport import Answer
 from ormco_trios.oauth.server import AuthorizationServer, Metadata
 from ormco_trios.oauth.token import Token
@@ -34,7 +46,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class TokenReply(BaseModel, defer_build=True):
-    """The token endpoint's answer [doc]."""
+    """The token endpoint's answer: ``access_token`` [doc A2.1], the rest [rfc 6749, 5.1]."""
 
     access_token: SecretStr
     expires_in: Seconds | None = None
@@ -65,6 +77,112 @@ _SAFETY = {
     "password": Safety.WRITE,
 }
 
+_REPLY = "JSON: `access_token`, `token_type`, `expires_in`, `refresh_token`, `scope`"
+_TOKENS = fact(_REPLY, rfc("6749, 5.1"))
+_PASSWORD_TOKENS = fact(
+    f"{_REPLY}; the documentation names the first alone", doc("A2.1"), rfc("6749, 5.1")
+)
+_REFUSED_CODE: Facts = {
+    "400 invalid_grant": refused(CodeRefused, rfc("6749, 5.2")),
+    "400 invalid_client": refused(ClientRefused, rfc("6749, 5.2")),
+    "401 invalid_client": refused(ClientRefused, rfc("6749, 5.2")),
+}
+_REFUSED_REFRESH: Facts = {
+    "400 invalid_grant": refused(GrantRevoked, rfc("6749, 5.2")),
+    "400 invalid_client": refused(ClientRefused, rfc("6749, 5.2")),
+    "401 invalid_client": refused(ClientRefused, rfc("6749, 5.2")),
+}
+
+TOKEN_PROVENANCE: Mapping[tuple[str, Grant], Facts] = {
+    ("classic", "authorization_code"): {
+        "path": fact(
+            "a code for tokens. A form: `grant_type=authorization_code`, `code`, `redirect_uri`; "
+            "the application's id and secret as HTTP Basic. The picture sends `client_secret` "
+            "beside the code",
+            doc("WF1, OAuth2Flow2.png"),
+        ),
+        "answer": _TOKENS,
+        "400 invalid_request": refused(
+            CodeRefused,
+            DNOA,
+            when="the code has expired, was used before, was changed, lacks its `!`, or is for "
+            "another address; no description",
+        ),
+        "400 invalid_grant": refused(CodeRefused, DNOA, when="the authorization was revoked"),
+        "400 invalid_client": refused(
+            ClientRefused, DNOA, when="a wrong secret, or the code of another application"
+        ),
+        "401 invalid_client": refused(
+            ClientRefused, DNOA, when='a wrong secret: "The client secret was incorrect."'
+        ),
+        "500 (a page)": refused(
+            AuthorizationServerFailed, DNOA, when="the code's payload is not base64"
+        ),
+    },
+    ("classic", "refresh_token"): {
+        "path": fact(
+            "a refresh token for new tokens. A form: `grant_type=refresh_token`, `refresh_token`; "
+            "HTTP Basic. The documentation says *todo* (A2.2)",
+            rfc("6749, 6"),
+        ),
+        "answer": _TOKENS,
+        **_REFUSED_REFRESH,
+        "400 invalid_request": refused(GrantRevoked, INFERRED),
+    },
+    ("classic", "password"): {
+        "path": fact(
+            "a user name and a password for tokens. A form: `grant_type=password`, `username`, "
+            "`password`; HTTP Basic",
+            doc("A2.1"),
+        ),
+        "answer": _PASSWORD_TOKENS,
+        "401 (no body)": refused(
+            AuthorizationRefused, doc("A2.1"), when="a wrong user name or password"
+        ),
+        "400 invalid_grant": refused(AuthorizationRefused, rfc("6749, 5.2")),
+        "400 invalid_client": refused(ClientRefused, DNOA),
+        "401 invalid_client": refused(ClientRefused, DNOA),
+    },
+    ("account", "authorization_code"): {
+        "path": fact(
+            "a code for tokens. A form: as classic, with `client_id` and `code_verifier`; a public "
+            "application sends no secret, a confidential one HTTP Basic",
+            SEEN,
+        ),
+        "answer": fact(f"{_REPLY}; the access token is a JWT with `exp`", SEEN),
+        **_REFUSED_CODE,
+    },
+    ("account", "refresh_token"): {
+        "path": fact(
+            "a refresh token for new tokens. A form: as classic, with `client_id`. Programs keep "
+            "the refresh token that comes back",
+            SEEN,
+        ),
+        "answer": _TOKENS,
+        **_REFUSED_REFRESH,
+    },
+}
+"""How it is known what each dialect's token endpoint does, by dialect and grant."""
+
+_REVOKE: Facts = {
+    "path": fact(
+        "take a token back, with `token` and `client_id` in a form; the path is the one such "
+        "servers usually have",
+        ASSUMED,
+    ),
+    "answer": fact("200, also for a token that it does not know", rfc("7009, 2.2")),
+    "400 invalid_client": refused(ClientRefused, rfc("7009, 2.2.1")),
+    "401 invalid_client": refused(ClientRefused, rfc("7009, 2.2.1")),
+}
+_DISCOVERY: Facts = {
+    "path": fact("what the server says about itself", SEEN),
+    "answer": fact(
+        "JSON: `issuer`, `authorization_endpoint`, `token_endpoint`, perhaps "
+        "`revocation_endpoint` and `authorization_response_iss_parameter_supported`",
+        rfc("8414, 2"),
+    ),
+}
+
 
 def ask_for_token(
     server: AuthorizationServer,
@@ -84,7 +202,9 @@ def ask_for_token(
         parse=json_as(TokenReply),
         refuse=_refuse,
         safety=_SAFETY[grant],
+        content_type=_FORM,
         authenticated=False,
+        provenance=TOKEN_PROVENANCE[server.name, grant],
     )
     fields = {"grant_type": grant, **form}
     return _post(operation, base, server, fields, client_id, client_secret)
@@ -109,7 +229,9 @@ def revoke_token(
         parse=nothing,
         refuse=_refuse,
         safety=Safety.IDEMPOTENT,
+        content_type=_FORM,
         authenticated=False,
+        provenance=_REVOKE,
     )
     fields = {"token": token.get_secret_value()}
     return _post(operation, base, server, fields, client_id, client_secret)
@@ -128,6 +250,7 @@ def read_metadata(server: AuthorizationServer) -> Call[Metadata] | None:
             parse=json_as(Metadata),
             refuse=refusal,
             authenticated=False,
+            provenance=_DISCOVERY,
         )
     )
 
@@ -145,7 +268,6 @@ def _post(
     return Call(
         operation,
         body=urlencode(fields).encode("ascii"),
-        content_type=_FORM,
         headers=(
             {}
             if client_secret is None
@@ -186,12 +308,11 @@ def _refuse(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
                 f"under Applications, has expired, or was replaced by a newer one. {where}"
             )
         if operation.name == "oauth.password":
-            return AuthorizationRefused(
-                f"The authorization server refused the user name or password. {where}",
-                error=error,
-                advice="Check the 3Shape e-mail and password, or sign in with the link.",
-            )
+            return _wrong_password(error, where)
         return CodeRefused(f"The authorization server did not take the code. {where}")
+    if operation.name == "oauth.password" and answer.status == 401 and not error:
+        # Documented for what the user got wrong; an application's own mistake has an error code.
+        return _wrong_password("invalid_grant", where)
     if error in {"invalid_client", "unauthorized_client"} or answer.status == 401:
         return ClientRefused(
             "The authorization server does not accept this application's id and secret, or the "
@@ -210,3 +331,11 @@ def _refuse(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
             f"The authorization server answered with an error page instead of a token. {where}"
         )
     return refusal(operation, answer)
+
+
+def _wrong_password(error: str, where: str) -> AuthorizationRefused:
+    return AuthorizationRefused(
+        f"The authorization server refused the user name or password. {where}",
+        error=error,
+        advice="Check the 3Shape e-mail and password, or sign in with the link.",
+    )

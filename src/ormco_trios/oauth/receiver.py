@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from ormco_trios.core.closing import Closing
-from ormco_trios.oauth._colour import wait
+from ormco_trios.core._acompat import Closing, call_blocking
+from ormco_trios.oauth._listener import Listener
 
 
 class RedirectReceiver(Closing):
@@ -27,9 +27,6 @@ class RedirectReceiver(Closing):
     redirect_uri: str
 
     def __init__(self, redirect_uri: str) -> None:
-        # Here, since few need it, and http.server takes long to import.
-        from ormco_trios.oauth._listener import Listener
-
         self._listener = Listener(redirect_uri)
         self.redirect_uri = self._listener.redirect_uri
 
@@ -41,7 +38,7 @@ class RedirectReceiver(Closing):
         Raises:
             NobodyCameBack: Not within ``timeout`` seconds.
         """
-        return wait(self._listener, timeout)
+        return call_blocking(self._listener.wait, timeout)
 
     def close(self) -> None:
         """Stop listening; safe to repeat."""

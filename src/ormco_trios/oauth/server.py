@@ -67,7 +67,7 @@ class AuthorizationServer:
 
     @classmethod
     def classic(cls) -> AuthorizationServer:
-        """The guide's sign-in [doc]: client id and secret, no scopes, British spelling."""
+        """The guide's sign-in [doc WF1]: id and secret, British spelling, no scopes [inferred]."""
         return cls(
             name="classic",
             service=Service.AUTH_CLASSIC,
@@ -83,14 +83,14 @@ class AuthorizationServer:
 
     @classmethod
     def account(cls) -> AuthorizationServer:
-        """Today's sign-in [seen]: PKCE, scopes, rotating refresh tokens."""
+        """Today's sign-in [seen]: PKCE and scopes; refresh tokens may rotate [assumed]."""
         return cls(
             name="account",
             service=Service.AUTH_ACCOUNT,
             authorize="/connect/authorize",
             token="/connect/token",
             revocation="/connect/revocation",  # [assumed]
-            discovery="/.well-known/openid-configuration",  # [assumed]
+            discovery="/.well-known/openid-configuration",
             pkce=True,
             scopes=ACCOUNT_SCOPES,
             shape=CodeShape.opaque(),

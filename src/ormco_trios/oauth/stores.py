@@ -159,7 +159,6 @@ class KeyringTokenStore(_FileLocks):
     def save(self, account: str, token: Token) -> None:
         text = token.to_json()
         parts = [text[start : start + _PART] for start in range(0, len(text), _PART)]
-        del text
         with _keyring() as keyring:
             before = self._names(keyring, account)
             if len(parts) == 1:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from pydantic import SecretStr
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.shield import shielded
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Token:
         )
 
     @classmethod
+    @shielded
     def from_json(cls, text: str) -> Token:
         """The token that `to_json` wrote.
 
@@ -55,7 +57,6 @@ class Token:
             ConfigurationError: It is not such a text.
         """
         token = _read(text)
-        del text  # a traceback must not find it here
         if token is None:
             raise ConfigurationError(
                 "The stored token cannot be read.", advice="Delete it and authorize again."
@@ -110,3 +111,8 @@ class AsyncTokenStore(Protocol):
     def try_lock(self, account: str) -> Awaitable[bool]: ...
 
     def unlock(self, account: str) -> Awaitable[None]: ...
+
+
+AnyTokenStore: TypeAlias = TokenStore
+AnyAsyncTokenStore: TypeAlias = TokenStore | AsyncTokenStore
+"""What a client may be given: an async one takes both kinds."""

@@ -10,14 +10,15 @@ from ormco_trios.communicate.async_client import AsyncCommunicateClient
 from ormco_trios.communicate.regions import DAY, Region
 from ormco_trios.core import async_runner
 from ormco_trios.core._lanes import AsyncLane
+from ormco_trios.core.async_base_client import AsyncBaseClient
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import Shielded
 from ormco_trios.oauth.async_client import AsyncOAuthClient
 from ormco_trios.onboarding import doctor, flow, repair
-from ormco_trios.onboarding._colour import AsyncAuthorize
+from ormco_trios.onboarding.account import wrong_client
 from ormco_trios.onboarding.checklist import Checklist
 from ormco_trios.onboarding.doctor import Diagnosis
-from ormco_trios.onboarding.outcomes import Connected, Outcome, Progress
+from ormco_trios.onboarding.outcomes import AsyncAuthorize, Connected, Outcome, Progress
 from ormco_trios.onboarding.repair import Disconnected, Repair, Repaired
 from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
 
@@ -33,9 +34,16 @@ class AsyncOnboarding(Shielded):
         ormco: The practice's account at OrmcoDigital.
         oauth: The application that ``communicate`` signs in with; without it, a sign-in that has
             ended is an error instead of a link.
-        region: Which of Ormco's labs; by default what the account's country clearly says.
+        account: The e-mail of the 3Shape account that is meant.  Another one is `WrongAccount`
+            before anything is requested or handed over.  Left out, the first account that answers
+            is the practice's, and ``progress`` remembers it.
+        region: Which of Ormco's labs; by default what the account's country clearly says, or else
+            its own region at 3Shape.
         schedule: When to look for the approval.
         progress: What an earlier process remembered, from ``onboarding.progress``.
+
+    Raises:
+        ConfigurationError: The clients are of the other kind, or the account is no e-mail.
     """
 
     def __init__(
@@ -44,14 +52,20 @@ class AsyncOnboarding(Shielded):
         communicate: AsyncCommunicateClient,
         ormco: AsyncOrmcoDigitalClient,
         oauth: AsyncOAuthClient | None = None,
+        account: str | None = None,
         region: Region | None = None,
         schedule: PollSchedule | None = None,
         progress: Progress | None = None,
     ) -> None:
+        for client in (communicate, oauth, ormco):
+            if client is not None and not isinstance(client, AsyncBaseClient):
+                raise wrong_client(type(self), client)
         clock = communicate.channel.clock
         self._context = flow.Context.of(
+            communicate.channel.environment,
             clock,
             None if oauth is None else oauth.application,
+            account=account,
             region=region,
             progress=progress,
             schedule=schedule,
@@ -91,13 +105,21 @@ class AsyncOnboarding(Shielded):
     def lane(self, lane: AsyncLane | None) -> None:
         self._runner.lane = lane
 
+    def forget_account(self) -> None:
+        """Let any account be the practice's again, as far as ``account`` allows it.
+
+        The account that answers next is remembered instead.  The stored sign-in stays: to sign in
+        as another account, revoke it or forget it as well.
+        """
+        self._context.progress.forget_account()
+
     async def check(self) -> Checklist:
         """Look at both services and change nothing.
 
         A service that cannot be reached makes its steps unknown, not an error.
 
         Raises:
-            RegionUnclear: No region was given and the account's country does not say.
+            RegionUnclear: No region was given, and the account says none or two.
         """
         return await self._runner.run(flow.check(self._context))
 
@@ -109,25 +131,35 @@ class AsyncOnboarding(Shielded):
             link for a person, whose answer goes to `finish_authorization`.
 
         Raises:
-            RegionUnclear: No region was given and the account's country does not say.
+            WrongAccount: Another account answered; its sign-in was dropped.
+            RegionUnclear: No region was given, and the account says none or two.
             LabRefused: What was found under the lab's e-mail is not Ormco's lab.
             PortalSignInRefused: OrmcoDigital refused the user name or password.
             TransportError: A service cannot be reached; call again later.
         """
         return await self._runner.run(flow.advance(self._context), on_update=on_update)
 
-    async def finish_authorization(self, pasted: str) -> None:
+    async def finish_authorization(self, pasted: str, *, account_shown: str | None = None) -> None:
         """Take the address that the person was redirected to; then `advance` again.
 
         Do it in the request that receives it: a code lives three minutes.
 
+        Args:
+            pasted: The address.
+            account_shown: When it answers Ormco's link: the e-mail that the consent page showed,
+                as the person says.  Nobody else can tell whose account a code comes from.
+
         Raises:
             PasteError: There is no usable code in it; the link stays good, paste again.
+            WrongAccount: The page showed another account: the code is not handed over, and the
+                link stays good.
             ConsentDenied: The person chose *Cancel*.
             CodeRefused: The code was not taken; the next `advance` has a fresh link.
             AuthorizationNeeded: No authorization is under way.
         """
-        await self._runner.run(flow.finish_authorization(self._context, pasted))
+        await self._runner.run(
+            flow.finish_authorization(self._context, pasted, account_shown=account_shown)
+        )
 
     async def run(
         self,
@@ -146,6 +178,7 @@ class AsyncOnboarding(Shielded):
         Raises:
             ApprovalTimeout: Ormco had not approved in time; run it again later.
             AuthorizationNeeded: A person is needed, and no ``authorize`` was given.
+            WrongAccount: Another account answered, three times if there is ``authorize``.
             AuthorizationError: The authorization did not come about.
         """
         return await self._runner.run(
@@ -176,6 +209,7 @@ class AsyncOnboarding(Shielded):
         Raises:
             ApprovalTimeout: Ormco had not approved in time; run it again later.
             AuthorizationNeeded: A person is needed, and no ``authorize`` was given.
+            WrongAccount: Another account answered, three times if there is ``authorize``.
             AuthorizationError: The authorization did not come about.
         """
         return await self._runner.run(

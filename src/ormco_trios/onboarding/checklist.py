@@ -9,6 +9,7 @@ from html import escape
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from ormco_trios.communicate.approval import describe
+from ormco_trios.onboarding.hints import HINTS, Hint
 
 
 class StepState(enum.Enum):
@@ -86,6 +87,12 @@ class Step(BaseModel):
     def title(self) -> str:
         """The step for people."""
         return self.name.title
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy cannot stack it on a property
+    @property
+    def hints(self) -> tuple[Hint, ...]:
+        """What helps a person here, and whom to turn to, each with its label."""
+        return HINTS.get((self.name.value, self.state.value), ())
 
     @property
     def next_sentence(self) -> str:
@@ -183,13 +190,14 @@ class Checklist(BaseModel):
     def _row(self, step: Step) -> str:
         colour = _COLOURS[step.state]
         ahead = f"<div><b>{escape(step.next_sentence)}</b></div>" if step.next_sentence else ""
+        hints = "".join(f'<div style="opacity:.75">{escape(str(h))}</div>' for h in step.hints)
         return (
             f'<tr style="background:none"><td style="{_LEFT};width:3px;padding:0 .8em 0 0;'
             f'border-left:3px solid {colour};"></td>'
             f'<td style="{_LEFT};min-width:6em;max-width:11em;color:{colour};font-weight:bold">'
             f"{SYMBOLS[step.state]} {escape(step.words(self.looked_at))}</td>"
             f'<td style="{_LEFT}"><div><b>{escape(step.title)}</b></div>'
-            f'<div style="opacity:.75">{escape(step.evidence)}</div>{ahead}</td></tr>'
+            f'<div style="opacity:.75">{escape(step.evidence)}</div>{ahead}{hints}</td></tr>'
         )
 
     def __getitem__(self, name: StepName) -> Step:
@@ -205,6 +213,7 @@ class Checklist(BaseModel):
         for step in self.steps:
             lines.append(f"{_MARKS[step.state]} {step.title}: {step.words(self.looked_at)}")
             lines += (f"      {text}" for text in (step.evidence, step.next_sentence) if text)
+            lines += (f"      {hint}" for hint in step.hints)
         return "\n".join((*lines, self.summary))
 
 

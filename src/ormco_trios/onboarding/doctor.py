@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ormco_trios.core.clock import Clock
@@ -138,8 +139,6 @@ def _host(service: Service, clock: Clock, skews: list[float]) -> Flow[Finding]:
 
 
 def _skew(date: str | None, now: datetime) -> float | None:
-    from email.utils import parsedate_to_datetime
-
     try:
         return (parsedate_to_datetime(date or "") - now).total_seconds()
     except (ValueError, TypeError):

@@ -9,26 +9,50 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ormco_trios.communicate.emails import masked
 from ormco_trios.communicate.flows import find_lab, involves
-from ormco_trios.communicate.models import Application, Connection, ConnectionState, User
-from ormco_trios.communicate.operations import APPLICATIONS, ME
-from ormco_trios.communicate.regions import Region, lab_account, region_of
+from ormco_trios.communicate.models import (
+    Application,
+    Connection,
+    ConnectionState,
+    User,
+    is_lab_word,
+)
+from ormco_trios.communicate.operations import APPLICATIONS, APPLICATIONS_PAGE, ME
+from ormco_trios.communicate.regions import (
+    ChosenRegion,
+    Region,
+    choose_region,
+    lab_account,
+    region_of,
+)
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call, Flow
+from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import (
     ApiError,
     AuthorizationNeeded,
     GrantRevoked,
+    NotALab,
     NotSignedIn,
     OrmcoTriosError,
     PortalSignInRefused,
     RateLimited,
     ServerError,
     TransportError,
+    WrongAccount,
+)
+from ormco_trios.onboarding.account import (
+    NOT_CHECKED,
+    NOT_LISTED,
+    PinnedAccount,
+    wrong_account,
 )
 from ormco_trios.onboarding.checklist import Actor, Checklist, Step, StepName, StepState
 from ormco_trios.ormcodigital.models import Profile, TriosState, TriosStatus
 from ormco_trios.ormcodigital.operations import PROFILE, STATUS
+
+ROLE_NOT_SHOWN = "Its role as a lab is not shown; its e-mail is that of Ormco's lab."
 
 SIGNED_OUT = (AuthorizationNeeded, GrantRevoked, NotSignedIn)
 """What a sign-in that a person has to repeat looks like."""
@@ -41,7 +65,12 @@ class Observation:
     """What both services said, or why one said nothing.
 
     Attributes:
+        me: The account, unless it is another one than meant: then nothing else is looked at.
+        confirmed: Whether a person said that this account allowed Ormco access.
+        region: Which of Ormco's labs, and why.
         connection: The account's own connection with the target's lab.
+        lab_role: What the connection, or else the lab's account, says the lab is; None where
+            neither shows it.
         elsewhere: Remarks about connections with Ormco that are not that one.
         portal_seen: Whether the portal was looked at in this round.
         granted: Whether Communicate lists Ormco among the applications with access; None if it
@@ -49,9 +78,11 @@ class Observation:
     """
 
     looked_at: datetime
-    region: Region | None = None
+    region: ChosenRegion | None = None
     me: User | None = None
+    confirmed: bool = False
     connection: Connection | None = None
+    lab_role: str | None = None
     elsewhere: tuple[str, ...] = ()
     communicate_problem: OrmcoTriosError | None = None
     portal_seen: bool = False
@@ -61,6 +92,17 @@ class Observation:
     portal_problem: OrmcoTriosError | None = None
 
     @property
+    def lab_problem(self) -> NotALab | None:
+        """The error if the connection says that the lab is something else than a lab."""
+        if self.connection is None or self.lab_role is None or is_lab_word(self.lab_role):
+            return None
+        return NotALab(
+            "The connection says that the account with the e-mail of Ormco's lab is no lab.",
+            advice="Remove the connection under Connections at 3Shape, and ask Ormco support which "
+            "account is the lab of your region.",
+        )
+
+    @property
     def approved(self) -> bool:
         """Whether the connection is active."""
         return self.connection is not None and self.connection.state is ConnectionState.ACTIVE
@@ -68,37 +110,56 @@ class Observation:
 
 @dataclass(slots=True)
 class Target:
-    """Whom the practice shall be connected to.
+    """Which account shall be connected, and to whom.
 
     Attributes:
-        region: The region asked for; None leaves it to the account's country.
+        region: The region asked for; None leaves it to the account.
+        account: The e-mail of the account that is meant; None if that was not said.
         lab: Ormco's account, once it was looked up.
     """
 
+    environment: Environment
     region: Region | None = None
+    account: str | None = field(default=None, repr=False)
     lab: User | None = field(default=None, repr=False)
 
+    @property
+    def applications(self) -> str:
+        """Address of the page that lists which applications an account has given access."""
+        return self.environment.base_url(Service.COMMUNICATE) + APPLICATIONS_PAGE
 
-def observe(target: Target, clock: Clock, *, everything: bool) -> Flow[Observation]:
+
+def observe(
+    target: Target, clock: Clock, *, everything: bool, pinned: PinnedAccount | None
+) -> Flow[Observation]:
     """Read what both services say; the portal only once the connection is active.
 
     Args:
         target: Whom to look for.
         clock: For the time of the observation.
         everything: Look at the portal in any case, as a checklist for people needs it.
+        pinned: The account that answered before, if there was one.
 
     Raises:
-        RegionUnclear: No region was given and the account's country does not say.
+        RegionUnclear: No region was given, and the account says none or two.
     """
-    seen = Observation(looked_at=clock.now(), region=target.region)
+    seen = Observation(looked_at=clock.now())
     try:
-        seen.me = yield from Call(ME)
+        me = yield from Call(ME)
     except (*SIGNED_OUT, *_PASSING) as error:
         seen.communicate_problem = error
     else:
-        if seen.region is None:
-            seen.region = Region.for_country(seen.me.country or "")
-        yield from _look_at_connections(seen, seen.me, seen.region, target)
+        seen.communicate_problem = wrong_account(
+            me, expected=target.account, pinned=pinned, page=target.applications
+        )
+        seen.me = None if seen.communicate_problem else me
+    if seen.me is not None:
+        seen.confirmed = pinned is not None and pinned.confirmed and pinned.id == seen.me.id
+        if target.region is None:
+            seen.region = choose_region(seen.me, target.environment)
+        else:
+            seen.region = ChosenRegion(target.region, "as chosen")
+        yield from _look_at_connections(seen, seen.me, seen.region.region, target)
     if everything or seen.approved:
         seen.portal_seen = True
         try:
@@ -111,18 +172,25 @@ def observe(target: Target, clock: Clock, *, everything: bool) -> Flow[Observati
     return seen
 
 
+def the_lab(target: Target, region: Region) -> Flow[User]:
+    """Ormco's account of the region, looked up once."""
+    if target.lab is None or region_of(target.lab.email) is not region:
+        target.lab = yield from find_lab(region)
+    return target.lab
+
+
 def _look_at_connections(seen: Observation, me: User, region: Region, target: Target) -> Flow[None]:
     """Find the connection with the lab: by its e-mail, or by its id where e-mails are not shown."""
     connections = me.connections or []
     email = lab_account(region).email
     known = [c for c in connections if c.involves(email)]
     if not known and any(not (c.remote_user_email and c.inviter_user_email) for c in connections):
-        if target.lab is None:
-            target.lab = yield from find_lab(region)
-        known = [c for c in connections if involves(c, target.lab)]
+        lab = yield from the_lab(target, region)
+        known = [c for c in connections if involves(c, lab)]
     own = [c for c in known if c.owned_by(me.id)]
     active = (c for c in own if c.state is ConnectionState.ACTIVE)
     seen.connection = next(active, own[0] if own else None)
+    seen.lab_role = _lab_role(seen.connection, email, target.lab)
     remarks: list[str] = []
     if len(known) > len(own):
         remarks.append("One with this lab belongs to another account, such as the company's.")
@@ -135,6 +203,16 @@ def _look_at_connections(seen: Observation, me: User, region: Region, target: Ta
         if other in others and other is not region
     )
     seen.elsewhere = tuple(remarks)
+
+
+def _lab_role(connection: Connection | None, email: str, lab: User | None) -> str | None:
+    """What the lab is, by the connection or else by its account, where that is a word."""
+    role = None
+    if connection is not None:
+        role = connection.type_of(email) or (lab and connection.type_of(lab.id))
+    if not role or not any(map(str.isalpha, role)):  # a number is a code that nobody knows
+        return "Lab" if lab is not None and lab.is_lab else None
+    return role
 
 
 def ormco_application(applications: list[Application]) -> Application | None:
@@ -181,7 +259,21 @@ def _sign_in(seen: Observation) -> Step:
     name = StepName.SIGN_IN
     problem = seen.communicate_problem
     if problem is None:
-        return Step(name=name, state=StepState.DONE, evidence="Communicate accepts the sign-in.")
+        email = None if seen.me is None else seen.me.email
+        who = "an account that shows no e-mail" if email is None else masked(email)
+        return Step(
+            name=name,
+            state=StepState.DONE,
+            evidence=f"Communicate accepts the sign-in and was asked as {who}.",
+        )
+    if isinstance(problem, WrongAccount):
+        return Step(
+            name=name,
+            state=StepState.BROKEN,
+            evidence=problem.happened,
+            actor=Actor.PRACTICE,
+            next_action=problem.advice,
+        )
     if isinstance(problem, SIGNED_OUT):
         return Step(
             name=name,
@@ -199,29 +291,30 @@ def _connection_step(seen: Observation) -> Step:
     name = StepName.CONNECTION
     if seen.me is None or seen.region is None:
         return _unknown(name, "Communicate could not be asked.")
-    lab = lab_account(seen.region)
+    chosen = seen.region
+    lab = lab_account(chosen.region)
+    with_lab = f"a connection with {lab.email} ({chosen.region.label}, {chosen.reason})."
     if seen.connection is None:
         return Step(
             name=name,
             state=StepState.MISSING,
-            evidence=" ".join(
-                (
-                    f"The account has no connection with {lab.email} ({seen.region.label}).",
-                    *seen.elsewhere,
-                )
-            ),
+            evidence=" ".join((f"The account has no {with_lab[2:]}", *seen.elsewhere)),
             actor=Actor.LIBRARY,
             next_action="Request the connection.",
         )
+    if seen.lab_problem is not None:
+        return Step(
+            name=name,
+            state=StepState.BROKEN,
+            evidence=seen.lab_problem.happened,
+            actor=Actor.PRACTICE,
+            next_action=seen.lab_problem.advice,
+        )
+    role = () if seen.lab_role is not None else (ROLE_NOT_SHOWN,)
     return Step(
         name=name,
         state=StepState.DONE,
-        evidence=" ".join(
-            (
-                f"The account lists a connection with {lab.email} ({seen.region.label}).",
-                *seen.elsewhere,
-            )
-        ),
+        evidence=" ".join((f"The account lists {with_lab}", *role, *seen.elsewhere)),
     )
 
 
@@ -301,19 +394,12 @@ def _authorization(seen: Observation) -> Step:
         )
     link = "Open the authorization link and allow access."
     match seen.trios.state:
-        case TriosState.CONNECTED if seen.granted is False:
-            return Step(
-                name=name,
-                state=StepState.BROKEN,
-                evidence="OrmcoDigital says it is connected, but Communicate no longer lists Ormco "
-                "under Applications: its access was revoked.",
-                actor=Actor.PRACTICE,
-                next_action=link,
-            )
         case TriosState.CONNECTED:
-            return Step(
-                name=name, state=StepState.DONE, evidence="OrmcoDigital says it is connected."
-            )
+            evidence = "OrmcoDigital says it is connected"
+            evidence += "." if seen.confirmed else f" ({NOT_CHECKED})."
+            if seen.granted is False:
+                evidence += f" {NOT_LISTED}"
+            return Step(name=name, state=StepState.DONE, evidence=evidence)
         case TriosState.DRAFT:
             return Step(
                 name=name,

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ormco_trios.communicate.flows import withdraw
-from ormco_trios.communicate.operations import APPLICATIONS, ME, REMOVE, REMOVE_APPLICATION
+from ormco_trios.communicate.operations import APPLICATIONS, REMOVE, REMOVE_APPLICATION
 from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.errors import CodeRefused, DraftLost, OrmcoTriosError
 from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
-from ormco_trios.onboarding.flow import Context, run, sign_in
+from ormco_trios.onboarding.flow import Context, look, own_account, run, sign_in
 from ormco_trios.onboarding.observation import (
     Observation,
     checklist_of,
-    observe,
     ormco_application,
 )
 from ormco_trios.ormcodigital.models import TriosState
@@ -73,14 +72,14 @@ def repair(
     context: Context, *, extent: Repair, timeout: timedelta, may_ask: bool
 ) -> Flow[Repaired]:
     """Do the least that mends it, and more only if that was not enough."""
-    seen = yield from observe(context.target, context.clock, everything=True)
+    seen = yield from look(context, everything=True)
     found = checklist_of(seen, since=context.progress.waiting_since)
     broken = tuple(s.name for s in found.steps if s.state is not StepState.DONE)
     if extent is not Repair.WHAT_IS_BROKEN and seen.communicate_problem is not None:
         # Who takes something away has to be signed in.
         yield from sign_in(context, seen, seen.communicate_problem, may_ask=may_ask)
-        seen = yield from observe(context.target, context.clock, everything=True)
-    yield from _undo(seen, extent)
+        seen = yield from look(context, everything=True)
+    yield from _undo(context, seen, extent)
     context.progress.waiting_since = None
     try:
         connected = yield from run(context, timeout=timeout, may_ask=may_ask)
@@ -88,7 +87,7 @@ def repair(
         if extent is not Repair.WHAT_IS_BROKEN:
             raise
         extent = Repair.AUTHORIZE_AGAIN
-        yield from _undo(seen, extent)
+        yield from _undo(context, seen, extent)
         connected = yield from run(context, timeout=timeout, may_ask=may_ask)
     return Repaired(
         checklist=connected.checklist,
@@ -98,10 +97,10 @@ def repair(
     )
 
 
-def _undo(seen: Observation, extent: Repair) -> Flow[None]:
+def _undo(context: Context, seen: Observation, extent: Repair) -> Flow[None]:
     if extent is Repair.WHAT_IS_BROKEN:
         return
-    yield from _revoke()
+    yield from _revoke(context)
     yield from Call(DISCONNECT)
     if extent is Repair.CONNECT_AGAIN and seen.me is not None and seen.connection is not None:
         yield from withdraw(REMOVE, {"user": seen.me.id, "connection": seen.connection.id})
@@ -161,10 +160,10 @@ class Disconnected:
 
 def disconnect(context: Context, *, sign_out: bool) -> Flow[Disconnected]:
     """Take everything back; a place that fails does not keep the others from being cleaned."""
-    seen = yield from observe(context.target, context.clock, everything=True)
+    seen = yield from look(context, everything=True)
     places = [
         # Before the portal, which may take its access back by itself: then nobody could tell.
-        (yield from _place("Ormco's access to the cases", _revoke)),
+        (yield from _place("Ormco's access to the cases", lambda: _revoke(context))),
         (yield from _place("OrmcoDigital's connection to 3Shape", _portal)),
         (yield from _place("The connection with Ormco's lab", lambda: _connection(seen))),
     ]
@@ -198,9 +197,9 @@ def _portal() -> Flow[bool]:
     return True
 
 
-def _revoke() -> Flow[bool]:
+def _revoke(context: Context) -> Flow[bool]:
     """Delete Ormco on the Applications page, if it is there [guide]."""
-    me = yield from Call(ME)
+    me = yield from own_account(context)
     application = ormco_application((yield from Call(APPLICATIONS, path={"user": me.id})))
     if application is None:
         return False

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from ormco_trios.core import _client, secret
+from ormco_trios.core import _client
 from ormco_trios.core._httpx import AsyncHttpClient
 from ormco_trios.core.async_base_client import AsyncBaseClient
 from ormco_trios.core.async_runner import AsyncRunner
-from ormco_trios.core.auth import Auth
+from ormco_trios.core.auth import Auth, as_secret
 from ormco_trios.core.channel import Channel
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.events import OnAudit, OnEvent
-from ormco_trios.core.handover import HandedOver
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import AsyncTransport, Timeout
 from ormco_trios.ormcodigital import flows, operations, session
+from ormco_trios.ormcodigital.flows import PortalCode
 from ormco_trios.ormcodigital.models import (
     PortalAuthorization,
     Profile,
@@ -48,10 +48,6 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
         ConfigurationError: A user name without a password, or several ways to sign in.
     """
 
-    profile: AsyncProfiles
-    submission_method: AsyncSubmissionMethods
-    trios: AsyncTrios
-
     def __init__(
         self,
         environment: Environment | None = None,
@@ -74,7 +70,7 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
         if username is not None and password is not None:
             if auth is not None:
                 raise ConfigurationError("Give the client a login or an authentication, not both.")
-            login = session.PortalLogin(username, secret.as_secret(password))
+            login = session.PortalLogin(username, as_secret(password))
             auth = session.SessionAuth(login, clock)
         self._use(
             _client.open_channel_async(
@@ -89,11 +85,26 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
             )
         )
 
+    @property
+    def profile(self) -> AsyncProfiles:
+        """The profile: *My Account > My Profile*."""
+        return self._profile
+
+    @property
+    def submission_method(self) -> AsyncSubmissionMethods:
+        """How the practice sends its cases."""
+        return self._submission_method
+
+    @property
+    def trios(self) -> AsyncTrios:
+        """The connection with 3Shape: link, code, state."""
+        return self._trios
+
     def _use(self, channel: Channel[AsyncTransport]) -> None:
         super()._use(channel)
-        self.profile = AsyncProfiles(self._runner)
-        self.submission_method = AsyncSubmissionMethods(self._runner)
-        self.trios = AsyncTrios(self._runner)
+        self._profile = AsyncProfiles(self._runner)
+        self._submission_method = AsyncSubmissionMethods(self._runner)
+        self._trios = AsyncTrios(self._runner)
 
 
 class AsyncProfiles(Shielded):
@@ -106,7 +117,7 @@ class AsyncProfiles(Shielded):
 
     async def get(self) -> Profile:
         """The profile, with its version in ``etag``."""
-        return await self._runner.run(iter(Call(operations.PROFILE)))
+        return await self._runner.run(Call(operations.PROFILE))
 
     async def update(self, profile: Profile) -> Profile:
         """*Update*: save a changed copy of what `get` returned.
@@ -130,11 +141,11 @@ class AsyncSubmissionMethods(Shielded):
 
     async def get(self) -> SubmissionMethod | None:
         """What the account submits now; None if nothing was ever chosen."""
-        return (await self._runner.run(iter(Call(operations.PROFILE)))).submission_method
+        return (await self._runner.run(Call(operations.PROFILE))).submission_method
 
     async def choices(self) -> list[SubmissionMethod]:
         """What the account may choose."""
-        return await self._runner.run(iter(Call(operations.METHODS)))
+        return await self._runner.run(Call(operations.METHODS))
 
     async def set(self, method: SubmissionMethod) -> SubmissionMethod:
         """Choose; saves nothing if it is chosen already, and changes no other field.
@@ -157,9 +168,9 @@ class AsyncTrios(Shielded):
 
     async def authorization_request(self) -> PortalAuthorization:
         """The link behind *click here*, for the doctor to open."""
-        return await self._runner.run(iter(Call(operations.AUTHORIZATION)))
+        return await self._runner.run(Call(operations.AUTHORIZATION))
 
-    async def submit_code(self, code: HandedOver) -> TriosStatus:
+    async def submit_code(self, code: PortalCode) -> TriosStatus:
         """Enter the code **and** press *Update*: the portal keeps a code only once it is saved.
 
         The code is spent by this, whatever comes of it.
@@ -183,8 +194,8 @@ class AsyncTrios(Shielded):
 
     async def status(self) -> TriosStatus:
         """Where the portal's connection to 3Shape stands."""
-        return await self._runner.run(iter(Call(operations.STATUS)))
+        return await self._runner.run(Call(operations.STATUS))
 
     async def disconnect(self) -> None:
         """Take the connection back; nothing to do if there is none."""
-        await self._runner.run(iter(Call(operations.DISCONNECT)))
+        await self._runner.run(Call(operations.DISCONNECT))

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from ormco_trios.core import _client, secret
+from ormco_trios.core import _client
 from ormco_trios.core._httpx import HttpClient
-from ormco_trios.core.auth import Auth
+from ormco_trios.core.auth import Auth, as_secret
 from ormco_trios.core.base_client import BaseClient
 from ormco_trios.core.channel import Channel
 from ormco_trios.core.clock import Clock
@@ -15,12 +15,12 @@ from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.events import OnAudit, OnEvent
-from ormco_trios.core.handover import HandedOver
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.runner import Runner
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import Timeout, Transport
 from ormco_trios.ormcodigital import flows, operations, session
+from ormco_trios.ormcodigital.flows import PortalCode
 from ormco_trios.ormcodigital.models import (
     PortalAuthorization,
     Profile,
@@ -49,10 +49,6 @@ class OrmcoDigitalClient(BaseClient):
         ConfigurationError: A user name without a password, or several ways to sign in.
     """
 
-    profile: Profiles
-    submission_method: SubmissionMethods
-    trios: Trios
-
     def __init__(
         self,
         environment: Environment | None = None,
@@ -75,7 +71,7 @@ class OrmcoDigitalClient(BaseClient):
         if username is not None and password is not None:
             if auth is not None:
                 raise ConfigurationError("Give the client a login or an authentication, not both.")
-            login = session.PortalLogin(username, secret.as_secret(password))
+            login = session.PortalLogin(username, as_secret(password))
             auth = session.SessionAuth(login, clock)
         self._use(
             _client.open_channel(
@@ -90,11 +86,26 @@ class OrmcoDigitalClient(BaseClient):
             )
         )
 
+    @property
+    def profile(self) -> Profiles:
+        """The profile: *My Account > My Profile*."""
+        return self._profile
+
+    @property
+    def submission_method(self) -> SubmissionMethods:
+        """How the practice sends its cases."""
+        return self._submission_method
+
+    @property
+    def trios(self) -> Trios:
+        """The connection with 3Shape: link, code, state."""
+        return self._trios
+
     def _use(self, channel: Channel[Transport]) -> None:
         super()._use(channel)
-        self.profile = Profiles(self._runner)
-        self.submission_method = SubmissionMethods(self._runner)
-        self.trios = Trios(self._runner)
+        self._profile = Profiles(self._runner)
+        self._submission_method = SubmissionMethods(self._runner)
+        self._trios = Trios(self._runner)
 
 
 class Profiles(Shielded):
@@ -107,7 +118,7 @@ class Profiles(Shielded):
 
     def get(self) -> Profile:
         """The profile, with its version in ``etag``."""
-        return self._runner.run(iter(Call(operations.PROFILE)))
+        return self._runner.run(Call(operations.PROFILE))
 
     def update(self, profile: Profile) -> Profile:
         """*Update*: save a changed copy of what `get` returned.
@@ -131,11 +142,11 @@ class SubmissionMethods(Shielded):
 
     def get(self) -> SubmissionMethod | None:
         """What the account submits now; None if nothing was ever chosen."""
-        return (self._runner.run(iter(Call(operations.PROFILE)))).submission_method
+        return (self._runner.run(Call(operations.PROFILE))).submission_method
 
     def choices(self) -> list[SubmissionMethod]:
         """What the account may choose."""
-        return self._runner.run(iter(Call(operations.METHODS)))
+        return self._runner.run(Call(operations.METHODS))
 
     def set(self, method: SubmissionMethod) -> SubmissionMethod:
         """Choose; saves nothing if it is chosen already, and changes no other field.
@@ -158,9 +169,9 @@ class Trios(Shielded):
 
     def authorization_request(self) -> PortalAuthorization:
         """The link behind *click here*, for the doctor to open."""
-        return self._runner.run(iter(Call(operations.AUTHORIZATION)))
+        return self._runner.run(Call(operations.AUTHORIZATION))
 
-    def submit_code(self, code: HandedOver) -> TriosStatus:
+    def submit_code(self, code: PortalCode) -> TriosStatus:
         """Enter the code **and** press *Update*: the portal keeps a code only once it is saved.
 
         The code is spent by this, whatever comes of it.
@@ -184,8 +195,8 @@ class Trios(Shielded):
 
     def status(self) -> TriosStatus:
         """Where the portal's connection to 3Shape stands."""
-        return self._runner.run(iter(Call(operations.STATUS)))
+        return self._runner.run(Call(operations.STATUS))
 
     def disconnect(self) -> None:
         """Take the connection back; nothing to do if there is none."""
-        self._runner.run(iter(Call(operations.DISCONNECT)))
+        self._runner.run(Call(operations.DISCONNECT))

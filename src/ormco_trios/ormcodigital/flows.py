@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Literal, Protocol
 
 from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.errors import (
@@ -12,7 +13,6 @@ from ormco_trios.core.errors import (
     ProfileChanged,
     ServerError,
 )
-from ormco_trios.core.handover import HandedOver
 from ormco_trios.ormcodigital.models import Profile, SubmissionMethod, TriosState, TriosStatus
 from ormco_trios.ormcodigital.operations import (
     PROFILE,
@@ -25,6 +25,22 @@ SAVES = 3
 """How often a change of our own single field is applied anew when the profile moved under it."""
 
 
+class PortalCode(Protocol):
+    """A single-use code; `ormco_trios.AuthorizationCode` is one."""
+
+    def spend(self, purpose: str) -> None:
+        """Mark the code as used.
+
+        Raises:
+            CodeSpent: It was used before.
+        """
+        ...
+
+    def reveal(self, form: Literal["portal"], /) -> str:
+        """The code as the portal's field wants it."""
+        ...
+
+
 def save_profile(profile: Profile) -> Flow[Profile]:
     """*Update*: saves the profile, and with it a draft code.
 
@@ -35,7 +51,6 @@ def save_profile(profile: Profile) -> Flow[Profile]:
         yield from Call(
             SAVE_PROFILE,
             body=profile.model_dump_json().encode(),
-            content_type="application/json",
             headers={"If-Match": profile.etag},
         )
     )
@@ -49,7 +64,7 @@ def set_submission_method(method: SubmissionMethod) -> Flow[Profile]:
     return (yield from _save_with(method, profile))
 
 
-def submit_code(code: HandedOver) -> Flow[TriosStatus]:
+def submit_code(code: PortalCode) -> Flow[TriosStatus]:
     """Hand the code over and press *Update*: without that the portal forgets it.
 
     Raises:
@@ -60,11 +75,9 @@ def submit_code(code: HandedOver) -> Flow[TriosStatus]:
     """
     code.spend("the hand-over to OrmcoDigital")
     body = json.dumps({"code": code.reveal("portal")}).encode()
-    call = Call(SUBMIT_CODE, body=body, content_type="application/json")
-    del body
     doubt: CodeOutcomeUnknown | ServerError | None = None
     try:
-        yield from call
+        yield from Call(SUBMIT_CODE, body=body)
     except (CodeOutcomeUnknown, ServerError) as error:
         doubt = error
     if doubt is not None:

@@ -1,7 +1,8 @@
 """The portal's endpoints.
 
 OrmcoDigital publishes no API.  Every path here is [assumed]; the actions are the guide's screens.
-``openapi.json`` beside this module is the same list for machines.
+``openapi.json`` beside this module is the same list for machines.  Under ``screen`` an operation's
+``provenance`` has what a person does instead, which is all that is known.
 """
 
 from __future__ import annotations
@@ -10,8 +11,16 @@ from typing import Any
 
 from ormco_trios.core.answers import error_as, json_as, json_list_as, nothing, refusal
 from ormco_trios.core.environment import Service
-from ormco_trios.core.errors import CodeRefused, OrmcoTriosError, PortalSignInRefused
+from ormco_trios.core.errors import (
+    CodeRefused,
+    InvalidRequest,
+    NotSignedIn,
+    OrmcoTriosError,
+    PortalSignInRefused,
+    ProfileChanged,
+)
 from ormco_trios.core.operation import Operation, Safety
+from ormco_trios.core.provenance import ASSUMED, Facts, fact, guide, refused
 from ormco_trios.core.transport import Answer
 from ormco_trios.ormcodigital.models import (
     PortalAuthorization,
@@ -54,6 +63,11 @@ def _refuse_sign_in(operation: Operation[Any], answer: Answer) -> OrmcoTriosErro
     return refusal(operation, answer)
 
 
+_SIGNED_OUT: Facts = {
+    "401 not_signed_in": refused(NotSignedIn, ASSUMED),
+    "401 session_expired": refused(NotSignedIn, ASSUMED),
+}
+
 SIGN_IN = Operation(
     "session.create",
     Service.ORMCODIGITAL,
@@ -63,6 +77,12 @@ SIGN_IN = Operation(
     refuse=_refuse_sign_in,
     safety=Safety.IDEMPOTENT,
     authenticated=False,
+    provenance={
+        "screen": fact("log in with user name and password", guide("OrmcoDigital 1")),
+        "path": fact("JSON: `username` and `password`", ASSUMED),
+        "answer": fact("`token` and `expires_in`", ASSUMED),
+        "401 credentials_refused": refused(PortalSignInRefused, ASSUMED),
+    },
 )
 PROFILE = Operation(
     "profile.get",
@@ -71,6 +91,12 @@ PROFILE = Operation(
     "/api/profile",
     parse=_profile,
     refuse=_refuse,
+    provenance={
+        "screen": fact("open *My Account > My Profile*", guide("OrmcoDigital 1")),
+        "path": fact("read the profile", ASSUMED),
+        "answer": fact("a profile, and its version as `ETag`", ASSUMED),
+        **_SIGNED_OUT,
+    },
 )
 SAVE_PROFILE = Operation(
     "profile.update",
@@ -80,6 +106,20 @@ SAVE_PROFILE = Operation(
     parse=_profile,
     refuse=_refuse,
     safety=Safety.WRITE,  # commits the draft code as well, and If-Match makes a repetition fail
+    provenance={
+        "screen": fact("press *Update*", guide("OrmcoDigital 10")),
+        "path": fact(
+            "save the profile, with `If-Match`, **and** the draft code: only now is anything "
+            "connected",
+            ASSUMED,
+        ),
+        "answer": fact("the profile, and its new version as `ETag`", ASSUMED),
+        "412 profile_changed": refused(ProfileChanged, ASSUMED),
+        "422 code_refused": refused(CodeRefused, ASSUMED),
+        "422 invalid_value": refused(InvalidRequest, ASSUMED),
+        "428 precondition_required": refused(InvalidRequest, ASSUMED),
+        **_SIGNED_OUT,
+    },
 )
 METHODS = Operation(
     "submission_methods.list",
@@ -88,6 +128,12 @@ METHODS = Operation(
     "/api/submission-methods",
     parse=json_list_as(list[SubmissionMethod]),
     refuse=_refuse,
+    provenance={
+        "screen": fact("open the drop-down beside *Intraoral Scanner*", guide("OrmcoDigital 2")),
+        "path": fact("what the account may choose", ASSUMED),
+        "answer": fact("a list of submission methods", ASSUMED),
+        **_SIGNED_OUT,
+    },
 )
 AUTHORIZATION = Operation(
     "trios.authorization",
@@ -97,6 +143,15 @@ AUTHORIZATION = Operation(
     parse=json_as(PortalAuthorization),
     refuse=_refuse,
     safety=Safety.IDEMPOTENT,  # another link does no harm
+    provenance={
+        "screen": fact("*Connect 3 Shape to Insignia*, then *here*", guide("OrmcoDigital 3 and 4")),
+        "path": fact("a link for the practice's browser", ASSUMED),
+        "answer": fact(
+            "`authorization_url`, with Ormco's own client id and address, and `expires_in`",
+            ASSUMED,
+        ),
+        **_SIGNED_OUT,
+    },
 )
 SUBMIT_CODE = Operation(
     "trios.submit_code",
@@ -106,6 +161,13 @@ SUBMIT_CODE = Operation(
     parse=nothing,
     refuse=_refuse,
     safety=Safety.ONCE,
+    provenance={
+        "screen": fact("*Enter Code :*, then *Ok*", guide("OrmcoDigital 6 to 9")),
+        "path": fact("JSON: `code`", ASSUMED),
+        "answer": fact("202, and the code is kept as a **draft**", ASSUMED),
+        "422 code_malformed": refused(CodeRefused, ASSUMED),
+        **_SIGNED_OUT,
+    },
 )
 STATUS = Operation(
     "trios.status",
@@ -114,6 +176,15 @@ STATUS = Operation(
     "/api/integrations/3shape",
     parse=json_as(TriosStatus),
     refuse=_refuse,
+    provenance={
+        "path": fact("how the connection to 3Shape is", ASSUMED),
+        "answer": fact(
+            "`state` (`not_connected`, `draft`, `connected` or `needs_repair`), `connected_at` and "
+            "`last_checked_at`",
+            ASSUMED,
+        ),
+        **_SIGNED_OUT,
+    },
 )
 DISCONNECT = Operation(
     "trios.disconnect",
@@ -123,4 +194,9 @@ DISCONNECT = Operation(
     parse=nothing,
     refuse=_refuse,
     safety=Safety.IDEMPOTENT,
+    provenance={
+        "path": fact("end the connection to 3Shape", ASSUMED),
+        "answer": fact("204", ASSUMED),
+        **_SIGNED_OUT,
+    },
 )

@@ -54,7 +54,6 @@ class SessionAuth:
             )
             .model_dump_json()
             .encode(),
-            content_type="application/json",
         )
         self._token = session.token
         self._ends = (

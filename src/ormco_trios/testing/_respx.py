@@ -18,10 +18,10 @@ from respx.mocks import HTTPCoreMocker
 from respx.models import AllMockedAssertionError, PassThrough
 
 from ormco_trios.core.environment import Environment
-from ormco_trios.sandbox import World
-from ormco_trios.sandbox._httpx import respond
-from ormco_trios.sandbox.addresses import LIVE_LANDING
-from ormco_trios.sandbox.routes import TABLE
+from ormco_trios.sandbox import Dispatcher, World
+from ormco_trios.sandbox.dispatch.table import TABLE
+from ormco_trios.sandbox.serve._httpx import respond
+from ormco_trios.sandbox.wire.addresses import LIVE_LANDING
 
 MockedService: TypeAlias = Literal["communicate", "oauth", "ormcodigital"]
 """What can be mocked on its own."""
@@ -52,6 +52,7 @@ class ServiceRouter(respx.MockRouter):
         super().__init__(assert_all_called=False)
         self.refuse_live = False
         self._world = world
+        self._dispatcher = Dispatcher(world)
         self._services: list[MockedService] = []
         for service in services:
             self.mock(service)
@@ -96,7 +97,7 @@ class ServiceRouter(respx.MockRouter):
             raise
 
     def _answer(self) -> Callable[[httpx.Request], httpx.Response]:
-        return lambda request: respond(self._world, request, request.content)
+        return lambda request: respond(self._dispatcher, request, request.content)
 
     def _not_mine(self, request: httpx.Request) -> None:
         """Refuse a live host, or let the request pass unless another router may know it."""

@@ -1,0 +1,82 @@
+"""What differs between the sync and the async modules beyond ``async`` and ``await``.
+
+Each name has a sync and an async form here; `tools/mirror.py` turns one into the other.  asyncio is
+imported where it is used: it takes 8 ms, and a program without an event loop does not need it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+T = TypeVar("T")
+
+Ask = Callable[[Any], object]
+"""Shows a prompt to a person and returns what they paste."""
+
+AsyncAsk = Callable[[Any], Awaitable[object]]
+"""As `Ask`, awaitable."""
+
+
+class Closing(Protocol):
+    """Closes itself at the end of a ``with`` block."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncClosing(Protocol):
+    """Closes itself at the end of a ``with`` block."""
+
+    async def aclose(self) -> None:
+        """Give back what it holds."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+def call_local(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Call a plain function."""
+    return function(*arguments)
+
+
+async def call_local_async(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Call a plain function, or await a coroutine function."""
+    if inspect.iscoroutinefunction(function):
+        return await function(*arguments)
+    return function(*arguments)
+
+
+def call_blocking(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function that takes its time."""
+    return function(*arguments)
+
+
+async def call_blocking_async(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function that takes its time, in a thread."""
+    import asyncio
+
+    return await asyncio.to_thread(function, *arguments)

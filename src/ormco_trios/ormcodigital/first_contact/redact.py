@@ -1,0 +1,434 @@
+"""From a HAR file to one that holds nothing personal and no secret.
+
+Nothing is searched for and taken out.  A new document is built from what may stay: methods, status
+codes, the hosts of the portal and of 3Shape, words of routes and fields, and the guide's phrases.
+Everything else becomes a placeholder (`values`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from typing import Any, TypeAlias
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.ormcodigital.first_contact.values import Values
+from ormco_trios.ormcodigital.phrases import phrase_of
+
+Json: TypeAlias = Any
+"""A JSON document that somebody else wrote."""
+
+THREESHAPE = (".3shapecommunicate.com", ".3shape.com")
+
+_HEADERS = frozenset(
+    "accept authorization content-type cookie etag if-match if-none-match location set-cookie "
+    "www-authenticate x-csrf-token x-requested-with x-xsrf-token".split()
+)
+_WORD = re.compile(r"[A-Za-z_$@.:\[\]-]{1,40}")
+_XML = re.compile(
+    r"<\?[^>]*\?>|<(?P<slash>/?)(?P<name>[\w:.-]+)[^>]*>|<!\[CDATA\[(?P<cdata>.*?)\]\]>|(?P<words>[^<]+)",
+    re.DOTALL,
+)
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+# Words that may be part of a route or a field's name even where they are also somebody's value.
+_KNOWN = frozenset(
+    "3shape access account action add address agree allow and api app application "
+    "applications approve as aspx at auth authenticate authorisation authorise authorization "
+    "authorize base bearer body by callback case cases check city client clinic close code "
+    "communicate complete confirm connect connected connection connections content country "
+    "create csrf current data default delete dental device dialog disconnect display doctor "
+    "draft edit email enter error errors etag exchange expires field fields for form forms "
+    "get grant graphql html id identity in index info insignia integration integrations "
+    "intraoral items json lab last link list login logon logout main me message method "
+    "methods mutation my name new number oauth of oidc ok on operation operations option "
+    "options ormco out page password path pay payload pending phone php post practice "
+    "preferences production profile profiles put query radio redirect refresh register "
+    "remember request requestverificationtoken response result results return revision rpc "
+    "save scan scanner scanners scope select server service session sessions set setting "
+    "settings shape shipping sign signin source sso start state status step street submission "
+    "submit svc text the threeshape title to token trios type update updated uri url user "
+    "username users v value variables verification verify version view web with xml xsrf "
+    "zip".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Which hosts belong to whom.
+
+    Attributes:
+        portal: The portal's address, such as ``https://portal.example``; with a path, only what is
+            below it.
+        threeshape: 3Shape's: suffixes with a leading dot, or addresses.
+    """
+
+    portal: str
+    threeshape: tuple[str, ...] = THREESHAPE
+
+    def service(self, url: str) -> str | None:
+        """``portal``, ``3shape``, or None for everybody else."""
+        if _below(self.portal, url):
+            return "portal"
+        host = urlsplit(url).hostname or ""
+        for rule in self.threeshape:
+            if host.endswith(rule) if rule.startswith(".") else _below(rule, url):
+                return "3shape"
+        return None
+
+
+def _below(base: str, url: str) -> bool:
+    there, here = urlsplit(base), urlsplit(url)
+    path = there.path.rstrip("/")
+    return (
+        (there.scheme, there.netloc) == (here.scheme, here.netloc)
+        and (here.path == path or here.path.startswith(f"{path}/"))
+    )  # fmt: skip
+
+
+def entries_of(har: Json) -> list[Json]:
+    """The entries of a HAR file.
+
+    Raises:
+        ConfigurationError: It is no HAR.
+    """
+    entries = har["log"].get("entries") if isinstance(har, dict) and "log" in har else None
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) and isinstance(entry.get("request"), dict) for entry in entries
+    ):
+        raise ConfigurationError(
+            "The file is no HAR recording: it has no list of requests.",
+            advice="Export it again: DevTools, Network, *Export HAR*.",
+        )
+    return entries
+
+
+def redact(har: Json, typed: Mapping[str, str], sites: Sites) -> Json:
+    """The recording without anything personal or secret.
+
+    Args:
+        har: A HAR document as a browser writes it.
+        typed: What the person typed, by name: ``username``, ``password``, ``code`` and so on.
+        sites: Which hosts are recorded; all others are left out.
+
+    Raises:
+        ConfigurationError: It is no HAR, or a typed value would be left in what is written.
+    """
+    entries = [
+        entry
+        for entry in entries_of(har)
+        if sites.service(str(entry["request"].get("url", ""))) is not None
+        or _brings_code(entry, typed)
+    ]
+    # Whether the portal asks for a user name or for an e-mail is one of the questions.
+    named = {
+        "e-mail" if name == "username" and "@" in value else name: value
+        for name, value in typed.items()
+    }
+    values = Values(named)
+    redactor = _Redactor(values, sites, frozenset(_data_words(entries)))
+    made = {
+        "log": {
+            "version": "1.2",
+            "creator": {"name": "ormco-trios", "version": "first-contact"},
+            "comment": "Redacted: every value is a placeholder.",
+            "entries": [redactor.entry(entry) for entry in entries],
+        }
+    }
+    left = values.left_in(json.dumps(made, ensure_ascii=False))
+    if left is not None:
+        raise ConfigurationError(
+            f"A typed value ({left}) would still be in the recording; nothing was written.",
+            advice="Report which field it was, without its value.",
+        )
+    return made
+
+
+def is_redacted(har: Json) -> bool:
+    """Whether `redact` made this document."""
+    creator = har.get("log", {}).get("creator", {}) if isinstance(har, dict) else {}
+    return isinstance(creator, dict) and creator.get("version") == "first-contact"
+
+
+def _brings_code(entry: Json, typed: Mapping[str, str]) -> bool:
+    """Whether this is the page that the person was redirected to with the code."""
+    code = typed.get("code")
+    if not code:
+        return False
+    return any(
+        name == "code" and code in {value, unquote(value), unquote(unquote(value))}
+        for name, value in parse_qsl(urlsplit(str(entry["request"].get("url", ""))).query)
+    )
+
+
+class _Redactor:
+    def __init__(self, values: Values, sites: Sites, data_words: frozenset[str]) -> None:
+        self._values = values
+        self._sites = sites
+        self._data_words = data_words
+
+    def entry(self, entry: Json) -> Json:
+        request, response = entry["request"], entry.get("response") or {}
+        url = str(request.get("url", ""))
+        made: dict[str, Json] = {
+            "_service": self._sites.service(url) or "redirect",
+            "request": {
+                "method": str(request.get("method", "GET")).upper()[:10],
+                "url": self.url(url),
+                "headers": self._headers(request),
+            },
+            "response": {
+                "status": int(response.get("status") or 0),
+                "headers": self._headers(response),
+            },
+        }
+        post = request.get("postData") or {}
+        if post.get("text") or post.get("params"):
+            made["request"]["postData"] = self._posted(post)
+        for message in entry.get("_webSocketMessages") or ():
+            made.setdefault("_webSocketMessages", []).append(
+                {
+                    "type": "send" if message.get("type") == "send" else "receive",
+                    "data": self._body(str(message.get("data", "")), ""),
+                }
+            )
+        content = response.get("content") or {}
+        text = _text_of(content)
+        if text:
+            media = _media(content.get("mimeType"))
+            made["response"]["content"] = {"mimeType": media, "text": self._body(text, media)}
+        return made
+
+    def url(self, url: str) -> str:
+        """An address with the words of its route and the names of its parameters."""
+        parts = urlsplit(url)
+        known = self._sites.service(url) is not None
+        host = parts.netloc.rpartition("@")[2] if known else (parts.hostname or "")
+        made = f"{parts.scheme}://{host}{self._path(parts, known)}"
+        # As it is on the wire: how often the code is percent-encoded is one of the questions.
+        pairs = (pair.partition("=") for pair in parts.query.split("&") if pair)
+        query = [f"{self.name(unquote(name))}={self._parameter(value)}" for name, _, value in pairs]
+        if query:
+            made += f"?{'&'.join(query)}"
+        return made + (f"#{self._values.of_text(parts.fragment)}" if parts.fragment else "")
+
+    def _parameter(self, value: str) -> str:
+        address = unquote(value)
+        return self.text(address if re.match(r"https?://", address) else value)
+
+    def _path(self, parts: SplitResult, known: bool) -> str:
+        if not known:
+            return parts.path if parts.path in {"", "/"} else "/{path}"
+        return "/".join(
+            self.name(unquote(segment)) if segment else "" for segment in parts.path.split("/")
+        )
+
+    def name(self, name: str) -> str:
+        """A field's name or a word of a route, where it can be nothing else."""
+        parts = [part.casefold() for part in _PARTS.findall(name)]
+        if all(part in _KNOWN or (part.isdecimal() and len(part) == 1) for part in parts) and parts:
+            if len(name) <= 60 and self._values.left_in(name) is None:
+                return name
+        elif (
+            _WORD.fullmatch(name)
+            and not self._data_words.intersection(parts)
+            and self._values.left_in(name) is None
+        ):
+            return name
+        return self._values.of_text(name)
+
+    def text(self, text: str) -> str:
+        """A value; an address among them shows its route, as it is one of a known host."""
+        if re.match(r"https?://", text):
+            return self.url(text) if self._sites.service(text) else self._values.of_text(text)
+        nested = _json(text) if text[:1] in {"{", "["} else None
+        if nested is not None:
+            return json.dumps(self._json(nested))
+        return self._values.of_text(text)
+
+    def _json(self, value: Json) -> Json:
+        if isinstance(value, dict):
+            return {self.name(str(name)): self._json(each) for name, each in value.items()}
+        if isinstance(value, list):
+            # More of the same says nothing more.
+            return [self._json(each) for each in value[:20]]
+        return self.text(value) if isinstance(value, str) else self._values.of_json(value)
+
+    def _headers(self, message: Json) -> list[Json]:
+        made = []
+        for header in message.get("headers") or ():
+            name, value = str(header.get("name", "")).lower(), str(header.get("value", ""))
+            if name not in _HEADERS:
+                continue
+            if name in {"content-type", "accept"}:
+                shown = _media(value)
+            elif name == "authorization":
+                scheme, _, credentials = value.partition(" ")
+                shown = f"{self.name(scheme)} {self._values.of_text(credentials)}"
+            elif name in {"cookie", "set-cookie"}:
+                pairs = value.split(";")[: None if name == "cookie" else 1]
+                shown = "; ".join(
+                    f"{self.name(key.strip())}={self._values.of_text(rest)}"
+                    for key, _, rest in (pair.partition("=") for pair in pairs)
+                )
+            else:
+                shown = self.text(value)
+            made.append({"name": name, "value": shown})
+        return made
+
+    def _posted(self, post: Json) -> Json:
+        media = _media(post.get("mimeType"))
+        params = post.get("params")
+        if not params and media == "application/x-www-form-urlencoded":
+            pairs = parse_qsl(str(post.get("text", "")), keep_blank_values=True)
+            params = [{"name": name, "value": value} for name, value in pairs]
+        elif not params and media == "multipart/form-data":
+            params = list(_multipart(str(post.get("text", ""))))
+        if params:
+            return {
+                "mimeType": media,
+                "params": [
+                    {
+                        "name": self.name(str(each.get("name", ""))),
+                        "value": self.text(str(each.get("value") or "")),
+                    }
+                    for each in params
+                ],
+            }
+        return {"mimeType": media, "text": self._body(str(post.get("text", "")), media)}
+
+    def _body(self, text: str, media: str) -> str:
+        document = _json(text)
+        if document is not None:
+            return json.dumps(self._json(document))
+        if "html" not in media and ("xml" in media or text.startswith("<?xml")):
+            return _XML.sub(self._xml, text)
+        if "html" in media or text.lstrip()[:1] == "<":
+            page = _Page(self)
+            page.feed(text)
+            page.close()
+            return "".join(page.made)
+        if "javascript" in media or media == "text/css":
+            # Of programs, only the words that a page would show.
+            seen = dict.fromkeys(
+                found
+                for found in re.findall(r"[\"'`>]([^\"'`<>\n]{2,40})[\"'`<]", text)
+                if phrase_of(found)
+            )
+            return json.dumps([self._values.of_text(words) for words in seen])
+        return self._values.of_text(text)
+
+    def _xml(self, found: re.Match[str]) -> str:
+        if found["name"] is None:
+            words = (found["cdata"] or found["words"] or "").strip()
+            return self.text(html.unescape(words)) if words else ""
+        return f"<{found['slash']}{self.name(found['name'])}>"
+
+
+class _Page(HTMLParser):
+    """A page with its forms and the guide's phrases, and placeholders for all other words."""
+
+    _KEPT = frozenset(
+        "a button dialog fieldset form h1 h2 h3 iframe input label legend meta option select "
+        "textarea".split()
+    )
+    _ATTRIBUTES = frozenset("action checked for href id method name role selected type".split())
+
+    def __init__(self, redactor: _Redactor) -> None:
+        super().__init__(convert_charrefs=True)
+        self._redactor = redactor
+        self._silent = 0
+        self.made: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in {"script", "style"}:
+            self._silent += 1
+            return
+        if tag not in self._KEPT:
+            return
+        kept = []
+        for name, value in attrs:
+            if name == "value" and value:
+                kept.append((name, self._redactor.text(value)))
+            elif name in {"href", "action"} and value:
+                absolute = re.match(r"https?://", value) is not None
+                route = self._redactor.url(value if absolute else f"https://here{value}")
+                kept.append((name, route))
+            elif name in self._ATTRIBUTES:
+                kept.append((name, self._redactor.name(value or "") if value else ""))
+        attributes = "".join(f' {name}="{value}"' for name, value in kept)
+        self.made.append(f"<{tag}{attributes}>")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in {"script", "style"}:
+            self._silent = max(0, self._silent - 1)
+        elif tag in self._KEPT:
+            self.made.append(f"</{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        words = " ".join(data.split())
+        if words and not self._silent:
+            self.made.append(self._redactor.text(words))
+
+
+def _media(declared: object) -> str:
+    """The media type, where it is a plain one."""
+    media = str(declared or "").partition(";")[0].strip().lower()
+    return media if re.fullmatch(r"[a-z]+/[a-z0-9.+-]{1,40}", media) else ""
+
+
+def _json(text: str) -> Json:
+    """The document, or None if it is none; a number or a word alone is none either."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict | list) else None
+
+
+def _text_of(content: Json) -> str:
+    """The body of an answer, as far as it is text."""
+    text = str(content.get("text") or "")
+    if content.get("encoding") != "base64":
+        return text
+    try:
+        return base64.b64decode(text).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _multipart(text: str) -> Iterator[Json]:
+    for part in re.split(r"(?:^|\r?\n)--[^\r\n]+", text):
+        head, _, value = part.replace("\r\n", "\n").lstrip("\n").partition("\n\n")
+        name = re.search(r'name="([^"]*)"', head)
+        if name is not None:
+            yield {"name": name[1], "value": value}
+
+
+def _data_words(entries: list[Json]) -> Iterator[str]:
+    """Words of what the answers say: a route or a field's name made of them may be a person's."""
+
+    def texts(value: Json) -> Iterator[str]:
+        if isinstance(value, dict):
+            for each in value.values():
+                yield from texts(each)
+        elif isinstance(value, list):
+            for each in value:
+                yield from texts(each)
+        elif isinstance(value, str):
+            yield value
+
+    for entry in entries:
+        text = _text_of((entry.get("response") or {}).get("content") or {})
+        document = _json(text)
+        spoken = texts(document) if document is not None else [re.sub(r"<[^>]*>", " ", text)]
+        for each in spoken:
+            if phrase_of(each) is None:
+                yield from (word.casefold() for word in re.findall(r"[^\W\d_]{3,}", each))

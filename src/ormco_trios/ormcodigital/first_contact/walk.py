@@ -1,0 +1,237 @@
+"""One walk through the guide, read from a redacted recording: who carried what, and where.
+
+Nothing is found by its name: a request is the sign-in because it carries the password that was
+typed, whatever the field is called and whatever the body is made of.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from ormco_trios.ormcodigital.first_contact.redact import entries_of
+
+Json: TypeAlias = Any
+"""A JSON document, redacted."""
+
+_PASSIVE = frozenset({"GET", "HEAD", "OPTIONS"})
+_NUMBER = re.compile(r"#(\d+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One value and where it was: ``json``, ``form``, ``query``, ``header``, ``page`` and so on."""
+
+    where: str
+    name: str
+    value: str
+
+    @property
+    def number(self) -> str | None:
+        """Which of the recording's values this is."""
+        found = _NUMBER.search(self.value)
+        return found[1] if found else None
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.name}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request with its answer."""
+
+    service: str
+    method: str
+    host: str
+    route: str
+    status: int
+    sent: tuple[Field, ...]
+    received: tuple[Field, ...]
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may change something."""
+        return self.method not in _PASSIVE
+
+    def carries(self, typed: str) -> Field | None:
+        """The field of the request that holds what was typed under this name."""
+        return next((field for field in self.sent if is_typed(field.value, typed)), None)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route}"
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The steps of the guide, each the request that did it; None where it was not recorded."""
+
+    exchanges: tuple[Exchange, ...]
+    sign_in: Exchange | None
+    profile: Exchange | None
+    link: Exchange | None
+    authorize: Exchange | None
+    redirect: Exchange | None
+    code: Exchange | None
+    update: Exchange | None
+
+    @property
+    def portal(self) -> Iterator[Exchange]:
+        """What went to the portal, in order."""
+        return (each for each in self.exchanges if each.service == "portal")
+
+
+def is_typed(value: str, name: str) -> bool:
+    """Whether a placeholder is for what was typed under ``name``."""
+    return value.startswith(("{typed:" + name + "}", "{typed:" + name + " "))
+
+
+def read_walk(har: Json) -> Walk:
+    """The steps in a recording that `redact` made."""
+    exchanges = tuple(each for entry in entries_of(har) for each in _exchanges(entry))
+
+    def first(wanted: Callable[[Exchange], bool], start: int = 0) -> int | None:
+        return next((n for n in range(start, len(exchanges)) if wanted(exchanges[n])), None)
+
+    def portal(each: Exchange) -> bool:
+        return each.service == "portal"
+
+    sign_in = first(lambda each: portal(each) and each.carries("password") is not None)
+    authorize = first(lambda each: each.service == "3shape" and _is_authorization(each))
+    redirect = first(
+        lambda each: (
+            each.service != "3shape"
+            and not each.changes
+            and any(f.where == "query" and is_typed(f.value, "code") for f in each.sent)
+        )
+    )
+    code = first(
+        lambda each: portal(each) and each.carries("code") is not None, (redirect or -1) + 1
+    )
+    profile = first(lambda each: portal(each) and _shows_method(each), (sign_in or -1) + 1)
+    link = None
+    if authorize is not None:
+        link = next(
+            (n for n in reversed(range(authorize)) if _gives_link(exchanges[n])),
+            None,
+        )
+    update = None
+    if code is not None:
+        later = [n for n in range(code + 1, len(exchanges)) if _changes_portal(exchanges[n])]
+        update = later[0] if later else code if exchanges[code].changes else None
+
+    def at(number: int | None) -> Exchange | None:
+        return None if number is None else exchanges[number]
+
+    steps = (sign_in, profile, link, authorize, redirect, code, update)
+    return Walk(exchanges, *map(at, steps))
+
+
+def _changes_portal(each: Exchange) -> bool:
+    return each.service == "portal" and each.changes
+
+
+def _is_authorization(each: Exchange) -> bool:
+    return any(field.where == "query" and field.name == "client_id" for field in each.sent)
+
+
+def _gives_link(each: Exchange) -> bool:
+    return each.service == "portal" and any("client_id=" in field.value for field in each.received)
+
+
+def _shows_method(each: Exchange) -> bool:
+    words = {field.value.casefold() for field in each.received}
+    return "3shape trios" in words and (each.method == "GET" or "pvs" in words)
+
+
+def _exchanges(entry: Json) -> Iterator[Exchange]:
+    request, response = entry["request"], entry.get("response") or {}
+    parts = urlsplit(str(request["url"]))
+    sent = [*_query(parts.query), *_headers(request), *_posted(request.get("postData"))]
+    received = [*_headers(response), *_body(response.get("content"))]
+    service = str(entry.get("_service", ""))
+    status = int(response.get("status") or 0)
+    yield Exchange(
+        *(service, str(request["method"]), parts.netloc, parts.path or "/", status),
+        tuple(sent),
+        tuple(received),
+    )
+    for message in entry.get("_webSocketMessages") or ():
+        fields = tuple(_leaves("message", message.get("data")))
+        outgoing = message.get("type") == "send"
+        yield Exchange(
+            *(service, "SEND" if outgoing else "GET", parts.netloc, parts.path or "/", status),
+            fields if outgoing else (),
+            () if outgoing else fields,
+        )
+
+
+def _query(query: str) -> Iterator[Field]:
+    for pair in query.split("&") if query else ():
+        name, _, value = pair.partition("=")
+        yield Field("query", name, value)
+
+
+def _headers(message: Json) -> Iterator[Field]:
+    for header in message.get("headers") or ():
+        name, value = str(header["name"]), str(header["value"])
+        if name not in {"cookie", "set-cookie"}:
+            yield Field("header", name, value)
+            continue
+        for pair in value.split("; "):
+            key, _, each = pair.partition("=")
+            yield Field("cookie", key, each)
+
+
+def _posted(post: Json) -> Iterator[Field]:
+    for each in (post or {}).get("params") or ():
+        yield Field("form", str(each["name"]), str(each["value"]))
+    yield from _body(post)
+
+
+def _body(content: Json) -> Iterator[Field]:
+    text = (content or {}).get("text")
+    if text:
+        yield from _leaves("page" if "html" in str(content.get("mimeType")) else "text", text)
+
+
+def _leaves(where: str, text: object) -> Iterator[Field]:
+    """The values of a body, whatever it is made of."""
+    try:
+        document = json.loads(str(text))
+    except ValueError:
+        document = None
+    if isinstance(document, dict | list):
+        yield from _json("json", "", document)
+        return
+    # A page, or XML: words between tags, and values of attributes.
+    path: list[str] = []
+    for tag, words in re.findall(r"<([^>]*)>|([^<]+)", str(text)):
+        if not tag:
+            yield Field(where, "/".join(path[-1:]), words)
+            continue
+        name, _, rest = tag.partition(" ")
+        attributes = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+        label = attributes.get("name") or attributes.get("id") or name
+        for key in ("value", "href", "action"):
+            if attributes.get(key):
+                yield Field(where, label, attributes[key])
+        if tag.startswith("/"):
+            del path[-1:]
+        elif name not in {"input", "meta"}:
+            path.append(label)
+
+
+def _json(where: str, name: str, value: Json) -> Iterator[Field]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _json(where, f"{name}.{key}" if name else str(key), each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _json(where, f"{name}[]", each)
+    elif isinstance(value, str):
+        nested = value[:1] in {"{", "["} and value[1:2] in {'"', "{", "["}
+        yield from _leaves(where, value) if nested else iter([Field(where, name, value)])

@@ -1,0 +1,1 @@
+"""The table of routes, and the dispatcher that finds a request's route in it."""

@@ -1,0 +1,63 @@
+"""The pages a person sees, made from the templates, which escape every value.
+
+The wording is the sandbox's own.  Forms work without scripts; every input has a label.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import jinja2
+
+SITES = {"communicate": "3Shape Communicate", "portal": "OrmcoDigital", "sandbox": "Sandbox"}
+"""What stands at the head of a page, by the name of its colours."""
+
+
+class JourneyFailed(RuntimeError):
+    """The pages did not lead to the application's address.
+
+    Attributes:
+        status: HTTP status of the page where the journey ended.
+        explain: The sandbox's explanation, if it gave one.
+    """
+
+    def __init__(self, status: int, explain: str) -> None:
+        super().__init__(f"The journey ended on a page with status {status}. {explain}".strip())
+        self.status = status
+        self.explain = explain
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    # An extra, and slow to import: only who looks at a page pays for it.
+    try:
+        import jinja2
+    except ModuleNotFoundError:
+        raise RuntimeError("The pages need Jinja2: pip install 'ormco-trios[sandbox]'") from None
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("ormco_trios.sandbox.pages"),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(template: str, title: str, *, site: str = "communicate", **values: object) -> str:
+    """A page.
+
+    Args:
+        template: Its name without ``.html``.
+        title: Of the page; also its heading.
+        site: Whose page it is, one of `SITES`.
+        values: What the template shows.
+    """
+    page = _templates().get_template(f"{template}.html")
+    return page.render(title=title, site=site, site_name=SITES[site], **values)
+
+
+def problem(status: int, message: str) -> str:
+    """Something was refused or failed."""
+    return render("problem", f"Error {status}", site="sandbox", error=message)

@@ -1,0 +1,1 @@
+"""The adapters: ways to reach a dispatcher, with a socket and without."""

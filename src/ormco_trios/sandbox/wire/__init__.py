@@ -1,0 +1,1 @@
+"""What crosses the border of the sandbox: requests, replies, refusals, addresses."""
