@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-SHOWN = 60
+SHOWN = 22
 """How many test functions are listed."""
 
 _before = 0.0

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from ormco_trios.cli import settings
 from ormco_trios.cli.app import cli
@@ -18,21 +17,22 @@ from ormco_trios.core.clock import HurriedClock
 
 pytestmark = pytest.mark.socket
 
+COMMAND = [sys.executable, "-uc", "from ormco_trios.cli import main; main()"]
 
-def ormco_trios(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from ormco_trios.cli import main; main()", *arguments],
+
+def run(*arguments: str, **environ: str) -> Result:
+    return CliRunner(env=environ).invoke(cli, arguments)
+
+
+def test_connect_runs_the_main_job() -> None:
+    done = subprocess.run(
+        [*COMMAND, "connect", "--sandbox", "--requests"],
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
         timeout=60,
-        env={**os.environ, **environ},
         check=False,
     )
-
-
-def test_connect_runs_the_main_job() -> None:
-    done = ormco_trios("connect", "--sandbox", "--requests")
     assert done.returncode == 0, done.stderr
     assert done.stdout.rstrip().endswith("Connected")
     assert "sandbox-" not in done.stdout + done.stderr
@@ -75,38 +75,36 @@ def test_it_is_watched_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_json_is_one_document_and_nothing_else() -> None:
-    done = ormco_trios("connect", "--sandbox", "--json")
-    document = json.loads(done.stdout)
+    done = run("connect", "--sandbox", "--json")
+    document = json.loads(done.output)  # and nothing else
     assert document["state"] == "connected"
     assert [step["state"] for step in document["steps"]] == ["done"] * 6
-    assert done.stderr == ""
 
 
 def test_check_shows_where_a_practice_stands() -> None:
-    done = ormco_trios("check", "--sandbox", "--json")
-    assert done.returncode == 4
+    done = run("check", "--sandbox", "--json")
+    assert done.exit_code == 4
     assert json.loads(done.stdout)["state"] == "needs_authorization"
 
 
 def test_a_missing_setting_is_named() -> None:
-    done = ormco_trios("check")
-    assert done.returncode == 2
-    assert "ORMCO_TRIOS_PORTAL_USERNAME" in done.stderr
-    done = ormco_trios("check", "--json")
+    done = run("check")
+    assert done.exit_code == 2
+    assert "ORMCO_TRIOS_PORTAL_USERNAME" in done.output
+    done = run("check", "--json")
     assert json.loads(done.stdout)["error"]["type"] == "ConfigurationError"
 
 
 def test_help_says_what_the_exit_codes_mean() -> None:
-    done = ormco_trios("--help")
+    done = run("--help")
     assert "Exit codes" in done.stdout
-    assert done.returncode == 0
-    assert ormco_trios("connect", "--nonsense").returncode == 2
+    assert done.exit_code == 0
+    assert run("connect", "--nonsense").exit_code == 2
 
 
 def test_the_sandbox_says_how_to_use_it_and_is_used() -> None:
-    command = [sys.executable, "-uc", "from ormco_trios.cli import main; main()", "sandbox"]
     with subprocess.Popen(
-        [*command, "--fault", "users.me:status=503,times=1", "--approve-after", "0"],
+        [*COMMAND, "sandbox", "--fault", "users.me:status=503,times=1", "--approve-after", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -120,7 +118,7 @@ def test_the_sandbox_says_how_to_use_it_and_is_used() -> None:
             if "PORTAL_PASSWORD" in line:
                 break
         try:
-            done = ormco_trios("check", "--json", **exports)
+            done = run("check", "--json", **exports)
             server.send_signal(signal.SIGINT)
             said = server.communicate(timeout=60)[1]
         finally:
@@ -131,6 +129,6 @@ def test_the_sandbox_says_how_to_use_it_and_is_used() -> None:
 
 
 def test_a_fault_that_cannot_be_is_wrong_usage() -> None:
-    done = ormco_trios("sandbox", "--fault", "users.me:colour=red")
-    assert done.returncode == 2
-    assert "a fault has the fields" in done.stderr
+    done = run("sandbox", "--fault", "users.me:colour=red")
+    assert done.exit_code == 2
+    assert "a fault has the fields" in done.output

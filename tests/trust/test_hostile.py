@@ -99,6 +99,8 @@ def endless(piece: bytes, head: bytes) -> Speak:
 
 
 CHUNK = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+
+
 def bomb(wbits: int) -> bytes:
     """The first 256 MiB of a compressed body: as zlib would make it, from one piece of it."""
     packer = zlib.compressobj(wbits=wbits)
