@@ -10,6 +10,9 @@ import sys
 
 import pytest
 
+from ormco_trios import errors
+from ormco_trios.cli.common import reporting
+
 pytestmark = pytest.mark.socket
 
 
@@ -104,3 +107,29 @@ def test_a_fault_that_cannot_be_is_wrong_usage() -> None:
     done = ormco_trios("sandbox", "--fault", "users.me:colour=red")
     assert done.returncode == 2
     assert "a fault has the fields" in done.stderr
+
+
+def test_another_account_than_meant_is_refused() -> None:
+    done = ormco_trios("connect", "--sandbox", "--json", "--account", "anna@praxis.example")
+    assert done.returncode == 1
+    error = json.loads(done.stdout)["error"]
+    assert error["type"] == "WrongAccount"
+    assert "an…a@praxis.example" in error["message"]
+    done = ormco_trios("check", "--sandbox", "--account", "anna")
+    assert (done.returncode, "not an e-mail address" in done.stderr) == (2, True)
+
+
+def test_the_expected_account_is_the_one_that_is_connected() -> None:
+    done = ormco_trios("connect", "--sandbox", "--json", "--account", "Practice.EU@clinic.example")
+    document = json.loads(done.stdout)
+    assert document["state"] == "connected"
+    assert "account not checked" not in document["steps"][-1]["evidence"]
+
+
+def test_an_unclear_region_names_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), reporting(as_json=False):
+        raise errors.RegionUnclear("By the country AU the lab is another one.")
+    shown = capsys.readouterr().err
+    assert "--region europe" in shown
+    assert "country AU" in shown
+    assert "Region." not in shown
