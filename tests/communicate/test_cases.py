@@ -242,7 +242,7 @@ def test_another_region_is_another_server(both: Any, sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("evil", EVIL)
 def test_a_hostile_region_gets_nothing(both: Any, sandbox: Sandbox, evil: str) -> None:
     sandbox.world.user(sandbox.practice.email).region_uri = evil
-    sandbox.fault("servers.list", status=404, times=None)
+    sandbox.switch(services="404", servers="404")
     cases = cases_of(both, sandbox)
     case = "0f8fad5b-d9cb-469f-a165-70867728950e"
     for call in (
