@@ -10,8 +10,10 @@ import sys
 import pytest
 from click.testing import CliRunner, Result
 
+from ormco_trios import errors
 from ormco_trios.cli import settings
 from ormco_trios.cli.app import cli
+from ormco_trios.cli.common import reporting
 from ormco_trios.cli.settings import APPROVAL_HOURS, demonstration_clock
 from ormco_trios.core.clock import HurriedClock
 
@@ -34,7 +36,7 @@ def test_connect_runs_the_main_job() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.rstrip().endswith("Connected")
+    assert done.stdout.rstrip().endswith("Connected (the portal says; consent seen)")
     assert "sandbox-" not in done.stdout + done.stderr
     seen = [line.split(maxsplit=1)[1] for line in done.stderr.splitlines()]
     for request in (
@@ -132,3 +134,29 @@ def test_a_fault_that_cannot_be_is_wrong_usage() -> None:
     done = run("sandbox", "--fault", "users.me:colour=red")
     assert done.exit_code == 2
     assert "a fault has the fields" in done.output
+
+
+def test_another_account_than_meant_is_refused() -> None:
+    done = run("connect", "--sandbox", "--json", "--account", "anna@praxis.example")
+    assert done.exit_code == 1
+    error = json.loads(done.stdout)["error"]
+    assert error["type"] == "WrongAccount"
+    assert "an…a@praxis.example" in error["message"]
+    done = run("check", "--sandbox", "--account", "anna")
+    assert (done.exit_code, "not an e-mail address" in done.output) == (2, True)
+
+
+def test_the_expected_account_is_the_one_that_is_connected() -> None:
+    done = run("connect", "--sandbox", "--json", "--account", "Practice.EU@clinic.example")
+    document = json.loads(done.stdout)
+    assert document["state"] == "connected"
+    assert "account not checked" not in document["steps"][-1]["evidence"]
+
+
+def test_an_unclear_region_names_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), reporting(as_json=False):
+        raise errors.RegionUnclear("By the country AU the lab is another one.")
+    shown = capsys.readouterr().err
+    assert "--region europe" in shown
+    assert "country AU" in shown
+    assert "Region." not in shown

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from ormco_trios.cli.app import cli
 from ormco_trios.core.clock import Clock
 from ormco_trios.fleet import FleetStatus, Stage
-from ormco_trios.fleet.vault import Vault
+from ormco_trios.fleet.encryption import Encryption
 from ormco_trios.sandbox import Approval, Sandbox
 
 pytestmark = pytest.mark.socket
@@ -110,7 +110,7 @@ def test_many_machines(sandbox: Sandbox, tmp_path: Path, conninfo: str) -> None:
         sandbox,
         tmp_path,
         ORMCO_TRIOS_FLEET_DATABASE=conninfo,
-        ORMCO_TRIOS_FLEET_KEYS=Vault.new_key(),
+        ORMCO_TRIOS_FLEET_KEYS=Encryption.new_key(),
     )
     assert "older than this version" in shell.error("enroll", "list.csv")
     assert "version 3" in shell("migrate")

@@ -171,11 +171,6 @@ def portal_code(stage: Stage) -> Any:
     return stage.finished(AuthorizationRequest.from_url(link.authorization_url))
 
 
-def many_waits(stage: Stage) -> Any:
-    client = stage.communicate
-    return [("practice", getattr(client, "_target", client), ARGUMENTS["wait"](stage))]
-
-
 ARGUMENTS: dict[str, Any] = {
     # By the parameter's name, or by "method.parameter" where one name means several things.
     "id_or_email": lambda stage: stage.who.email,
@@ -213,7 +208,6 @@ ARGUMENTS: dict[str, Any] = {
     "authorize": lambda stage: stage.both.callback(stage.authorize),
     "on_update": lambda stage: repr,
     "timeout": lambda stage: timedelta(hours=2),
-    "waits": many_waits,
     "in_flight": OMIT,
     "transport": OMIT,
     "per_host": OMIT,
