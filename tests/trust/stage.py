@@ -310,9 +310,11 @@ def public_methods() -> dict[str, Any]:
 
 def _spaces(path: str, owner: Any) -> Iterator[tuple[str, Any]]:
     yield path, owner
-    for name, value in vars(owner).items() if hasattr(owner, "__dict__") else ():
-        if not name.startswith("_") and hasattr(value, "_runner"):
-            yield from _spaces(f"{path}.{name}", value)
+    for name in dir(type(owner)):
+        if not name.startswith("_") and isinstance(getattr(type(owner), name), property):
+            value = getattr(owner, name)
+            if isinstance(value, Shielded):
+                yield from _spaces(f"{path}.{name}", value)
 
 
 # --- what came to light ----------------------------------------------------------------------
