@@ -117,7 +117,8 @@ class Wire:
         segments = parts.path.split("/")
         self.remember(*(unquote(s) for s in segments if "@" in unquote(s)))
         self.body(request.body)
-        return replace(request, body=_UNMARK.sub(b"", request.body))
+        # A file comes whole, so that its content is remembered, too.
+        return replace(request, body=_UNMARK.sub(b"", request.body), stream=False)
 
     def answer(self, answer: Answer) -> Answer:
         """The answer with a field and a header more, remembered."""
