@@ -211,10 +211,8 @@ class Worker:
                 changes.update(link=None, explanation="")
                 changes["checklist"] = outcome.checklist.model_dump_json()
                 if isinstance(outcome, NeedsAuthorization):
-                    changes.update(
-                        link=outcome.url,
-                        explanation=f"{outcome.purpose.explanation} {outcome.hint}",
-                    )
+                    said = f"{outcome.purpose.explanation} {outcome.hint}"
+                    changes.update(link=outcome.url, explanation=said)
                 elif isinstance(outcome, Waiting):
                     changes["due"] = outcome.until.timestamp()
             finally:

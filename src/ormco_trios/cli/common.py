@@ -98,11 +98,10 @@ def ask_for_address(
         complain(problem)
     click.echo(
         f"\n{explanation}\n\n"
-        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {request.url}\n",
+        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {request.url}\n\n"
+        f"   {hint}\n",
         err=True,
     )
-    if hint:
-        click.echo(f"   {hint}\n", err=True)
     if receiver is not None and request.redirect_uri == receiver.redirect_uri:
         click.echo("2. Your browser comes back here by itself. Waiting for it ...\n", err=True)
         try:

@@ -213,11 +213,20 @@ def _sent_instead(parameters: Parameters) -> AuthorizationError | None:
 
 
 def _description(value: str) -> str | None:
-    """The server's own words, made harmless: RFC 6749's characters, no long word, at most 200."""
-    text = _layers(value.replace("+", " "))[-1]
+    """The server's own words, made harmless."""
+    return harmless(_layers(value.replace("+", " "))[-1]) or None
+
+
+def harmless(text: str) -> str:
+    """What a page said: RFC 6749's characters, no word as long as a code, at most 200."""
     text = re.sub(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]", " ", text)
     words = ["[...]" if len(word) > 24 else word for word in text.split()]
-    return " ".join(words)[:200] or None
+    return " ".join(words)[:200]
+
+
+def leads_to(text: str, redirect_uri: str) -> bool:
+    """Whether a paste holds an address of ``redirect_uri``, in any encoding."""
+    return any(redirect_uri in layer for layer in _layers("".join(text.split())))
 
 
 def _another_page(text: str, parameters: Parameters) -> AuthorizationError | None:

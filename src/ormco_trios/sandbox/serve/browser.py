@@ -24,7 +24,7 @@ class _Form:
     buttons: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
 
 
-class _Page(HTMLParser):
+class _ParsedPage(HTMLParser):
     """The forms of a page, whose buttons are known by their words, and the account it names."""
 
     def __init__(self) -> None:
@@ -156,8 +156,8 @@ class Browser:
                 raise _failed(response)
 
 
-def _page(response: httpx.Response) -> _Page:
-    page = _Page()
+def _page(response: httpx.Response) -> _ParsedPage:
+    page = _ParsedPage()
     page.feed(response.text)
     if not page.forms:
         raise _failed(response)
