@@ -13,7 +13,7 @@ import pytest
 import ormco_trios
 
 PUBLIC = """
-    Address ApprovalOutcome ApprovalUpdate ApprovalWait AsyncCommunicateClient AsyncManualPortal
+    Address ApprovalUpdate ApprovalWait AsyncCommunicateClient AsyncManualPortal
     AsyncOAuthClient AsyncOnboarding AsyncOrmcoDigitalClient AsyncRedirectReceiver
     AsyncTokenStore AuditEvent AuthorizationCode AuthorizationRequest AuthorizationServer
     CallEvent Checklist Clock CodeShape CommunicateClient Connected Connection ConnectionState
@@ -21,7 +21,7 @@ PUBLIC = """
     MemoryTokenStore NeedsAuthorization NeedsPerson OAuthClient Onboarding OrmcoDigitalClient
     PollSchedule Progress RedirectReceiver Region Repair Repaired Reply Retry Source
     SubmissionMethod Task TaskKind Timeout Token TokenBucket TokenStore UnrecognisedCodeWarning
-    User WaitProgress Waiting __version__ errors
+    User Waiting __version__ errors
 """.split()
 
 # Extras, the sandbox, and what is only needed once a call fails or a token is kept in a file.

@@ -349,6 +349,9 @@ PORTAL: Final[Facts] = {
         ASSUMED,
     ),
     "a refusal's fields": fact("`error` with `code`, `message` and `field`", ASSUMED),
+    "a refusal in any other form": fact(
+        "is not this interface: `PortalDiffers`, and no password goes there", ASSUMED
+    ),
     "closing the dialog without *Update*": fact(
         "loses the code, and nothing is connected", INFERRED
     ),

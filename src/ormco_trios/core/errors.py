@@ -8,6 +8,7 @@ A class of its own exists only where a caller would act differently::
     ├── RegionUnclear                 nothing says which of Ormco's accounts is meant, or two things
     ├── TransportError                no complete answer arrived
     │   ├── NotDelivered              the request never reached the service: safe to send again
+    │   ├── DownloadInterrupted       a file stopped coming; says how far it was
     │   └── OutcomeUnknown            it may or may not have been carried out: look before repeating
     │       ├── CodeOutcomeUnknown    … and it held a single-use code or token: get a fresh one
     │       └── AnswerTooLarge        … since more came than is ever read; not repeated
@@ -124,6 +125,24 @@ class TransportError(OrmcoTriosError):
 
 class NotDelivered(TransportError):
     """The request never reached the service, so sending it again is safe."""
+
+
+class DownloadInterrupted(TransportError):
+    """A file stopped coming, also when it was fetched again; nothing was written.
+
+    Attributes:
+        received: Bytes that had come at the last attempt.
+        expected: Bytes in all, if the service said so.
+    """
+
+    advice = "Fetch the file again, from its beginning."
+
+    def __init__(
+        self, happened: str, *, received: int, expected: int | None, advice: str | None = None
+    ) -> None:
+        super().__init__(happened, advice=advice)
+        self.received = received
+        self.expected = expected
 
 
 class OutcomeUnknown(TransportError):

@@ -47,8 +47,8 @@ def look_for_a_case(
         return None
 
     def reached(case: Case) -> bool:
-        ids = {actor.id.casefold() for actor in case.actors or () if actor.id}
-        return case.received_on is not None and case.received_on > since and not ids.isdisjoint(lab)
+        received = case.received_on is not None and case.received_on > since
+        return received and any(case.sent_to(id) for id in lab)
 
     try:
         yield from find_home(home, me)

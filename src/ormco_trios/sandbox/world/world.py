@@ -404,8 +404,8 @@ class World:
                 raise ValueError("there is no active connection between the practice and the lab")
             if to.id not in found.actors:
                 found.actors += (to.id,)
-            found.versions.append({**found.versions[-1], "StateFlag": "Sent"})
-            found.received = found.updated = self.clock.time()
+            found.received = self.clock.time()
+            found.save_version(found.received, StateFlag="Sent")
 
     def advance(self, seconds: float) -> None:
         """Let time pass.
