@@ -195,7 +195,7 @@ FIELDS: dict[type[BaseModel], str] = {
     Metadata: "oauth.discovery",
     portal_models.Profile: "a profile's fields",
     portal_models.SubmissionMethod: "a profile's fields",
-    portal_models.Address: "a profile's fields",
+    portal_models.ShippingAddress: "a profile's fields",
     portal_models.TriosStatus: "trios.status",
     portal_models.PortalAuthorization: "trios.authorization",
     portal_models.Session: "session.create",

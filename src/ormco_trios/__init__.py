@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ormco_trios.communicate.client import CommunicateClient
     from ormco_trios.communicate.models import Connection, ConnectionState, User
     from ormco_trios.communicate.regions import Region
-    from ormco_trios.communicate.rounds import ApprovalOutcome, WaitProgress
     from ormco_trios.core import errors
     from ormco_trios.core.clock import Clock
     from ormco_trios.core.environment import Environment
@@ -57,7 +56,6 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Address": "ormcodigital.tasks",
-    "ApprovalOutcome": "communicate.rounds",
     "ApprovalUpdate": "communicate.approval",
     "ApprovalWait": "communicate.approval",
     "AsyncCommunicateClient": "communicate.async_client",
@@ -112,12 +110,10 @@ _HOME = {
     "UnrecognisedCodeWarning": "oauth.code",
     "User": "communicate.models",
     "Waiting": "onboarding.outcomes",
-    "WaitProgress": "communicate.rounds",
 }
 
 __all__ = [
     "Address",
-    "ApprovalOutcome",
     "ApprovalUpdate",
     "ApprovalWait",
     "AsyncCommunicateClient",
@@ -171,7 +167,6 @@ __all__ = [
     "TokenStore",
     "UnrecognisedCodeWarning",
     "User",
-    "WaitProgress",
     "Waiting",
     "__version__",
     "errors",

@@ -29,6 +29,7 @@ from tests.trust.wire import MARK, Trouble, Wire
 from ormco_trios import Environment, OrmcoDigitalClient, errors
 from ormco_trios.core._httpx import AsyncHttpxTransport, HttpxTransport
 from ormco_trios.core.auth import StaticToken
+from ormco_trios.core.clock import Clock
 from ormco_trios.core.log import logger
 from ormco_trios.core.transport import AsyncTransport, Transport
 from ormco_trios.oauth.stores import FileTokenStore
@@ -81,7 +82,7 @@ def drive(
     seen.texts += [str(w.message) for w in warned]
     seen.texts += [repr(e) for e in (*stage.events, *stage.audits)]
     seen.texts += [repr(e) + str(e.as_json()) for e in stage.sandbox.journal]
-    for value in (owner, stage.oauth.application, stage.oauth.auth, stage.onboarding.progress):
+    for value in (owner, *stage.shown()):
         seen.look(value)
     return count, seen.leaks(stage.wire.sentinels | {MARK}), ended
 
@@ -153,6 +154,7 @@ def test_what_the_command_prints(
 
     from ormco_trios.cli.app import cli
 
+    monkeypatch.setattr(Clock, "sleep", lambda self, seconds: None)
     with (
         Sandbox(server=True, approval=Approval.after_polls(1)) as sandbox,
         Seen() as seen,
@@ -222,6 +224,7 @@ def test_a_new_parameter_has_to_be_told() -> None:
 
 def test_the_suite_would_see_it(both: Any) -> None:
     stage = Stage(both)
+    stage.oauth.token()
     (secret, *_) = stage.wire.sentinels
     with Seen() as seen:
         logger.debug("it is %s", secret)

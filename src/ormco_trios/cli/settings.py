@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SPEED = 3600.0
-"""With ``--sandbox``, an hour of waiting takes a second."""
+SPEED = 7200.0
+"""With ``--sandbox``, two hours of waiting take a second for a person who watches."""
 
 APPROVAL_HOURS = 6.0
 """With ``--sandbox``, when Ormco's lab approves."""
@@ -99,18 +100,27 @@ def need_server() -> None:
         )
 
 
+def demonstration_clock(*, watched: bool) -> HurriedClock:
+    """The time of a demonstration; where no person watches it, waiting takes no time at all."""
+    return HurriedClock(SPEED if watched else math.inf)
+
+
 @contextmanager
 def sandbox_practice(
-    region: Region | None, email: str | None, *, lived: bool
+    region: Region | None, email: str | None, *, lived: bool = False, watched: bool = False
 ) -> Generator[Practice]:
     """The sandbox's sample practice, on a server that lives as long as this block.
 
-    One that has ``lived`` was connected, and Ormco's access has been taken away since.
+    Args:
+        region: Of Ormco's lab; by default what the account's country clearly says.
+        email: Of the account that is meant.
+        lived: It was connected, and Ormco's access has been taken away since.
+        watched: A person watches, so waiting takes a moment.
     """
     need_server()
     from ormco_trios.sandbox import Approval, Sandbox
 
-    clock = HurriedClock(SPEED)
+    clock = demonstration_clock(watched=watched)
     approval = Approval.immediately() if lived else Approval.after(APPROVAL_HOURS * 3600)
     with Sandbox(server=True, clock=clock, approval=approval) as sandbox:
         who = sandbox.practice

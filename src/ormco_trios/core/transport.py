@@ -6,12 +6,12 @@ The implementations are `ormco_trios.core._httpx` (real sockets) and `ormco_trio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 HttpLibrary: TypeAlias = Literal["httpx", "aiohttp"]
-"""What carries the requests of many waits; the latter is asynchronous, fast, and an extra."""
+"""What carries a fleet's requests; the latter is asynchronous, fast, and an extra."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +112,59 @@ class Gateway(Protocol):
     def open(self) -> Transport: ...
 
     def open_async(self) -> AsyncTransport: ...
+
+
+class HttpConnections:
+    """Connections to use instead of a client's own: one to each host, for one request at a time.
+
+    A fleet's worker keeps them from practice to practice.
+    """
+
+    __slots__ = ("_library", "_own")
+
+    def __init__(self, library: HttpLibrary) -> None:
+        self._library: HttpLibrary = library
+        self._own: Transport | None = None
+
+    def instead_of(self, transport: Transport) -> Transport:
+        """What to send with; ``transport`` itself, if the caller of the library chose it."""
+        open_lane: Callable[[HttpLibrary], Transport] | None
+        open_lane = getattr(transport, "open_lane", None)
+        if open_lane is None:
+            return transport
+        if self._own is None:
+            self._own = open_lane(self._library)
+        return self._own
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._own is not None:
+            self._own.close()
+
+
+class AsyncHttpConnections:
+    """Connections to use instead of a client's own: one to each host, for one request at a time.
+
+    A fleet's worker keeps them from practice to practice.
+    """
+
+    __slots__ = ("_library", "_own")
+
+    def __init__(self, library: HttpLibrary) -> None:
+        self._library: HttpLibrary = library
+        self._own: AsyncTransport | None = None
+
+    def instead_of(self, transport: AsyncTransport) -> AsyncTransport:
+        """What to send with; ``transport`` itself, if the caller of the library chose it."""
+        open_lane: Callable[[HttpLibrary], AsyncTransport] | None
+        open_lane = getattr(transport, "open_lane", None)
+        if open_lane is None:
+            return transport
+        if self._own is None:
+            self._own = open_lane(self._library)
+        return self._own
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._own is not None:
+            await self._own.aclose()

@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ormco_trios.communicate.approval import describe
-from ormco_trios.fleet.standing import Stage
+from ormco_trios.fleet.practice_status import Stage
 from ormco_trios.onboarding.checklist import Actor
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from ormco_trios.communicate.approval import describe
-from ormco_trios.fleet.standing import Stage, Standing
+from ormco_trios.fleet.practice_status import PracticeStatus, Stage
 from ormco_trios.onboarding.checklist import Actor
 
 RATE_OVER = timedelta(hours=1)
@@ -76,7 +76,7 @@ class FleetStatus(BaseModel):
     failures: list[Failure]
 
     @classmethod
-    def of(cls, standings: Iterable[Standing], *, now: datetime) -> FleetStatus:
+    def of(cls, statuses: Iterable[PracticeStatus], *, now: datetime) -> FleetStatus:
         """What the records say."""
         stages: Counter[Stage] = Counter()
         actors: Counter[Actor] = Counter()
@@ -84,9 +84,9 @@ class FleetStatus(BaseModel):
         connected: list[datetime] = []
         links: list[Link] = []
         failures: list[Failure] = []
-        oldest: Standing | None = None
+        oldest: PracticeStatus | None = None
         resting = 0
-        for each in standings:
+        for each in statuses:
             resting += each.rests
             stages[each.stage] += 1
             actors[each.stage.actor] += 1

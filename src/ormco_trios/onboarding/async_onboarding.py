@@ -9,10 +9,10 @@ from ormco_trios.communicate.approval import PollSchedule
 from ormco_trios.communicate.async_client import AsyncCommunicateClient
 from ormco_trios.communicate.regions import DAY, Region
 from ormco_trios.core import async_runner
-from ormco_trios.core._lanes import AsyncLane
 from ormco_trios.core.async_base_client import AsyncBaseClient
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import Shielded
+from ormco_trios.core.transport import AsyncHttpConnections
 from ormco_trios.oauth.async_client import AsyncOAuthClient
 from ormco_trios.onboarding import context, doctor, flow
 from ormco_trios.onboarding import person as persons
@@ -120,13 +120,13 @@ class AsyncOnboarding(Shielded):
         self._context.progress = progress
 
     @property
-    def lane(self) -> AsyncLane | None:
-        """Connections to use instead of the clients' own; a fleet's practices share a few."""
-        return self._runner.lane
+    def http_connections(self) -> AsyncHttpConnections | None:
+        """What to use instead of the clients' own connections; a fleet's practices share a few."""
+        return self._runner.http_connections
 
-    @lane.setter
-    def lane(self, lane: AsyncLane | None) -> None:
-        self._runner.lane = lane
+    @http_connections.setter
+    def http_connections(self, connections: AsyncHttpConnections | None) -> None:
+        self._runner.http_connections = connections
 
     def forget_account(self) -> None:
         """Let any account be the practice's again, as far as ``account`` allows it.

@@ -10,10 +10,10 @@ from ormco_trios.communicate.approval import PollSchedule
 from ormco_trios.communicate.client import CommunicateClient
 from ormco_trios.communicate.regions import DAY, Region
 from ormco_trios.core import runner
-from ormco_trios.core._lanes import Lane
 from ormco_trios.core.base_client import BaseClient
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import Shielded
+from ormco_trios.core.transport import HttpConnections
 from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.onboarding import context, doctor, flow
 from ormco_trios.onboarding import person as persons
@@ -121,13 +121,13 @@ class Onboarding(Shielded):
         self._context.progress = progress
 
     @property
-    def lane(self) -> Lane | None:
-        """Connections to use instead of the clients' own; a fleet's practices share a few."""
-        return self._runner.lane
+    def http_connections(self) -> HttpConnections | None:
+        """What to use instead of the clients' own connections; a fleet's practices share a few."""
+        return self._runner.http_connections
 
-    @lane.setter
-    def lane(self, lane: Lane | None) -> None:
-        self._runner.lane = lane
+    @http_connections.setter
+    def http_connections(self, connections: HttpConnections | None) -> None:
+        self._runner.http_connections = connections
 
     def forget_account(self) -> None:
         """Let any account be the practice's again, as far as ``account`` allows it.
