@@ -302,6 +302,8 @@ def test_what_has_changed_comes_once(laboratory: Sandbox, tmp_path: Path) -> Non
     assert sorted(sync("--to", str(to))) == sent(laboratory)
     assert sorted(path.name.rpartition("-v")[0] for path in to.iterdir()) == sent(laboratory)
     assert sync() == []
+    last = json.loads(run("cases", "sync", "--cursor", str(cursor), "--json").stdout)
+    assert last["position"] is not None
     assert "Nothing has changed" in run("cases", "sync", "--cursor", str(cursor)).output
     case = laboratory.world.state.cases[sent(laboratory)[0]]
     case.save_version(laboratory.world.clock.time(), StateFlag="Approved")
