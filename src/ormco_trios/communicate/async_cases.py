@@ -77,6 +77,7 @@ class AsyncCases(Shielded):
         Raises:
             NotFound: The account's server has no such case.
             PermissionDenied: The account takes no part in it.
+            UnexpectedAnswer: The answer has another id than was asked for.
         """
         return await self._runner.run(case_flows.get(self._home, id))
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
+from ormco_trios.communicate.flows import check_id
 from ormco_trios.communicate.home import Home, find_home
 from ormco_trios.communicate.models import Case, CaseFile, CasePage
 from ormco_trios.communicate.operations import CASE, CASES, FILE, SEARCH, UPDATED
@@ -48,7 +49,9 @@ def updated(home: Home, *, since: datetime, until: datetime | None) -> Flow[list
 def get(home: Home, id: str) -> Flow[Case]:
     """The latest version of a case."""
     base = yield from find_home(home)
-    return (yield from Call(CASE, path={"case": id}, base_url=base))
+    case = yield from Call(CASE, path={"case": id}, base_url=base)
+    check_id(case.id, id, CASE.name)
+    return case
 
 
 def _pages(home: Home, operation: Operation[CasePage], query: Mapping[str, str]) -> Flow[None]:

@@ -76,6 +76,7 @@ class Cases(Shielded):
         Raises:
             NotFound: The account's server has no such case.
             PermissionDenied: The account takes no part in it.
+            UnexpectedAnswer: The answer has another id than was asked for.
         """
         return self._runner.run(case_flows.get(self._home, id))
 
