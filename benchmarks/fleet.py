@@ -34,7 +34,6 @@ from ormco_trios.fleet import (
     AsyncFleet,
     AsyncPracticeOpener,
     FleetPractice,
-    FleetRecords,
     Stage,
 )
 from ormco_trios.sandbox import Sandbox
@@ -86,22 +85,20 @@ async def bare(stand: Stand) -> None:
 
 async def one_machine(stand: Stand) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        records = FleetRecords(Path(folder, "fleet.db"))
         opener = stand.opener(MemoryTokenStore())
-        async with AsyncFleet(stand.practices, opener.open, records) as fleet:
-            async for standing in fleet.run():
-                if standing.link is not None:
-                    address = stand.open_link(standing.practice, standing.link)
-                    await fleet.authorized(standing.practice, address)
-        records.close()
+        async with AsyncFleet(stand.practices, opener.open, Path(folder, "fleet.db")) as fleet:
+            async for each in fleet.run():
+                if each.link is not None:
+                    address = stand.open_link(each.practice, each.link)
+                    await fleet.authorized(each.practice, address)
 
 
 async def queue(stand: Stand, conninfo: str) -> None:
+    from ormco_trios.fleet.encryption import Encryption
     from ormco_trios.fleet.postgres import FleetDatabase, PostgresPractices, PostgresTokenStore
     from ormco_trios.fleet.queue import FleetQueue
-    from ormco_trios.fleet.vault import Vault
 
-    async with FleetDatabase(conninfo, Vault([Vault.new_key()])) as database:
+    async with FleetDatabase(conninfo, Encryption([Encryption.new_key()])) as database:
         stored = PostgresPractices(database)
         opener = stand.opener(PostgresTokenStore(database))
 

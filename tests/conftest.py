@@ -9,6 +9,7 @@ import itertools
 import os
 import signal
 import socket
+import sqlite3
 import types
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,14 @@ hypothesis.settings.load_profile(
 def pytest_configure() -> None:
     """Heed interruptions, which whatever a shell starts in the background would ignore."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser is slow, whichever test uses it."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
 
 
 @pytest.fixture
@@ -205,6 +214,26 @@ def both(request: pytest.FixtureRequest) -> Iterator[Colour]:
     colour = Colour(request.param)
     yield colour
     colour.close()
+
+
+# What is opened is closed ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sqlite_is_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every SQLite connection is closed by whoever opened it; Python 3.13 warns of others."""
+    connect = sqlite3.connect
+    opened: list[sqlite3.Connection] = []
+
+    def noted(*args: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*args, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    yield
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.total_changes  # noqa: B018
 
 
 # No network, no traces ---------------------------------------------------------------------------

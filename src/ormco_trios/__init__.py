@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ormco_trios.communicate.client import CommunicateClient
     from ormco_trios.communicate.models import Connection, ConnectionState, User
     from ormco_trios.communicate.regions import Region
-    from ormco_trios.communicate.rounds import ApprovalOutcome, WaitProgress
     from ormco_trios.core import errors
     from ormco_trios.core.clock import Clock
     from ormco_trios.core.environment import Environment
@@ -38,17 +37,29 @@ if TYPE_CHECKING:
     from ormco_trios.onboarding.checklist import Checklist
     from ormco_trios.onboarding.doctor import Diagnosis
     from ormco_trios.onboarding.onboarding import Onboarding
-    from ormco_trios.onboarding.outcomes import Connected, NeedsAuthorization, Progress, Waiting
-    from ormco_trios.onboarding.repair import Disconnected, Repair, Repaired
+    from ormco_trios.onboarding.outcomes import (
+        Connected,
+        NeedsAuthorization,
+        NeedsPerson,
+        Progress,
+        Repair,
+        Repaired,
+        Waiting,
+    )
+    from ormco_trios.onboarding.repair import Disconnected
     from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
     from ormco_trios.ormcodigital.client import OrmcoDigitalClient
+    from ormco_trios.ormcodigital.facts import Source
+    from ormco_trios.ormcodigital.manual import AsyncManualPortal, ManualPortal
     from ormco_trios.ormcodigital.models import SubmissionMethod
+    from ormco_trios.ormcodigital.tasks import Address, Done, Failed, Reply, Task, TaskKind
 
 _HOME = {
-    "ApprovalOutcome": "communicate.rounds",
+    "Address": "ormcodigital.tasks",
     "ApprovalUpdate": "communicate.approval",
     "ApprovalWait": "communicate.approval",
     "AsyncCommunicateClient": "communicate.async_client",
+    "AsyncManualPortal": "ormcodigital.manual",
     "AsyncOAuthClient": "oauth.async_client",
     "AsyncOnboarding": "onboarding.async_onboarding",
     "AsyncOrmcoDigitalClient": "ormcodigital.async_client",
@@ -68,13 +79,15 @@ _HOME = {
     "ConnectionState": "communicate.models",
     "Diagnosis": "onboarding.doctor",
     "Disconnected": "onboarding.repair",
-    "Repair": "onboarding.repair",
-    "Repaired": "onboarding.repair",
+    "Done": "ormcodigital.tasks",
     "Environment": "core.environment",
+    "Failed": "ormcodigital.tasks",
     "FileTokenStore": "oauth.stores",
     "KeyringTokenStore": "oauth.stores",
+    "ManualPortal": "ormcodigital.manual",
     "MemoryTokenStore": "oauth.stores",
     "NeedsAuthorization": "onboarding.outcomes",
+    "NeedsPerson": "onboarding.outcomes",
     "OAuthClient": "oauth.client",
     "Onboarding": "onboarding.onboarding",
     "OrmcoDigitalClient": "ormcodigital.client",
@@ -82,23 +95,29 @@ _HOME = {
     "Progress": "onboarding.outcomes",
     "RedirectReceiver": "oauth.receiver",
     "Region": "communicate.regions",
+    "Repair": "onboarding.outcomes",
+    "Repaired": "onboarding.outcomes",
+    "Reply": "ormcodigital.tasks",
     "Retry": "core.retry",
+    "Source": "ormcodigital.facts",
     "SubmissionMethod": "ormcodigital.models",
+    "Task": "ormcodigital.tasks",
+    "TaskKind": "ormcodigital.tasks",
     "Timeout": "core.transport",
     "Token": "oauth.token",
     "TokenBucket": "core.pacing",
     "TokenStore": "oauth.token",
     "UnrecognisedCodeWarning": "oauth.code",
     "User": "communicate.models",
-    "WaitProgress": "communicate.rounds",
     "Waiting": "onboarding.outcomes",
 }
 
 __all__ = [
-    "ApprovalOutcome",
+    "Address",
     "ApprovalUpdate",
     "ApprovalWait",
     "AsyncCommunicateClient",
+    "AsyncManualPortal",
     "AsyncOAuthClient",
     "AsyncOnboarding",
     "AsyncOrmcoDigitalClient",
@@ -118,11 +137,15 @@ __all__ = [
     "ConnectionState",
     "Diagnosis",
     "Disconnected",
+    "Done",
     "Environment",
+    "Failed",
     "FileTokenStore",
     "KeyringTokenStore",
+    "ManualPortal",
     "MemoryTokenStore",
     "NeedsAuthorization",
+    "NeedsPerson",
     "OAuthClient",
     "Onboarding",
     "OrmcoDigitalClient",
@@ -132,15 +155,18 @@ __all__ = [
     "Region",
     "Repair",
     "Repaired",
+    "Reply",
     "Retry",
+    "Source",
     "SubmissionMethod",
+    "Task",
+    "TaskKind",
     "Timeout",
     "Token",
     "TokenBucket",
     "TokenStore",
     "UnrecognisedCodeWarning",
     "User",
-    "WaitProgress",
     "Waiting",
     "__version__",
     "errors",

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.practices import signed_in
-from tests.trust.wire import Wire
 
 from ormco_trios import Environment, errors
 from ormco_trios.communicate import case_flows
+from ormco_trios.communicate.case_sync import EVERY_PRACTICE
 from ormco_trios.communicate.home import Home
-from ormco_trios.communicate.models import Case, CaseFile, CasePage
+from ormco_trios.communicate.models import Case, CasePage
 from ormco_trios.communicate.operations import ME
 from ormco_trios.core.effects import Call, Emit
-from ormco_trios.sandbox import InProcessGateway, Sandbox
+from ormco_trios.sandbox import Sandbox
 
 EVIL = [
     "https://evil.example/metadata-eu",
@@ -178,7 +175,10 @@ def test_a_case_that_arrives_meanwhile_moves_the_pages_and_nothing_comes_twice(
 def pages(*answers: CasePage) -> tuple[list[str], int]:
     """What is emitted if the service answers like this, and how many pages were asked for."""
     flow = case_flows.list_cases(
-        Home(Environment.production(), "https://x.example"), since=None, until=None
+        Home(Environment.production(), "https://x.example"),
+        since=None,
+        until=None,
+        practice=EVERY_PRACTICE,
     )
     emitted: list[str] = []
     asked = 0
@@ -258,118 +258,3 @@ def test_a_hostile_region_gets_nothing(both: Any, sandbox: Sandbox, evil: str) -
             call()
         seen = {e.operation for e in list(sandbox.journal)[before:]}
         assert seen <= {ME.name, "services.default", "servers.list"}
-
-
-ROUTE = "/api/cases/0f8f/attachments/abcd"
-
-
-@pytest.mark.parametrize(
-    "href",
-    [
-        *(f"{evil}{ROUTE}" for evil in EVIL if "://" in evil),
-        f"/metadata-eu{ROUTE}",
-        f"//evil.example{ROUTE}",
-        "https://sandbox.example/metadata-eu/api/cases/0f8f",
-        "https://sandbox.example/communicate/api/users/me",
-        f"https://sandbox.example/metadata-eu{ROUTE}?next=https://evil.example",
-        f"https://evil.example/?{ROUTE}",
-        "",
-        None,
-    ],
-)
-def test_a_hostile_href_gets_nothing(
-    both: Any, sandbox: Sandbox, href: str | None, tmp_path: Path
-) -> None:
-    wire = Wire(InProcessGateway(sandbox.world))
-    client = both.communicate(
-        environment=Environment.sandbox("https://sandbox.example", gateway=wire), token="t"
-    )
-    with pytest.raises(errors.UntrustedHost):
-        client.cases.download(CaseFile(href=href), tmp_path / "file")
-    assert wire.requests == 0
-    assert list(tmp_path.iterdir()) == []
-
-
-@given(
-    (
-        st.text(max_size=60)
-        | st.sampled_from(["www", "eumetadata", "users"]).map("{}.3shapecommunicate.com".format)
-    ).map(lambda host: f"https://{host}{ROUTE}")
-    | st.text(max_size=60)
-)
-def test_any_href_is_a_files_address_or_refused(href: str) -> None:
-    environment = Environment.production()
-    flow = case_flows.download(Home(environment), CaseFile(href=href), Path("nowhere"))
-    try:
-        effect = next(flow)
-    except errors.UntrustedHost:
-        return
-    assert isinstance(effect, Call)
-    assert effect.base_url in environment.regions.values()
-
-
-# --- files ---------------------------------------------------------------------------------------
-
-
-def test_a_file_is_written_as_a_whole(both: Any, sandbox: Sandbox, tmp_path: Path) -> None:
-    cases = lab_cases(both, sandbox)
-    target = tmp_path / "upper.dcm"
-    target.write_bytes(b"older and longer than what comes, for sure; " * 9)
-    case = next(iter(cases.list()))
-    scan = case.scans[0]
-    assert cases.download(scan, str(target)) == target
-    assert target.read_bytes().startswith(b"sandbox scan")
-    assert target.stat().st_mode & 0o777 == 0o600
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_practice_gets_stl_files_only_by_agreement(
-    both: Any, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    cases = cases_of(both, sandbox)
-    case = next(case for case in cases.list() if case.designs)
-    cases.download(case.scans[0], tmp_path / "scan")
-    with pytest.raises(errors.PermissionDenied, match="account of the lab"):
-        cases.download(case.designs[0], tmp_path / "design")
-    sandbox.world.user(sandbox.practice.email).may_download_stl = True
-    cases.download(case.designs[0], tmp_path / "design")
-
-
-@pytest.mark.parametrize("trouble", ["other content", "too large", "no folder", "cut off"])
-def test_what_fails_leaves_no_trace(
-    both: Any, sandbox: Sandbox, tmp_path: Path, trouble: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cases = cases_of(both, sandbox)
-    picture = next(iter(cases.list())).attachments[0]
-    target = tmp_path / "picture"
-    target.write_bytes(b"before")
-    kind: type[Exception] = errors.UnexpectedAnswer
-    if trouble == "other content":
-        picture = picture.model_copy(update={"hash": "0" * 40})
-    elif trouble == "too large":
-        kind = errors.AnswerTooLarge
-
-        def refuse(*_: object) -> None:
-            raise errors.AnswerTooLarge("The answer is longer than 64 bytes.")
-
-        monkeypatch.setattr("ormco_trios.sandbox.serve.transport._ask", refuse)
-    elif trouble == "no folder":
-        kind, target = FileNotFoundError, tmp_path / "missing" / "picture"
-    else:
-        kind = errors.OutcomeUnknown
-        sandbox.fault("cases.download", network="truncate", times=None)
-    with pytest.raises(kind) as caught:
-        cases.download(picture, target)
-    if trouble == "too large":
-        assert "own page" in str(caught.value)
-    assert [p.name for p in tmp_path.iterdir()] == ["picture"]
-    assert (tmp_path / "picture").read_bytes() == b"before"
-
-
-def test_a_hash_of_another_kind_is_not_held_against_the_file(
-    both: Any, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    cases = cases_of(both, sandbox)
-    picture = next(iter(cases.list())).attachments[0]
-    for odd in (None, "", "bm90IGhleA=="):
-        cases.download(picture.model_copy(update={"hash": odd}), tmp_path / "picture")

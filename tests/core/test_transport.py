@@ -14,11 +14,10 @@ from tests.trust.servers import Server, json_answer, proxy, read_head, saying
 
 from ormco_trios.core import _httpx
 from ormco_trios.core._httpx import (
-    AsyncHttpxLanes,
-    AsyncHttpxLoops,
+    AsyncHttpxPools,
     AsyncHttpxTransport,
     AsyncInjectedClient,
-    HttpxLanes,
+    HttpxPool,
     HttpxTransport,
     InjectedClient,
 )
@@ -32,7 +31,7 @@ from ormco_trios.core.transport import Request, Timeout
 
 pytestmark = pytest.mark.socket
 
-KINDS = ["own", "lane", "aiohttp", "injected"]
+KINDS = ["own", "single", "aiohttp", "injected"]
 
 
 def transport(both: Any, kind: str) -> Any:
@@ -41,9 +40,9 @@ def transport(both: Any, kind: str) -> Any:
         own: Any = (httpx.AsyncClient if both.is_async else httpx.Client)(trust_env=False)
         return both.make(AsyncInjectedClient if both.is_async else InjectedClient, own)
     if not both.is_async:
-        return both.make(HttpxTransport if kind == "lane" else HttpxLanes)
+        return both.make(HttpxTransport if kind == "single" else HttpxPool)
     if kind == "own":
-        return both.make(AsyncHttpxLoops)
+        return both.make(AsyncHttpxPools)
     return both.make(AsyncHttpxTransport, "aiohttp" if kind == "aiohttp" else "httpx")
 
 
@@ -106,7 +105,7 @@ ENCODED = {
 }
 
 
-@pytest.mark.parametrize("kind", ["own", "lane"])
+@pytest.mark.parametrize("kind", ["own", "single"])
 @pytest.mark.parametrize("encoding", ENCODED)
 @pytest.mark.parametrize("missing", [0, 1])
 def test_a_body_is_as_long_as_it_may_be_and_no_longer(
@@ -195,16 +194,18 @@ def keeping(connection: socket.socket) -> None:
 
 
 def test_who_opens_transports_for_one_request_at_a_time(both: Any) -> None:
-    kind: Any = AsyncHttpxLoops if both.is_async else HttpxLanes
-    opened = kind.open_lane("httpx")
+    kind: Any = AsyncHttpxPools if both.is_async else HttpxPool
+    opened = kind.open_connection("httpx")
     assert type(opened) is (AsyncHttpxTransport if both.is_async else HttpxTransport)
     injected: Any = AsyncInjectedClient if both.is_async else InjectedClient
-    assert not hasattr(injected(object()), "open_lane"), "a client that was given is used itself"
+    assert not hasattr(injected(object()), "open_connection"), (
+        "a client that was given is used itself"
+    )
 
 
 def test_aiohttp_is_not_there_for_threads() -> None:
     with pytest.raises(ConfigurationError, match="aiohttp"):
-        HttpxLanes.open_lane("aiohttp")
+        HttpxPool.open_connection("aiohttp")
 
 
 @pytest.mark.anyio
@@ -223,7 +224,7 @@ async def test_aiohttp_is_used_where_it_was_asked_for(monkeypatch: pytest.Monkey
     await plain.aclose()
 
 
-@pytest.mark.parametrize("kind", ["own", "lane", "aiohttp"])
+@pytest.mark.parametrize("kind", ["own", "single", "aiohttp"])
 def test_a_proxy_is_everybodys(both: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _httpx._proxy.cache_clear()
     with proxy() as between, Server(json_answer(b"{}")) as server:
@@ -231,11 +232,3 @@ def test_a_proxy_is_everybodys(both: Any, kind: str, monkeypatch: pytest.MonkeyP
         assert send(both, kind, server.url).body == b"{}"
         assert len(between.heads) == len(server.heads) == 1
     _httpx._proxy.cache_clear()
-
-
-@pytest.mark.anyio
-async def test_a_lane_that_is_dropped_is_forgotten() -> None:
-    lanes: Any = AsyncHttpxLanes()
-    lane = lanes._new()
-    await lanes._drop(lane)
-    assert lanes._lanes == set()

@@ -71,12 +71,12 @@ class Job:
     @classmethod
     def in_sandbox(cls, sandbox: Any, **what: Any) -> Job:
         """A job in a sandbox whose clock is a scaled one."""
-        from ormco_trios.fleet.vault import Vault
+        from ormco_trios.fleet.encryption import Encryption
 
         clock = sandbox.world.clock
         return cls(
             base_url=sandbox.base_url,
-            key=Vault.new_key(),
+            key=Encryption.new_key(),
             client_id=sandbox.client_id,
             client_secret=sandbox.client_secret,
             redirect_uri=sandbox.redirect_uri,
@@ -127,7 +127,7 @@ async def open_fleet(job: Job, on_event: Any = None) -> AsyncIterator[tuple[Any,
     """The queue, or the fleet of one machine; and what opens a practice."""
     from ormco_trios import Environment, FileTokenStore, PollSchedule, Timeout
     from ormco_trios.core.pacing import TokenBucket
-    from ormco_trios.fleet import AsyncFleet, AsyncPracticeOpener, FleetPractice, FleetRecords
+    from ormco_trios.fleet import AsyncFleet, AsyncPracticeOpener, FleetPractice
 
     clock = clock_of(job)
     practices = {each["id"]: FleetPractice.model_validate(each) for each in job.practices}
@@ -147,13 +147,13 @@ async def open_fleet(job: Job, on_event: Any = None) -> AsyncIterator[tuple[Any,
         )
 
     if job.form == "one-machine":
-        records = FleetRecords(Path(job.folder, "fleet.db"))
+        records = Path(job.folder, "fleet.db")
         opens = opener(FileTokenStore(job.folder), TokenBucket(job.rate or 1, burst=job.burst))
         async with AsyncFleet(practices, opens.open, records, clock=clock) as fleet:
             yield fleet, lambda id: opens.open(practices[id])
-        records.close()
         return
 
+    from ormco_trios.fleet.encryption import Encryption
     from ormco_trios.fleet.postgres import (
         FleetDatabase,
         PostgresPacer,
@@ -161,9 +161,8 @@ async def open_fleet(job: Job, on_event: Any = None) -> AsyncIterator[tuple[Any,
         PostgresTokenStore,
     )
     from ormco_trios.fleet.queue import FleetQueue
-    from ormco_trios.fleet.vault import Vault
 
-    async with FleetDatabase(job.conninfo, Vault([job.key])) as database:
+    async with FleetDatabase(job.conninfo, Encryption([job.key])) as database:
         stored = PostgresPractices(database)
         sealed = opener(
             PostgresTokenStore(database), PostgresPacer(database, job.rate or 1, burst=job.burst)
@@ -437,23 +436,23 @@ def judge(sandbox: Any, life: Life) -> list[str]:
 
 async def compare(life: Life, fleet: Any, open_practice: Any) -> list[str]:
     """With the tokens that were kept, and nothing else, all are found where they should be."""
-    from ormco_trios.core._lanes import AsyncLane
+    from ormco_trios.core.transport import AsyncHttpConnections
     from ormco_trios.fleet import Stage
 
     status = await status_of(fleet)
     failed = {each.practice for each in status.failures}
     problems = []
-    lane = AsyncLane("httpx")
+    connections = AsyncHttpConnections("httpx")
     for id, stage in life.expected.items():
         if stage is Stage.FAILED:
             found = "failed" if id in failed else "not failed"
         else:
             practice = open_practice(id)
-            practice.lane = lane
+            practice.http_connections = connections
             found = (await practice.check()).state.value
         if found != stage.value:
             problems.append(f"{id} is {found}, and should be {stage.value}")
-    await lane.aclose()
+    await connections.aclose()
     return problems
 
 

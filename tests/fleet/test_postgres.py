@@ -15,7 +15,8 @@ from tests.postgres import program
 
 from ormco_trios import Token, errors
 from ormco_trios.core.clock import ManualClock
-from ormco_trios.fleet import FleetPractice, Stage, Standing, schema
+from ormco_trios.fleet import FleetPractice, PracticeStatus, Stage, schema
+from ormco_trios.fleet.encryption import Encryption
 from ormco_trios.fleet.postgres import (
     FleetDatabase,
     PostgresPacer,
@@ -23,12 +24,11 @@ from ormco_trios.fleet.postgres import (
     PostgresRecords,
     PostgresTokenStore,
 )
-from ormco_trios.fleet.vault import Vault
 from ormco_trios.onboarding.outcomes import Progress
 
 pytestmark = pytest.mark.anyio
 
-OLD, NEW = Vault.new_key(), Vault.new_key()
+OLD, NEW = Encryption.new_key(), Encryption.new_key()
 TOKEN = Token(SecretStr("access-sentinel"), refresh_token=SecretStr("refresh-sentinel"))
 PRACTICE = FleetPractice(
     id="p1", portal_username="user-sentinel", portal_password=SecretStr("password-sentinel")
@@ -38,7 +38,7 @@ PRACTICE = FleetPractice(
 @asynccontextmanager
 async def database(conninfo: str, *keys: str) -> AsyncIterator[FleetDatabase]:
     """As another process would open it."""
-    async with FleetDatabase(conninfo, Vault(keys or [OLD])) as opened:
+    async with FleetDatabase(conninfo, Encryption(keys or [OLD])) as opened:
         await opened.migrate()
         yield opened
 
@@ -49,7 +49,7 @@ async def database(conninfo: str, *keys: str) -> AsyncIterator[FleetDatabase]:
 async def fill(opened: FleetDatabase) -> None:
     await PostgresTokenStore(opened).save("p1", TOKEN)
     await PostgresPractices(opened).save(PRACTICE)
-    await PostgresRecords(opened).enroll(Standing.enrolled("p1", ManualClock().now()))
+    await PostgresRecords(opened).enroll(PracticeStatus.enrolled("p1", ManualClock().now()))
 
 
 async def test_what_is_kept_comes_back(conninfo: str) -> None:
@@ -60,8 +60,8 @@ async def test_what_is_kept_comes_back(conninfo: str) -> None:
         assert await store.load("p1") == TOKEN
         assert await store.load("p2") is None
         assert await PostgresPractices(opened).load("p1") == PRACTICE
-        standing, priority = await PostgresRecords(opened).load("p1")
-        assert (standing.stage, priority) == (Stage.ENROLLED, 0)
+        each, priority = await PostgresRecords(opened).load("p1")
+        assert (each.stage, priority) == (Stage.ENROLLED, 0)
         await store.delete("p1")
         assert await store.load("p1") is None
         for lookup in (PostgresPractices(opened).load, PostgresRecords(opened).load):
@@ -102,14 +102,14 @@ async def test_a_secret_does_not_open_in_another_row(conninfo: str) -> None:
 @pytest.mark.parametrize("keys", [[], [""], ["short"], [OLD, "not a key"]])
 async def test_keys_that_are_none(keys: list[str]) -> None:
     with pytest.raises(errors.ConfigurationError, match="no key"):
-        Vault(keys)
+        Encryption(keys)
     with pytest.raises(errors.ConfigurationError, match="no key"):
-        Vault(lambda: keys)
+        Encryption(lambda: keys)
 
 
 async def test_keys_from_the_environment() -> None:
-    vault = Vault.from_env({"ORMCO_TRIOS_FLEET_KEYS": f"{NEW}, {OLD}\n"})
-    assert vault.open("a", Vault([OLD]).seal("a", "text")) == "text"
+    encryption = Encryption.from_env({"ORMCO_TRIOS_FLEET_KEYS": f"{NEW}, {OLD}\n"})
+    assert encryption.open("a", Encryption([OLD]).seal("a", "text")) == "text"
 
 
 # --- locks and turns ------------------------------------------------------------------------------
@@ -148,8 +148,8 @@ async def test_the_rate_is_that_of_all_machines_together(conninfo: str) -> None:
 
 async def test_migrating_is_safe_to_repeat_and_to_race(conninfo: str) -> None:
     async with (
-        FleetDatabase(conninfo, Vault([OLD])) as one,
-        FleetDatabase(conninfo, Vault([OLD])) as two,
+        FleetDatabase(conninfo, Encryption([OLD])) as one,
+        FleetDatabase(conninfo, Encryption([OLD])) as two,
     ):
         with pytest.raises(errors.ConfigurationError, match="older than this version"):
             await one.check()
@@ -166,11 +166,12 @@ async def test_an_old_database_is_brought_up_to_date_with_what_is_in_it(
     async with database(conninfo) as opened:
         await PostgresTokenStore(opened).save("p1", TOKEN)
         await opened.execute(
-            "insert into ormco_trios_standing values ('p1', 'failed', now(), null, 3, 'No.', %s)",
-            (opened.vault.seal("standing/p1", Progress().to_json()),),
+            "insert into ormco_trios_practice_status "
+            "values ('p1', 'failed', now(), null, 3, 'No.', %s)",
+            (opened.encryption.seal("status/p1", Progress().to_json()),),
         )
     monkeypatch.setattr(schema, "STEPS", steps)
-    async with FleetDatabase(conninfo, Vault([OLD])) as opened:
+    async with FleetDatabase(conninfo, Encryption([OLD])) as opened:
         with pytest.raises(errors.ConfigurationError, match="fleet migrate"):
             await opened.check()
         await opened.migrate()
@@ -203,13 +204,13 @@ def test_an_address_that_is_none_is_not_quoted(
     conninfo: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(errors.ConfigurationError, match="not a connection string") as caught:
-        FleetDatabase(conninfo, Vault([OLD]))
+        FleetDatabase(conninfo, Encryption([OLD]))
     assert "hunter2" not in f"{caught.value}{caught.value.__cause__}{caplog.text}"
 
 
 async def test_a_database_that_is_not_there() -> None:
     with pytest.raises(errors.ConfigurationError, match="cannot be reached"):
-        async with FleetDatabase("host=/nowhere dbname=none", Vault([OLD]), timeout=0.1):
+        async with FleetDatabase("host=/nowhere dbname=none", Encryption([OLD]), timeout=0.1):
             pass
 
 
@@ -217,10 +218,10 @@ async def test_a_practice_is_enrolled_once(conninfo: str) -> None:
     now = ManualClock().now()
     async with database(conninfo) as opened:
         records = PostgresRecords(opened)
-        assert await records.enroll(Standing.enrolled("p", now), priority=7)
-        later = Standing.enrolled("p", now + timedelta(days=1))
+        assert await records.enroll(PracticeStatus.enrolled("p", now), priority=7)
+        later = PracticeStatus.enrolled("p", now + timedelta(days=1))
         assert not await records.enroll(later, priority=1)
-        standing, priority = await records.load("p")
-        assert (standing.since, priority) == (now, 7)
+        each, priority = await records.load("p")
+        assert (each.since, priority) == (now, 7)
         assert await records.overdue(now) == []
         assert await records.overdue(now + timedelta(seconds=1)) == [("p", 7)]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ormco_trios import AuthorizationRequest, Progress
-from ormco_trios.fleet import FleetStatus, Stage, Standing
+from ormco_trios.fleet import FleetStatus, PracticeStatus, Stage
 from ormco_trios.fleet.report import _nice
 from ormco_trios.onboarding.outcomes import Purpose
 
@@ -18,22 +18,22 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LINK = "https://sandbox.example/authorize?client_id=a&state=state-sentinel&redirect_uri=b"
 
 
-def standing(number: int, stage: Stage, hours: float, problem: str | None = None) -> Standing:
+def each(number: int, stage: Stage, hours: float, problem: str | None = None) -> PracticeStatus:
     progress = Progress()
     if stage is Stage.NEEDS_AUTHORIZATION:
         progress = Progress(pending=(Purpose.ORMCO, AuthorizationRequest.from_url(LINK)))
     since = NOW - timedelta(hours=hours)
     due = None if stage in (Stage.CONNECTED, Stage.FAILED) else NOW
-    return Standing(f"p{number}", stage, since, due, problem=problem, progress=progress)
+    return PracticeStatus(f"p{number}", stage, since, due, problem=problem, progress=progress)
 
 
 FLEET = [
-    *(standing(n, Stage.CONNECTED, n / 4) for n in range(10)),
-    *(standing(n, Stage.WAITING, n) for n in range(10, 14)),
-    standing(20, Stage.NEEDS_AUTHORIZATION, 1),
-    standing(21, Stage.FAILED, 2, "Check <the> password & try again."),
-    standing(22, Stage.UNREACHABLE, 3),
-    standing(23, Stage.ENROLLED, 0),
+    *(each(n, Stage.CONNECTED, n / 4) for n in range(10)),
+    *(each(n, Stage.WAITING, n) for n in range(10, 14)),
+    each(20, Stage.NEEDS_AUTHORIZATION, 1),
+    each(21, Stage.FAILED, 2, "Check <the> password & try again."),
+    each(22, Stage.UNREACHABLE, 3),
+    each(23, Stage.ENROLLED, 0),
 ]
 STATUS = FleetStatus.of(FLEET, now=NOW)
 

@@ -205,6 +205,7 @@ CHECKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed_in", "stranger"])
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=str)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
@@ -250,6 +251,7 @@ def control_api() -> list[Any]:
     return [one.ok() for one in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=str)
 @pytest.mark.parametrize("operation", control_api(), ids=lambda operation: operation.label)
 def test_schemathesis_finds_nothing_undeclared_in_the_control_api(operation, mode) -> None:
@@ -277,6 +279,7 @@ def services() -> list[Any]:
     return [one.ok() for one in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", services(), ids=lambda operation: operation.label)
 def test_schemathesis_finds_no_server_error(operation) -> None:
     with Sandbox(server=True, clock=ControlledClock(0)) as sandbox:

@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from ormco_trios.core import _httpx
-from ormco_trios.core._httpx import AsyncHttpxLanes, AsyncHttpxLoops, AsyncHttpxTransport
+from ormco_trios.core._httpx import AsyncHttpxPool, AsyncHttpxPools, AsyncHttpxTransport
 from ormco_trios.core.errors import OutcomeUnknown
 from ormco_trios.core.transport import AsyncTransport, Request, Timeout
 
@@ -111,7 +111,7 @@ async def cancelled_at_every_turn(transport: AsyncTransport, url: str, *, fresh:
 @pytest.mark.parametrize("fresh", [True, False])
 async def test_plain(fresh: bool) -> None:
     async with serving() as (server, url):
-        transport = AsyncHttpxLoops()
+        transport = AsyncHttpxPools()
         assert await cancelled_at_every_turn(transport, url, fresh=fresh) > (10 if fresh else 3)
         await transport.aclose()
         await until(lambda: server.open == 0)
@@ -120,7 +120,7 @@ async def test_plain(fresh: bool) -> None:
 @pytest.mark.parametrize("fresh", [True, False])
 async def test_over_tls(fresh: bool, tls: ssl.SSLContext) -> None:
     async with serving(tls) as (server, url):
-        transport = AsyncHttpxLoops()
+        transport = AsyncHttpxPools()
         assert await cancelled_at_every_turn(transport, url, fresh=fresh) > (10 if fresh else 3)
         await transport.aclose()
         await until(lambda: server.open == 0)
@@ -138,7 +138,7 @@ async def test_with_aiohttp(fresh: bool) -> None:
 async def test_with_every_connection_taken() -> None:
     """A call that waits for a free connection, and gets one while it is cancelled."""
     async with serving() as (server, url):
-        transport = AsyncHttpxLanes()
+        transport = AsyncHttpxPool()
         for turns in range(1, 40):
             server.may_answer.clear()
             taken = [
@@ -165,7 +165,7 @@ async def test_with_every_connection_taken() -> None:
 
 async def test_the_time_limit_is_no_different(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as (server, url):
-        transport = AsyncHttpxLoops()
+        transport = AsyncHttpxPools()
         server.may_answer.clear()
         short = Request("GET", f"{url}/late", (), b"", Timeout(connect=5, read=5, total=0.01))
         with pytest.raises(OutcomeUnknown):

@@ -28,7 +28,7 @@ from ormco_trios import (
     TokenBucket,
     errors,
 )
-from ormco_trios.core._httpx import HttpxLanes
+from ormco_trios.core._httpx import HttpxPool
 from ormco_trios.core.clock import ManualClock
 from ormco_trios.core.transport import Request
 
@@ -152,13 +152,13 @@ def test_children_of_an_asynchronous_parent(server: Counting) -> None:
 @needs_fork
 def test_a_child_does_not_wait_for_threads_that_it_does_not_have(server: Counting) -> None:
     """32 threads were in the middle of a call when the process was forked."""
-    lanes = HttpxLanes()
+    pool = HttpxPool()
     for _ in range(32):
-        lanes._free.acquire()
+        pool._free.acquire()
     request = Request("GET", f"{server.url}/1", (), b"", Timeout(connect=0.2, read=5, total=5))
     with pytest.raises(errors.NotDelivered, match="No connection became free"):
-        lanes.send(request)
-    assert in_child(lambda: lanes.send(request).status) == "200"
+        pool.send(request)
+    assert in_child(lambda: pool.send(request).status) == "200"
 
 
 @needs_fork
@@ -281,6 +281,6 @@ def test_a_thread_that_is_interrupted_anywhere(server: Counting) -> None:
         if place % 30 == 1:
             client.close()
     assert 100 < place < 1900
-    assert len(client.channel.transport._lanes) <= 2  # type: ignore[attr-defined]
+    assert len(client.channel.transport._all) <= 2  # type: ignore[attr-defined]
     client.close()
     gc.collect()

@@ -17,8 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ormco_trios.cli.common import json_option, reporting
-from ormco_trios.cli.settings import configured_application, configured_store, needed_setting
-from ormco_trios.core.clock import Clock, HurriedClock
+from ormco_trios.cli.settings import (
+    configured_application,
+    configured_store,
+    demonstration_clock,
+    needed_setting,
+)
+from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.files import replace_file
@@ -161,22 +166,12 @@ async def _run(
     retry: bool,
 ) -> FleetStatus:
     opener = _opener(configured_store(os.environ), TokenBucket(rate, burst=5))
-    records = FleetRecords(path)
-    async with AsyncFleet(known, opener.open, records, in_flight=in_flight) as practices:
+    async with AsyncFleet(known, opener.open, path, in_flight=in_flight) as practices:
         if retry:
             practices.retry()
-        # Those with whom something happens without a person.
-        moving = {each.practice for each in records if each.practice in known and not each.rests}
         with _Display(practices.status, as_json) as display:
-            if moving or stay:
-                async for standing in practices.run():
-                    display.update()
-                    if standing.rests:
-                        moving.discard(standing.practice)
-                    else:
-                        moving.add(standing.practice)
-                    if not moving and not stay:
-                        break
+            async for _ in practices.run(until=None if stay else "people"):
+                display.update()
         return practices.status()
 
 
@@ -188,7 +183,7 @@ async def _run_sandbox(n: int, in_flight: int, as_json: bool) -> FleetStatus:
     from ormco_trios.sandbox import Approval, Practice, Sandbox
 
     rng = random.Random(n)  # noqa: S311 - a demonstration that is the same each time
-    clock = HurriedClock(3600.0)
+    clock = demonstration_clock(watched=not as_json and Console().is_terminal)
     with tempfile.TemporaryDirectory() as folder, Sandbox(clock=clock) as sandbox:
         doctors: dict[str, Practice] = {}
         known: dict[str, FleetPractice] = {}
@@ -213,17 +208,16 @@ async def _run_sandbox(n: int, in_flight: int, as_json: bool) -> FleetStatus:
             redirect_uri=sandbox.redirect_uri,
             store=MemoryTokenStore(),
         )
-        records = FleetRecords(Path(folder, "fleet.db"))
         async with AsyncFleet(
-            known, opener.open, records, in_flight=in_flight, clock=clock
+            known, opener.open, Path(folder, "fleet.db"), in_flight=in_flight, clock=clock
         ) as practices:
             with _Display(practices.status, as_json) as display:
-                async for standing in practices.run():
-                    if standing.link is not None and rng.random() < 0.3:  # the others are busy
+                async for status in practices.run():
+                    if status.link is not None and rng.random() < 0.3:  # the others are busy
                         address = sandbox.authorize(
-                            standing.link, email=doctors[standing.practice].email
+                            status.link, email=doctors[status.practice].email
                         )
-                        await practices.authorized(standing.practice, address)
+                        await practices.authorized(status.practice, address)
                     display.update()
             return practices.status()
 
@@ -242,7 +236,8 @@ def status(records: Path, report: Path | None, links: bool, as_json: bool) -> No
         if DATABASE in os.environ:
             found = _with_queue(lambda queue: queue.status())
         elif records.exists():
-            found = FleetStatus.of(FleetRecords(records), now=Clock().now())
+            with FleetRecords(records) as known:
+                found = FleetStatus.of(known, now=Clock().now())
         else:
             raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
         if links:
@@ -282,7 +277,7 @@ async def _authorize(
     known: Mapping[str, FleetPractice], path: Path, practice: str, pasted: str
 ) -> None:
     opener = _opener(configured_store(os.environ), None)
-    async with AsyncFleet(known, opener.open, FleetRecords(path)) as practices:
+    async with AsyncFleet(known, opener.open, path) as practices:
         await practices.authorized(practice, pasted)
 
 
@@ -293,9 +288,9 @@ async def _authorize(
 def key() -> None:
     """Print a new key for ORMCO_TRIOS_FLEET_KEYS; to rotate, put it in front of the old one."""
     with reporting(as_json=False), _the_extra():
-        from ormco_trios.fleet.vault import Vault
+        from ormco_trios.fleet.encryption import Encryption
 
-        click.echo(Vault.new_key())
+        click.echo(Encryption.new_key())
 
 
 @fleet.command()
@@ -389,6 +384,7 @@ def _with_queue(
 async def _queue(rate: float) -> AsyncGenerator[FleetQueue]:
     conninfo = needed_setting(os.environ, "FLEET_DATABASE", "where the fleet's PostgreSQL is")
     with _the_extra():
+        from ormco_trios.fleet.encryption import Encryption
         from ormco_trios.fleet.postgres import (
             FleetDatabase,
             PostgresPacer,
@@ -396,10 +392,9 @@ async def _queue(rate: float) -> AsyncGenerator[FleetQueue]:
             PostgresTokenStore,
         )
         from ormco_trios.fleet.queue import FleetQueue
-        from ormco_trios.fleet.vault import Vault
 
-    vault = Vault.from_env()
-    async with FleetDatabase(conninfo, vault) as database:
+    encryption = Encryption.from_env()
+    async with FleetDatabase(conninfo, encryption) as database:
         practices = PostgresPractices(database)
         opener = _opener(PostgresTokenStore(database), PostgresPacer(database, rate, burst=5))
 

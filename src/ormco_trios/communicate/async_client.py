@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
-from typing import TypeVar
 
 from pydantic import SecretStr
 
 from ormco_trios.communicate import (
     approval,
     async_cases,
-    async_many,
     flows,
     incoming,
     operations,
 )
 from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollSchedule
 from ormco_trios.communicate.async_cases import AsyncCases
-from ormco_trios.communicate.async_many import AsyncApprovals
 from ormco_trios.communicate.models import Application, Connection, User
 from ormco_trios.communicate.regions import (
     DAY,
@@ -29,7 +26,6 @@ from ormco_trios.communicate.regions import (
     Region,
     choose_region,
 )
-from ormco_trios.communicate.rounds import WaitProgress
 from ormco_trios.core import _client
 from ormco_trios.core._httpx import AsyncHttpClient
 from ormco_trios.core.async_base_client import AsyncBaseClient
@@ -42,9 +38,7 @@ from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.events import OnAudit, OnEvent
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
-from ormco_trios.core.transport import AsyncTransport, HttpLibrary, Timeout
-
-K = TypeVar("K")
+from ormco_trios.core.transport import AsyncTransport, Timeout
 
 
 class AsyncCommunicateClient(AsyncBaseClient):
@@ -87,39 +81,6 @@ class AsyncCommunicateClient(AsyncBaseClient):
                 on_audit=on_audit,
                 http_client=http_client,
             )
-        )
-
-    @staticmethod
-    def wait_for_many(
-        waits: Iterable[tuple[K, AsyncCommunicateClient, ApprovalWait]],
-        *,
-        in_flight: int = 32,
-        per_host: int = 32,
-        transport: HttpLibrary = "httpx",
-        on_progress: Callable[[WaitProgress], None] | None = None,
-    ) -> AsyncApprovals[K]:
-        """Wait for any number of approvals at once; gives each outcome as it comes.
-
-        A failure of one ends that one only.  An account, which is a client object, is asked once a
-        round however many connections it waits for.  The asynchronous client has up to
-        ``in_flight`` requests under way, the synchronous one asks one account after another.
-
-        Args:
-            waits: What you call it, whose account it is, and what ``connections.begin_wait`` gave.
-                The time is that of the first client's clock.
-            in_flight: Most requests under way in all.
-            per_host: Most requests under way to one host.
-            transport: What carries the requests of clients that were given no ``http_client``;
-                ``aiohttp`` takes half the CPU time, is asynchronous only, and needs the extra of
-                that name.
-            on_progress: Called after each outcome.
-        """
-        return async_many.AsyncApprovals(
-            waits,
-            in_flight=in_flight,
-            per_host=per_host,
-            transport=transport,
-            on_progress=on_progress,
         )
 
     @property
@@ -180,6 +141,18 @@ class AsyncUsers(Shielded):
             UnexpectedAnswer: The answer has another id than was asked for.
         """
         return await self._runner.run(flows.get_user(id_or_email))
+
+    async def logo(self, user: User | str) -> bytes:
+        """An account's logo, a picture [client]; ``user.has_logo`` says whether it has one.
+
+        Args:
+            user: The account, or its id.
+
+        Raises:
+            PermissionDenied: It has none, or does not show it to this account [assumed].
+        """
+        id = user if isinstance(user, str) else user.id
+        return await self._runner.run(Call(operations.LOGO, path={"user": id}))
 
 
 class AsyncLabs(Shielded):
@@ -261,8 +234,8 @@ class AsyncConnections(Shielded):
     async def reject(self, id: str) -> None:
         """Turn down an incoming request, with the token of the account that was asked (the lab).
 
-        On the wire it is the same as `remove` [doc]; this removes nothing but a request that waits
-        for this account.
+        On the wire it is the same as `remove` [doc U3.3]; this removes nothing but a request that
+        waits for this account.
 
         Raises:
             NotFound: This account has no such connection.
@@ -271,7 +244,7 @@ class AsyncConnections(Shielded):
         await self._runner.run(incoming.reject(id))
 
     async def remove(self, id: str) -> None:
-        """Remove a connection, or withdraw or reject a request, whatever its state [doc].
+        """Remove a connection, or withdraw or reject a request, whatever its state [doc U3.3].
 
         One that is gone already is fine.  That either side may do it is [assumed].
         """

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from datetime import timedelta
-from typing import TypeVar
 
 from pydantic import SecretStr
 
@@ -15,12 +14,10 @@ from ormco_trios.communicate import (
     cases,
     flows,
     incoming,
-    many,
     operations,
 )
 from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollSchedule
 from ormco_trios.communicate.cases import Cases
-from ormco_trios.communicate.many import Approvals
 from ormco_trios.communicate.models import Application, Connection, User
 from ormco_trios.communicate.regions import (
     DAY,
@@ -30,7 +27,6 @@ from ormco_trios.communicate.regions import (
     Region,
     choose_region,
 )
-from ormco_trios.communicate.rounds import WaitProgress
 from ormco_trios.core import _client
 from ormco_trios.core._httpx import HttpClient
 from ormco_trios.core.auth import Auth
@@ -43,9 +39,7 @@ from ormco_trios.core.events import OnAudit, OnEvent
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.runner import Runner
 from ormco_trios.core.shield import Shielded
-from ormco_trios.core.transport import HttpLibrary, Timeout, Transport
-
-K = TypeVar("K")
+from ormco_trios.core.transport import Timeout, Transport
 
 
 class CommunicateClient(BaseClient):
@@ -88,39 +82,6 @@ class CommunicateClient(BaseClient):
                 on_audit=on_audit,
                 http_client=http_client,
             )
-        )
-
-    @staticmethod
-    def wait_for_many(
-        waits: Iterable[tuple[K, CommunicateClient, ApprovalWait]],
-        *,
-        in_flight: int = 32,
-        per_host: int = 32,
-        transport: HttpLibrary = "httpx",
-        on_progress: Callable[[WaitProgress], None] | None = None,
-    ) -> Approvals[K]:
-        """Wait for any number of approvals at once; gives each outcome as it comes.
-
-        A failure of one ends that one only.  An account, which is a client object, is asked once a
-        round however many connections it waits for.  The asynchronous client has up to
-        ``in_flight`` requests under way, the synchronous one asks one account after another.
-
-        Args:
-            waits: What you call it, whose account it is, and what ``connections.begin_wait`` gave.
-                The time is that of the first client's clock.
-            in_flight: Most requests under way in all.
-            per_host: Most requests under way to one host.
-            transport: What carries the requests of clients that were given no ``http_client``;
-                ``aiohttp`` takes half the CPU time, is asynchronous only, and needs the extra of
-                that name.
-            on_progress: Called after each outcome.
-        """
-        return many.Approvals(
-            waits,
-            in_flight=in_flight,
-            per_host=per_host,
-            transport=transport,
-            on_progress=on_progress,
         )
 
     @property
@@ -181,6 +142,18 @@ class Users(Shielded):
             UnexpectedAnswer: The answer has another id than was asked for.
         """
         return self._runner.run(flows.get_user(id_or_email))
+
+    def logo(self, user: User | str) -> bytes:
+        """An account's logo, a picture [client]; ``user.has_logo`` says whether it has one.
+
+        Args:
+            user: The account, or its id.
+
+        Raises:
+            PermissionDenied: It has none, or does not show it to this account [assumed].
+        """
+        id = user if isinstance(user, str) else user.id
+        return self._runner.run(Call(operations.LOGO, path={"user": id}))
 
 
 class Labs(Shielded):
@@ -262,8 +235,8 @@ class Connections(Shielded):
     def reject(self, id: str) -> None:
         """Turn down an incoming request, with the token of the account that was asked (the lab).
 
-        On the wire it is the same as `remove` [doc]; this removes nothing but a request that waits
-        for this account.
+        On the wire it is the same as `remove` [doc U3.3]; this removes nothing but a request that
+        waits for this account.
 
         Raises:
             NotFound: This account has no such connection.
@@ -272,7 +245,7 @@ class Connections(Shielded):
         self._runner.run(incoming.reject(id))
 
     def remove(self, id: str) -> None:
-        """Remove a connection, or withdraw or reject a request, whatever its state [doc].
+        """Remove a connection, or withdraw or reject a request, whatever its state [doc U3.3].
 
         One that is gone already is fine.  That either side may do it is [assumed].
         """

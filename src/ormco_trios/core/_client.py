@@ -9,10 +9,10 @@ from pydantic import SecretStr
 
 from ormco_trios.core._httpx import (
     AsyncHttpClient,
-    AsyncHttpxLoops,
+    AsyncHttpxPools,
     AsyncInjectedClient,
     HttpClient,
-    HttpxLanes,
+    HttpxPool,
     InjectedClient,
 )
 from ormco_trios.core.auth import Auth, StaticToken
@@ -53,7 +53,7 @@ def open_channel(
     if environment.gateway is not None and http_client is None:
         transport = environment.gateway.open()
     else:
-        transport = InjectedClient(http_client) if http_client else HttpxLanes()
+        transport = InjectedClient(http_client) if http_client else HttpxPool()
     listeners = Listeners(on_event, on_audit)
     return _channel(environment, transport, auth, timeout, retry, clock, listeners)
 
@@ -75,7 +75,7 @@ def open_channel_async(
     if environment.gateway is not None and http_client is None:
         transport = environment.gateway.open_async()
     else:
-        transport = AsyncInjectedClient(http_client) if http_client else AsyncHttpxLoops()
+        transport = AsyncInjectedClient(http_client) if http_client else AsyncHttpxPools()
     listeners = Listeners(on_event, on_audit)
     return _channel(environment, transport, auth, timeout, retry, clock, listeners)
 

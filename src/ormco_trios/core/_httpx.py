@@ -13,7 +13,8 @@ import ssl
 import threading
 import zlib
 from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from functools import partial
 from time import monotonic as _now
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -30,7 +31,14 @@ from ormco_trios.core.errors import (
     TransportError,
 )
 from ormco_trios.core.log import in_our_call, silence
-from ormco_trios.core.transport import Answer, AsyncTransport, HttpLibrary, Request, Transport
+from ormco_trios.core.transport import (
+    BLOCK,
+    Answer,
+    AsyncTransport,
+    HttpLibrary,
+    Request,
+    Transport,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -48,6 +56,7 @@ HttpClient: TypeAlias = httpx.Client
 AsyncHttpClient: TypeAlias = httpx.AsyncClient
 
 _AT_ONCE = 32
+_FILES_AT_ONCE = 16
 _KEEP = 30.0
 
 _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP)
@@ -99,6 +108,9 @@ class _Httpx:
         raise NotImplementedError
 
     def _read(self, request: Request, response: httpx.Response, pieces: Iterable[bytes]) -> Answer:
+        if request.stream and response.is_success:
+            stream = _Stream(request, response, pieces)
+            return Answer(response.status_code, _headers(response), b"", stream)
         try:
             body = _Body(request, response)
             for piece in pieces:
@@ -137,6 +149,9 @@ class _AsyncHttpx:
     async def _read(
         self, request: Request, response: httpx.Response, pieces: AsyncIterable[bytes]
     ) -> Answer:
+        if request.stream and response.is_success:
+            stream = _AsyncStream(request, response, pieces)
+            return Answer(response.status_code, _headers(response), b"", stream)
         try:
             body = _Body(request, response)
             async for piece in pieces:
@@ -222,10 +237,17 @@ class HttpxTransport(_Httpx):
             pieces = cast(httpx.SyncByteStream, response.stream)
             answer = self._read(request, response, pieces)
             whole = True
-            return answer
         finally:
             if not whole:
-                self._connections.pop(key, connection).close()
+                self._drop(key, connection)
+        if isinstance(answer.stream, _Stream):
+            answer.stream.when_broken_off = partial(self._drop, key, connection)
+        return answer
+
+    def _drop(self, key: tuple[str, str | None], connection: _Connection) -> None:
+        if self._connections.get(key) is connection:
+            del self._connections[key]
+        connection.close()
 
 
 class AsyncHttpxTransport(_AsyncHttpx):
@@ -255,16 +277,23 @@ class AsyncHttpxTransport(_AsyncHttpx):
             pieces = cast(httpx.AsyncByteStream, response.stream)
             answer = await self._read(request, response, pieces)
             whole = True
-            return answer
         finally:
             if not whole:
-                await self._connections.pop(key, connection).aclose()
+                await self._drop(key, connection)
+        if isinstance(answer.stream, _AsyncStream):
+            answer.stream.when_broken_off = partial(self._drop, key, connection)
+        return answer
+
+    async def _drop(self, key: tuple[str, str | None], connection: _AsyncConnection) -> None:
+        if self._connections.get(key) is connection:
+            del self._connections[key]
+        await connection.aclose()
 
 
-class HttpxLanes:
-    """Sends over whichever of up to 32 connections is free, from threads.
+class HttpxPool:
+    """Sends over whichever of up to 32 connections is free, from threads; and reads files over 16.
 
-    Each has a pool of its own: a common pool looks at all of them on each request, and cannot be
+    httpx has a pool for each: a common one looks at all connections on each request, and cannot be
     told to forget one.  A process that was forked begins with none: on a connection that two
     processes read, each gets answers that are for the other.
     """
@@ -274,7 +303,7 @@ class HttpxLanes:
         self._begin()
 
     @staticmethod
-    def open_lane(library: HttpLibrary) -> Transport:
+    def open_connection(library: HttpLibrary) -> Transport:
         """Opens a transport for one request at a time."""
         if library == "aiohttp":
             raise ConfigurationError("aiohttp is only there for the asynchronous client.")
@@ -283,49 +312,64 @@ class HttpxLanes:
     def send(self, request: Request) -> Answer:
         if self._process != os.getpid():
             self._begin()
-        free, idle, lanes = self._free, self._idle, self._lanes
-        if not free.acquire(timeout=request.timeout.connect):
+        free = self._free_for_files if request.stream else self._free
+        # A file can be long, so it is waited for as long as it takes.
+        if not free.acquire(timeout=None if request.stream else request.timeout.connect):
             raise _none_free()
+        stream = transport = None
         try:
-            try:
-                lane = idle.pop()[1]
-            except IndexError:
-                lane = HttpxTransport()
-                lanes.add(lane)
-            try:
-                return lane.send(request)
-            finally:
-                now = _now()
-                idle.append((now, lane))
-                while idle and idle[0][0] < now - _KEEP:
-                    old = idle.popleft()[1]
-                    lanes.discard(old)
-                    old.close()
+            transport = self._take()
+            answer = transport.send(request)
+            stream = answer.stream
         finally:
-            free.release()
+            if stream is None:
+                self._give_back(free, transport)
+        if isinstance(stream, _Stream):
+            stream.when_closed = partial(self._give_back, free, transport)
+        return answer
 
     def close(self) -> None:
         if self._process == os.getpid():
             self._idle.clear()
-            while self._lanes:
-                self._lanes.pop().close()
+            while self._all:
+                self._all.pop().close()
 
     def _begin(self) -> None:
         with _BEGINNING:
             if self._process != (here := os.getpid()):
                 self._free = threading.Semaphore(_AT_ONCE)
-                self._lanes: set[HttpxTransport] = set()
+                self._free_for_files = threading.Semaphore(_FILES_AT_ONCE)
+                self._all: set[HttpxTransport] = set()
                 self._idle: deque[tuple[float, HttpxTransport]] = deque()
                 self._process = here
+
+    def _take(self) -> HttpxTransport:
+        try:
+            return self._idle.pop()[1]
+        except IndexError:
+            transport = HttpxTransport()
+            self._all.add(transport)
+            return transport
+
+    def _give_back(self, free: threading.Semaphore, transport: HttpxTransport | None) -> None:
+        free.release()
+        if transport is None:
+            return
+        now = _now()
+        self._idle.append((now, transport))
+        while self._idle and self._idle[0][0] < now - _KEEP:
+            old = self._idle.popleft()[1]
+            self._all.discard(old)
+            old.close()
 
 
 _BEGINNING = threading.Lock()
 
 
-class AsyncHttpxLanes:
-    """Sends over whichever of up to 32 connections is free, from one event loop.
+class AsyncHttpxPool:
+    """Sends over whichever of up to 32 connections is free, in one event loop; files over 16.
 
-    Each has a pool of its own: a common pool looks at all of them on each request, and cannot be
+    httpx has a pool for each: a common one looks at all connections on each request, and cannot be
     told to forget one.
     """
 
@@ -335,53 +379,63 @@ class AsyncHttpxLanes:
 
         self._asyncio = asyncio
         self._free = asyncio.Semaphore(_AT_ONCE)
-        self._lanes: set[AsyncHttpxTransport] = set()
+        self._free_for_files = asyncio.Semaphore(_FILES_AT_ONCE)
+        self._all: set[AsyncHttpxTransport] = set()
         self._idle: deque[tuple[float, AsyncHttpxTransport]] = deque()
 
     async def send(self, request: Request) -> Answer:
-        if self._free.locked():
-            await self._turn(request.timeout.connect)
+        free = self._free_for_files if request.stream else self._free
+        if free.locked():
+            # A file can be long, so it is waited for as long as it takes.
+            await self._turn(free, None if request.stream else request.timeout.connect)
         else:
-            await self._free.acquire()
+            await free.acquire()
+        transport = self._take()
+        stream = None
         try:
-            lane = self._idle.pop()[1] if self._idle else self._new()
-            try:
-                return await lane.send(request)
-            finally:
-                now = _now()
-                self._idle.append((now, lane))
-                while self._idle and self._idle[0][0] < now - _KEEP:
-                    await self._drop(self._idle.popleft()[1])
+            answer = await transport.send(request)
+            stream = answer.stream
         finally:
-            self._free.release()
+            if stream is None:
+                await self._give_back(free, transport)
+        if isinstance(stream, _AsyncStream):
+            stream.when_closed = partial(self._give_back, free, transport)
+        return answer
 
     async def aclose(self) -> None:
         self._idle.clear()
-        for lane in list(self._lanes):
-            await self._drop(lane)
+        while self._all:
+            await self._all.pop().aclose()
 
-    async def _turn(self, seconds: float) -> None:
+    async def _turn(self, free: asyncio.Semaphore, seconds: float | None) -> None:
         try:
             async with self._asyncio.timeout(seconds):
-                await self._free.acquire()
+                await free.acquire()
         except TimeoutError:
             failure = _none_free()
         else:
             return
         raise failure
 
-    def _new(self) -> AsyncHttpxTransport:
-        lane = AsyncHttpxTransport()
-        self._lanes.add(lane)
-        return lane
+    def _take(self) -> AsyncHttpxTransport:
+        if self._idle:
+            return self._idle.pop()[1]
+        transport = AsyncHttpxTransport()
+        self._all.add(transport)
+        return transport
 
-    async def _drop(self, lane: AsyncHttpxTransport) -> None:
-        self._lanes.discard(lane)
-        await lane.aclose()
+    async def _give_back(self, free: asyncio.Semaphore, transport: AsyncHttpxTransport) -> None:
+        free.release()
+        now = _now()
+        self._idle.append((now, transport))
+        while self._idle and self._idle[0][0] < now - _KEEP:
+            old = self._idle.popleft()[1]
+            self._all.discard(old)
+            await old.aclose()
 
 
-class AsyncHttpxLoops:
-    """Sends over the `AsyncHttpxLanes` of the event loop that runs.
+class AsyncHttpxPools:
+    """Sends over the `AsyncHttpxPool` of the event loop that runs.
 
     A connection belongs to the loop in which it was made, and a loop to its process.
     """
@@ -392,30 +446,30 @@ class AsyncHttpxLoops:
 
         self._running_loop = asyncio.get_running_loop
         self._process = os.getpid()
-        self._lanes: dict[asyncio.AbstractEventLoop, AsyncHttpxLanes] = {}
+        self._pools: dict[asyncio.AbstractEventLoop, AsyncHttpxPool] = {}
 
     @staticmethod
-    def open_lane(library: HttpLibrary) -> AsyncTransport:
+    def open_connection(library: HttpLibrary) -> AsyncTransport:
         """Opens a transport for one request at a time."""
         return AsyncHttpxTransport(library)
 
     async def send(self, request: Request) -> Answer:
         if self._process != os.getpid():
-            self._process, self._lanes = os.getpid(), {}
+            self._process, self._pools = os.getpid(), {}
         loop = self._running_loop()
-        lanes = self._lanes.get(loop)
-        if lanes is None:
-            for ended in [each for each in self._lanes if each.is_closed()]:
-                del self._lanes[ended]
-            lanes = self._lanes[loop] = AsyncHttpxLanes()
-        return await lanes.send(request)
+        pool = self._pools.get(loop)
+        if pool is None:
+            for ended in [each for each in self._pools if each.is_closed()]:
+                del self._pools[ended]
+            pool = self._pools[loop] = AsyncHttpxPool()
+        return await pool.send(request)
 
     async def aclose(self) -> None:
         """Close the connections of the loop that runs."""
         if self._process == os.getpid():
-            lanes = self._lanes.pop(self._running_loop(), None)
-            if lanes is not None:
-                await lanes.aclose()
+            pool = self._pools.pop(self._running_loop(), None)
+            if pool is not None:
+                await pool.aclose()
 
 
 def _none_free() -> NotDelivered:
@@ -464,7 +518,7 @@ def _aiohttp_transport(proxy: str | None) -> httpx.AsyncBaseTransport:
     from httpx_aiohttp import AiohttpTransport
 
     def session() -> aiohttp.ClientSession:
-        # Many accounts share a lane; none may be sent another's cookies.
+        # Many accounts share a connection; none may be sent another's cookies.
         connector = aiohttp.TCPConnector(ssl=tls_context(), limit=1)
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
@@ -517,6 +571,147 @@ async def _close_result(connecting: Awaitable[httpcore.AsyncNetworkStream]) -> N
     except Exception:  # noqa: BLE001 - whatever it was, the request has failed with it
         return
     await stream.aclose()
+
+
+class _Unread:
+    """The body of an answer that is still on its way; see `_Body` about compression."""
+
+    def __init__(self, request: Request, response: httpx.Response) -> None:
+        self._response = response
+        self._whole = False
+        self._total = request.timeout.total
+        self._unpack = _unpacker(response)
+        self._pieces: list[bytes] = []
+        self._packed = b""
+        self._failure: TransportError | None = None
+
+    def _block(self) -> bytes:
+        """At most a block of what has come; what is not unpacked yet is kept."""
+        block = self._packed or b"".join(self._pieces)
+        self._pieces = []
+        if self._unpack is not None and block:
+            block = _unpacked(self._unpack, block, BLOCK)
+            self._packed = self._unpack.unconsumed_tail
+        return block
+
+    def _last(self) -> bytes:
+        """What is left to unpack when nothing more comes."""
+        block = b"" if self._unpack is None else self._unpack.flush()
+        if not block and self._unpack is not None and not self._unpack.eof:
+            raise httpx.DecodingError("cut short")
+        return block
+
+    def _end(self, failure: TransportError | None) -> bytes:
+        """Nothing at the end; what had come before a failure, which is then raised."""
+        self._failure = self._failure or failure
+        block = b"" if self._unpack else self._block()
+        if self._failure is not None and not block:
+            raise self._failure
+        return block
+
+
+class _Stream(_Unread):
+    def __init__(self, request: Request, response: httpx.Response, pieces: Iterable[bytes]) -> None:
+        super().__init__(request, response)
+        self._body = iter(pieces)
+        self.when_broken_off: Callable[[], None] | None = None
+        self.when_closed: Callable[[], None] | None = None
+
+    def read(self) -> bytes:
+        failure = None
+        quiet = in_our_call.set(True)
+        try:
+            while self._failure is None and (self._packed or self._gather()):
+                if block := self._block():
+                    return block
+            if self._failure is None and (block := self._last()):
+                return block
+        except httpx.RequestError as error:
+            failure = _failure(error)
+        finally:
+            in_our_call.reset(quiet)
+        self.close()
+        return self._end(failure)
+
+    def _gather(self) -> bool:
+        """Whether any pieces came: as many as make a block."""
+        _this_thread.deadline = _now() + self._total
+        size = 0
+        for piece in self._body:
+            if _now() > _this_thread.deadline:
+                raise httpx.ReadTimeout("body too slow")
+            self._pieces.append(piece)
+            size += len(piece)
+            if size >= BLOCK:
+                break
+        else:
+            self._whole = True
+        return bool(self._pieces)
+
+    def close(self) -> None:
+        try:
+            self._response.close()
+            if not self._whole and self.when_broken_off is not None:
+                self.when_broken_off()
+        finally:
+            done, self.when_closed = self.when_closed, None
+            if done is not None:
+                done()
+
+
+class _AsyncStream(_Unread):
+    def __init__(
+        self, request: Request, response: httpx.Response, pieces: AsyncIterable[bytes]
+    ) -> None:
+        super().__init__(request, response)
+        self._body = aiter(pieces)
+        self.when_broken_off: Callable[[], Awaitable[None]] | None = None
+        self.when_closed: Callable[[], Awaitable[None]] | None = None
+
+    async def read(self) -> bytes:
+        failure = None
+        quiet = in_our_call.set(True)
+        try:
+            while self._failure is None and (self._packed or await self._gather()):
+                if block := self._block():
+                    return block
+            if self._failure is None and (block := self._last()):
+                return block
+        except TimeoutError:
+            failure = _failure(httpx.ReadTimeout("body too slow"))
+        except httpx.RequestError as error:
+            failure = _failure(error)
+        finally:
+            in_our_call.reset(quiet)
+        await self.aclose()
+        return self._end(failure)
+
+    async def _gather(self) -> bool:
+        """Whether any pieces came: as many as make a block."""
+        import asyncio
+
+        size = 0
+        async with asyncio.timeout(self._total):
+            async for piece in self._body:
+                self._pieces.append(piece)
+                size += len(piece)
+                if size >= BLOCK:
+                    break
+            else:
+                self._whole = True
+        return bool(self._pieces)
+
+    async def aclose(self) -> None:
+        try:
+            await self._response.aclose()
+        finally:
+            try:
+                if not self._whole and self.when_broken_off is not None:
+                    await self.when_broken_off()
+            finally:
+                done, self.when_closed = self.when_closed, None
+                if done is not None:
+                    await done()
 
 
 class _Deadline(threading.local):
@@ -588,17 +783,11 @@ class _Body:
         self._deadline = _now() + request.timeout.total
         self._pieces: list[bytes] = []
         self._size = 0
-        packed = None
-        if not response.is_stream_consumed and "content-encoding" in response.headers:
-            packed = response.headers.pop("content-encoding").strip().lower()
-        self._unpack = zlib.decompressobj(_ANY_ZLIB) if packed not in (None, "identity") else None
+        self._unpack = _unpacker(response)
 
     def add(self, piece: bytes) -> None:
         if self._unpack is not None:
-            try:
-                piece = self._unpack.decompress(piece, self._limit - self._size + 1)
-            except zlib.error:
-                raise httpx.DecodingError("packed in a way that was not asked for") from None
+            piece = _unpacked(self._unpack, piece, self._limit - self._size + 1)
         self._size += len(piece)
         if self._size > self._limit:
             raise AnswerTooLarge(
@@ -612,6 +801,22 @@ class _Body:
         if self._unpack is not None and self._pieces and not self._unpack.eof:
             raise httpx.DecodingError("cut short")
         return b"".join(self._pieces)
+
+
+def _unpacker(response: httpx.Response) -> Any:
+    """What unpacks the body, if it is compressed; httpx will not do it then."""
+    if response.is_stream_consumed or "content-encoding" not in response.headers:
+        return None
+    packed = response.headers.pop("content-encoding").strip().lower()
+    return None if packed == "identity" else zlib.decompressobj(_ANY_ZLIB)
+
+
+def _unpacked(unpack: Any, piece: bytes, most: int) -> bytes:
+    try:
+        unpacked: bytes = unpack.decompress(piece, most)
+    except zlib.error:
+        raise httpx.DecodingError("packed in a way that was not asked for") from None
+    return unpacked
 
 
 def _outgoing(request: Request) -> httpx.Request:
@@ -633,7 +838,8 @@ def _outgoing(request: Request) -> httpx.Request:
                 "connect": limits.connect,
                 "read": limits.read,
                 "write": limits.read,
-                "pool": limits.connect,
+                # A file may have to wait for others, however long they are.
+                "pool": None if request.stream else limits.connect,
             }
         },
     )

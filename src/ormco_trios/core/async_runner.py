@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ormco_trios.core._acompat import AsyncAsk, call_blocking_async, call_local_async
 from ormco_trios.core.channel import Channel, route_calls
@@ -12,10 +12,7 @@ from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import AskHuman, Blocking, Effect, Emit, Flow, Local, Pause, Send
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import empty_frames
-from ormco_trios.core.transport import AsyncTransport
-
-if TYPE_CHECKING:
-    from ormco_trios.core._lanes import AsyncLane
+from ormco_trios.core.transport import Answer, AsyncHttpConnections, AsyncTransport
 
 T = TypeVar("T")
 
@@ -27,19 +24,19 @@ class AsyncOutcome(Generic[T]):
 
 
 class AsyncRunner:
-    """Runs flows over the channels of one or several clients, on demand in a lane."""
+    """Runs flows over the channels of one or several clients, on demand with other connections."""
 
-    __slots__ = ("channels", "clock", "lane")
+    __slots__ = ("channels", "clock", "http_connections")
 
     def __init__(
         self,
         channels: Mapping[Service, Channel[AsyncTransport]],
         clock: Clock,
-        lane: AsyncLane | None = None,
+        http_connections: AsyncHttpConnections | None = None,
     ) -> None:
         self.channels = channels
         self.clock = clock
-        self.lane = lane
+        self.http_connections = http_connections
 
     async def run(
         self,
@@ -67,6 +64,7 @@ class AsyncRunner:
         steps = route_calls(iter(flow), self.channels)
         result: Any = None
         error: BaseException | None = None
+        opened: list[Any] = []
         try:
             while True:
                 try:
@@ -81,6 +79,8 @@ class AsyncRunner:
                     continue
                 try:
                     result = await self._perform(effect, ask)
+                    if isinstance(result, Answer) and result.stream is not None:
+                        opened.append(result.stream)
                 except BaseException as caught:  # noqa: BLE001 - the flow cleans up, then it goes on
                     error = caught
         except BaseException as leaving:
@@ -88,12 +88,15 @@ class AsyncRunner:
             raise
         finally:
             steps.close()
+            # However the flow ended, no connection stays taken.
+            for stream in opened:
+                await stream.aclose()
 
     async def _perform(self, effect: Effect[Any], ask: AsyncAsk | None) -> Any:
         match effect:
             case Send(transport, request):
-                if self.lane is not None:
-                    transport = self.lane.instead_of(transport)
+                if self.http_connections is not None:
+                    transport = self.http_connections.instead_of(transport)
                 return await transport.send(request)
             case Pause(seconds):
                 return await self.clock.sleep_async(seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ormco_trios.core._acompat import Ask, call_blocking, call_local
 from ormco_trios.core.channel import Channel, route_calls
@@ -13,10 +13,7 @@ from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import AskHuman, Blocking, Effect, Emit, Flow, Local, Pause, Send
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import empty_frames
-from ormco_trios.core.transport import Transport
-
-if TYPE_CHECKING:
-    from ormco_trios.core._lanes import Lane
+from ormco_trios.core.transport import Answer, HttpConnections, Transport
 
 T = TypeVar("T")
 
@@ -28,19 +25,19 @@ class Outcome(Generic[T]):
 
 
 class Runner:
-    """Runs flows over the channels of one or several clients, on demand in a lane."""
+    """Runs flows over the channels of one or several clients, on demand with other connections."""
 
-    __slots__ = ("channels", "clock", "lane")
+    __slots__ = ("channels", "clock", "http_connections")
 
     def __init__(
         self,
         channels: Mapping[Service, Channel[Transport]],
         clock: Clock,
-        lane: Lane | None = None,
+        http_connections: HttpConnections | None = None,
     ) -> None:
         self.channels = channels
         self.clock = clock
-        self.lane = lane
+        self.http_connections = http_connections
 
     def run(
         self,
@@ -68,6 +65,7 @@ class Runner:
         steps = route_calls(iter(flow), self.channels)
         result: Any = None
         error: BaseException | None = None
+        opened: list[Any] = []
         try:
             while True:
                 try:
@@ -82,6 +80,8 @@ class Runner:
                     continue
                 try:
                     result = self._perform(effect, ask)
+                    if isinstance(result, Answer) and result.stream is not None:
+                        opened.append(result.stream)
                 except BaseException as caught:  # noqa: BLE001 - the flow cleans up, then it goes on
                     error = caught
         except BaseException as leaving:
@@ -89,12 +89,15 @@ class Runner:
             raise
         finally:
             steps.close()
+            # However the flow ended, no connection stays taken.
+            for stream in opened:
+                stream.close()
 
     def _perform(self, effect: Effect[Any], ask: Ask | None) -> Any:
         match effect:
             case Send(transport, request):
-                if self.lane is not None:
-                    transport = self.lane.instead_of(transport)
+                if self.http_connections is not None:
+                    transport = self.http_connections.instead_of(transport)
                 return transport.send(request)
             case Pause(seconds):
                 return self.clock.sleep(seconds)

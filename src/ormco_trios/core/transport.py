@@ -6,12 +6,12 @@ The implementations are `ormco_trios.core._httpx` (real sockets) and `ormco_trio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 HttpLibrary: TypeAlias = Literal["httpx", "aiohttp"]
-"""What carries the requests of many waits; the latter is asynchronous, fast, and an extra."""
+"""What carries a fleet's requests; the latter is asynchronous, fast, and an extra."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class Timeout:
     Attributes:
         connect: Until the connection stands; also the wait for a free one from the pool.
         read: Between two pieces of the answer.
-        total: For the whole answer, headers included, however slowly it arrives.
+        total: For the whole answer, headers included, however slowly it arrives.  Of a file that is
+            downloaded, for its headers, and then for each further 512 KiB.
     """
 
     connect: float = 10.0
@@ -39,15 +40,49 @@ class Request:
     body: bytes = field(repr=False)
     timeout: Timeout
     max_body: int = 64 * 1024 * 1024
+    stream: bool = False
+    """Leave the body of a successful answer to be read from `Answer.stream`."""
+
+
+BLOCK = 512 * 1024
+"""About how many bytes of a stream are read at a time."""
+
+
+class Stream(Protocol):
+    """The body of a successful answer, still on its way and of any length.
+
+    ``read`` gives the next block of about `BLOCK` bytes, a shorter one at the end, then nothing.
+    ``close`` gives the connection back and is safe to repeat.
+
+    Raises:
+        OutcomeUnknown: It stopped, or a block took longer than ``Timeout.total``.
+    """
+
+    def read(self) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class AsyncStream(Protocol):
+    """As `Stream`, for an event loop."""
+
+    async def read(self) -> bytes: ...
+
+    async def aclose(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: ``headers`` have lower-case names; ``body`` is decoded and complete."""
+    """What came back: ``headers`` have lower-case names; ``body`` is decoded and complete.
+
+    Attributes:
+        stream: The body instead, if the request asked for it and the transport can.
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    stream: Stream | AsyncStream | None = field(default=None, repr=False)
 
 
 class Transport(Protocol):
@@ -77,3 +112,59 @@ class Gateway(Protocol):
     def open(self) -> Transport: ...
 
     def open_async(self) -> AsyncTransport: ...
+
+
+class HttpConnections:
+    """Connections to use instead of a client's own: one to each host, for one request at a time.
+
+    A fleet's worker keeps them from practice to practice.
+    """
+
+    __slots__ = ("_library", "_own")
+
+    def __init__(self, library: HttpLibrary) -> None:
+        self._library: HttpLibrary = library
+        self._own: Transport | None = None
+
+    def instead_of(self, transport: Transport) -> Transport:
+        """What to send with; ``transport`` itself, if the caller of the library chose it."""
+        open_connection: Callable[[HttpLibrary], Transport] | None
+        open_connection = getattr(transport, "open_connection", None)
+        if open_connection is None:
+            return transport
+        if self._own is None:
+            self._own = open_connection(self._library)
+        return self._own
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._own is not None:
+            self._own.close()
+
+
+class AsyncHttpConnections:
+    """Connections to use instead of a client's own: one to each host, for one request at a time.
+
+    A fleet's worker keeps them from practice to practice.
+    """
+
+    __slots__ = ("_library", "_own")
+
+    def __init__(self, library: HttpLibrary) -> None:
+        self._library: HttpLibrary = library
+        self._own: AsyncTransport | None = None
+
+    def instead_of(self, transport: AsyncTransport) -> AsyncTransport:
+        """What to send with; ``transport`` itself, if the caller of the library chose it."""
+        open_connection: Callable[[HttpLibrary], AsyncTransport] | None
+        open_connection = getattr(transport, "open_connection", None)
+        if open_connection is None:
+            return transport
+        if self._own is None:
+            self._own = open_connection(self._library)
+        return self._own
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._own is not None:
+            await self._own.aclose()

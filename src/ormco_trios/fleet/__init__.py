@@ -4,9 +4,9 @@
 
     practices = read_practices("practices.csv")
     opener = AsyncPracticeOpener(client_id=..., redirect_uri=..., store=FileTokenStore())
-    async with AsyncFleet(practices, opener.open, FleetRecords("fleet.db")) as fleet:
-        async for standing in fleet.run():
-            print(standing.practice, standing.stage.title)
+    async with AsyncFleet(practices, opener.open, "fleet.db") as fleet:
+        async for status in fleet.run():
+            print(status.practice, status.stage.title)
 
 The queue is in `ormco_trios.fleet.queue`, and needs the extra ``fleet``.
 """
@@ -17,10 +17,10 @@ from ormco_trios.fleet.async_fleet import AsyncFleet
 from ormco_trios.fleet.async_opener import AsyncPracticeOpener
 from ormco_trios.fleet.fleet import Fleet
 from ormco_trios.fleet.opener import PracticeOpener
+from ormco_trios.fleet.practice_status import PracticeStatus, Stage
 from ormco_trios.fleet.practices import FleetPractice, read_practices
 from ormco_trios.fleet.records import FleetRecords
-from ormco_trios.fleet.standing import Stage, Standing
-from ormco_trios.fleet.status import FleetStatus
+from ormco_trios.fleet.report import FleetStatus
 
 __all__ = [
     "AsyncFleet",
@@ -30,7 +30,7 @@ __all__ = [
     "FleetRecords",
     "FleetStatus",
     "PracticeOpener",
+    "PracticeStatus",
     "Stage",
-    "Standing",
     "read_practices",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from ormco_trios.fleet.standing import Stage
+from ormco_trios.fleet.practice_status import Stage
 
 
 @functools.cache

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
-from typing import Generic, TypeVar
+from os import PathLike
+from typing import Generic, Literal, TypeVar
 
 from ormco_trios.core._acompat import AsyncClosing
-from ormco_trios.core._lanes import AsyncLane, work_through_async
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.shield import Shielded
-from ormco_trios.core.transport import HttpLibrary
-from ormco_trios.fleet.agenda import FleetAgenda
+from ormco_trios.core.transport import AsyncHttpConnections, HttpLibrary
+from ormco_trios.fleet._workers import AsyncWorkerPool
 from ormco_trios.fleet.async_round import do_round_async, take_authorization_async
+from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.records import FleetRecords
-from ormco_trios.fleet.standing import Stage, Standing
-from ormco_trios.fleet.status import FleetStatus
+from ormco_trios.fleet.report import FleetStatus
+from ormco_trios.fleet.schedule import FleetSchedule
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
 
 P = TypeVar("P")
@@ -30,7 +31,8 @@ class AsyncFleet(AsyncClosing, Shielded, Generic[P]):
     Args:
         practices: Whatever you know of each practice, by an opaque id of yours.
         open_practice: Makes a practice of that, for one round; `AsyncPracticeOpener.open` is one.
-        records: What is remembered between rounds.
+        records: What is remembered between rounds: a file's path, or a `FleetRecords` that you
+            close yourself.
         in_flight: Most requests under way in all; the synchronous fleet has one.
         transport: What carries the requests; ``aiohttp`` is asynchronous only, and needs the extra
             of that name.
@@ -41,7 +43,7 @@ class AsyncFleet(AsyncClosing, Shielded, Generic[P]):
         self,
         practices: Mapping[str, P],
         open_practice: Callable[[P], AsyncOnboarding],
-        records: FleetRecords,
+        records: FleetRecords | str | PathLike[str],
         *,
         in_flight: int = 32,
         transport: HttpLibrary = "httpx",
@@ -49,44 +51,58 @@ class AsyncFleet(AsyncClosing, Shielded, Generic[P]):
     ) -> None:
         self._practices = practices
         self._open = open_practice
-        self._records = records
+        self._closes_records = not isinstance(records, FleetRecords)
+        self._records = records if isinstance(records, FleetRecords) else FleetRecords(records)
+        self._clock = clock or Clock()
         self._in_flight = in_flight
         self._transport: HttpLibrary = transport
-        self._clock = clock or Clock()
-        self._running: AsyncGenerator[Standing] | None = None
-        records.enroll(practices, self._clock.now())
+        self._workers: AsyncWorkerPool | None = None
+        self._running: AsyncGenerator[PracticeStatus] | None = None
+        self._records.enroll(practices, self._clock.now())
 
-    def run(self) -> AsyncGenerator[Standing]:
-        """Do what is due, whenever something is; gives where a practice stands after each round.
+    def run(self, *, until: Literal["people"] | None = None) -> AsyncGenerator[PracticeStatus]:
+        """Do what is due, whenever something is; gives the status of a practice after each round.
 
-        Ends when every practice is connected, or has failed.  Whoever does not want to wait for
-        people leaves it when ``status().waits_for_people_only`` is true; it can be left at any
-        moment, and run again.
+        Ends when every practice is connected or has failed.  In between it sleeps, until the next
+        moment at which a practice is due or `authorized` or `retry` has been called.  Where the
+        clock does not really wait, people are still given a tenth of a second each time.
+
+        It can be left at any moment, and run again.
+
+        Args:
+            until: ``"people"`` to end as soon as only people can act, with every link up to date.
 
         Raises:
             ConfigurationError: Another process is running this fleet.
         """
-        self._running = self._run()
+        self._running = self._run(until)
         return self._running
 
-    async def _run(self) -> AsyncGenerator[Standing]:
+    async def _run(self, until: Literal["people"] | None) -> AsyncGenerator[PracticeStatus]:
         with self._records.one_run():
-            agenda = FleetAgenda(self._records, self._practices, self._clock)
-            working = work_through_async(
-                agenda,
+            schedule = FleetSchedule(
+                self._records, self._practices, self._clock, until_people=until == "people"
+            )
+            self._workers = AsyncWorkerPool(
+                schedule,
                 self._round,
                 clock=self._clock,
-                lanes=self._in_flight,
+                size=self._in_flight,
                 library=self._transport,
             )
-            async with aclosing(working):
-                async for standing in working:
-                    yield standing
+            try:
+                async with aclosing(self._workers.run()) as statuses:
+                    async for status in statuses:
+                        yield status
+            finally:
+                self._workers = None
 
     async def aclose(self) -> None:
-        """Stop a run that was left; nothing is lost."""
+        """Stop a run that was left, and close the file; nothing is lost."""
         if self._running is not None:
             await self._running.aclose()
+        if self._closes_records:
+            self._records.close()
 
     def status(self) -> FleetStatus:
         """Where all of them stand; not those that are only in the records."""
@@ -96,8 +112,8 @@ class AsyncFleet(AsyncClosing, Shielded, Generic[P]):
     async def authorized(self, practice: str, pasted: str) -> None:
         """Take the address that the practice's person was redirected to.
 
-        Do it in the request that receives it: a code lives three minutes.  The run, in whichever
-        process, goes on with the practice within seconds.
+        Do it in the request that receives it: a code lives three minutes.  A run goes on with
+        the practice at once, and one in another process within seconds.
 
         Raises:
             LookupError: There is no such practice.
@@ -113,6 +129,7 @@ class AsyncFleet(AsyncClosing, Shielded, Generic[P]):
         finally:
             del pasted
             self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
+            self._wake()
 
     def retry(self, practices: Iterable[str] | None = None) -> int:
         """Let failed practices be tried again, these or all; how many there were.
@@ -120,19 +137,20 @@ class AsyncFleet(AsyncClosing, Shielded, Generic[P]):
         A practice whose request Ormco's lab has removed asks for the connection again.
         """
         wanted = None if practices is None else set(practices)
-        failed = [
-            standing
-            for standing in self._records
-            if standing.stage is Stage.FAILED and (wanted is None or standing.practice in wanted)
-        ]
-        for standing in failed:
-            self._records.change(standing.practice, lambda it: it.due_at(self._clock.now()))
+        failed = [each for each in self._records.failed() if wanted is None or each in wanted]
+        for practice in failed:
+            self._records.change(practice, lambda it: it.due_at(self._clock.now()))
+        self._wake()
         return len(failed)
 
-    async def _round(self, practice: str, lane: AsyncLane) -> Standing:
-        standing = self._records.load(practice)
+    def _wake(self) -> None:
+        if self._workers is not None:
+            self._workers.wake()
+
+    async def _round(self, practice: str, connections: AsyncHttpConnections) -> PracticeStatus:
+        before = self._records.load(practice)
         after = await do_round_async(
-            standing, self._opening(practice), lane=lane, clock=self._clock
+            before, self._opening(practice), connections=connections, clock=self._clock
         )
         # An answer that came meanwhile counts for more than what a round saw before it.
         return after if self._records.save(after) else self._records.load(practice)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from ormco_trios.communicate.approval import PollSchedule
-from ormco_trios.core._lanes import AsyncLane
 from ormco_trios.core.clock import Clock
+from ormco_trios.core.transport import AsyncHttpConnections
 from ormco_trios.fleet._metrics import count_round
-from ormco_trios.fleet.standing import Standing
+from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
 from ormco_trios.onboarding.outcomes import Outcome
 
@@ -17,41 +17,43 @@ SCHEDULE = PollSchedule()
 
 
 async def do_round_async(
-    standing: Standing,
+    status: PracticeStatus,
     open_practice: Callable[[], Awaitable[AsyncOnboarding]],
     *,
-    lane: AsyncLane,
+    connections: AsyncHttpConnections,
     clock: Clock,
-) -> Standing:
+) -> PracticeStatus:
     """Do what can be done for a practice now; a failure is where it stands, not an error."""
     answer: Outcome | Exception
     try:
-        onboarding = await _opened(standing, open_practice, lane)
+        onboarding = await _opened(status, open_practice, connections)
         answer = await onboarding.advance()
     except Exception as error:  # noqa: BLE001 - one practice's failure stops no other
         answer = error
-    after = standing.after(answer, now=clock.now(), schedule=SCHEDULE)
+    after = status.after(answer, now=clock.now(), schedule=SCHEDULE)
     count_round(after.stage)
     return after
 
 
 async def take_authorization_async(
-    standing: Standing, pasted: str, open_practice: Callable[[], Awaitable[AsyncOnboarding]]
+    status: PracticeStatus, pasted: str, open_practice: Callable[[], Awaitable[AsyncOnboarding]]
 ) -> None:
-    """Use what a practice came back with, at once; ``standing.progress`` knows of it afterwards."""
-    lane = AsyncLane("httpx")
+    """Use what a practice came back with, at once; ``status.progress`` knows of it afterwards."""
+    connections = AsyncHttpConnections("httpx")
     try:
-        onboarding = await _opened(standing, open_practice, lane)
+        onboarding = await _opened(status, open_practice, connections)
         await onboarding.finish_authorization(pasted)
     finally:
-        await lane.aclose()
+        await connections.aclose()
 
 
 async def _opened(
-    standing: Standing, open_practice: Callable[[], Awaitable[AsyncOnboarding]], lane: AsyncLane
+    status: PracticeStatus,
+    open_practice: Callable[[], Awaitable[AsyncOnboarding]],
+    connections: AsyncHttpConnections,
 ) -> AsyncOnboarding:
-    """The practice, as far as it has come, over the lane's connections."""
+    """The practice, as far as it has come, over these connections."""
     onboarding = await open_practice()
-    onboarding.progress = standing.progress
-    onboarding.lane = lane
+    onboarding.progress = status.progress
+    onboarding.http_connections = connections
     return onboarding

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
-from typing import Generic, TypeVar
+from os import PathLike
+from typing import Generic, Literal, TypeVar
 
 from ormco_trios.core._acompat import Closing
-from ormco_trios.core._lanes import Lane, work_through
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.shield import Shielded
-from ormco_trios.core.transport import HttpLibrary
-from ormco_trios.fleet.agenda import FleetAgenda
+from ormco_trios.core.transport import HttpConnections, HttpLibrary
+from ormco_trios.fleet._workers import WorkerPool
+from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.records import FleetRecords
+from ormco_trios.fleet.report import FleetStatus
 from ormco_trios.fleet.round import do_round, take_authorization
-from ormco_trios.fleet.standing import Stage, Standing
-from ormco_trios.fleet.status import FleetStatus
+from ormco_trios.fleet.schedule import FleetSchedule
 from ormco_trios.onboarding.onboarding import Onboarding
 
 P = TypeVar("P")
@@ -31,7 +32,8 @@ class Fleet(Closing, Shielded, Generic[P]):
     Args:
         practices: Whatever you know of each practice, by an opaque id of yours.
         open_practice: Makes a practice of that, for one round; `PracticeOpener.open` is one.
-        records: What is remembered between rounds.
+        records: What is remembered between rounds: a file's path, or a `FleetRecords` that you
+            close yourself.
         in_flight: Most requests under way in all; the synchronous fleet has one.
         transport: What carries the requests; ``aiohttp`` is asynchronous only, and needs the extra
             of that name.
@@ -42,7 +44,7 @@ class Fleet(Closing, Shielded, Generic[P]):
         self,
         practices: Mapping[str, P],
         open_practice: Callable[[P], Onboarding],
-        records: FleetRecords,
+        records: FleetRecords | str | PathLike[str],
         *,
         in_flight: int = 32,
         transport: HttpLibrary = "httpx",
@@ -50,44 +52,58 @@ class Fleet(Closing, Shielded, Generic[P]):
     ) -> None:
         self._practices = practices
         self._open = open_practice
-        self._records = records
+        self._closes_records = not isinstance(records, FleetRecords)
+        self._records = records if isinstance(records, FleetRecords) else FleetRecords(records)
+        self._clock = clock or Clock()
         self._in_flight = in_flight
         self._transport: HttpLibrary = transport
-        self._clock = clock or Clock()
-        self._running: Generator[Standing] | None = None
-        records.enroll(practices, self._clock.now())
+        self._workers: WorkerPool | None = None
+        self._running: Generator[PracticeStatus] | None = None
+        self._records.enroll(practices, self._clock.now())
 
-    def run(self) -> Generator[Standing]:
-        """Do what is due, whenever something is; gives where a practice stands after each round.
+    def run(self, *, until: Literal["people"] | None = None) -> Generator[PracticeStatus]:
+        """Do what is due, whenever something is; gives the status of a practice after each round.
 
-        Ends when every practice is connected, or has failed.  Whoever does not want to wait for
-        people leaves it when ``status().waits_for_people_only`` is true; it can be left at any
-        moment, and run again.
+        Ends when every practice is connected or has failed.  In between it sleeps, until the next
+        moment at which a practice is due or `authorized` or `retry` has been called.  Where the
+        clock does not really wait, people are still given a tenth of a second each time.
+
+        It can be left at any moment, and run again.
+
+        Args:
+            until: ``"people"`` to end as soon as only people can act, with every link up to date.
 
         Raises:
             ConfigurationError: Another process is running this fleet.
         """
-        self._running = self._run()
+        self._running = self._run(until)
         return self._running
 
-    def _run(self) -> Generator[Standing]:
+    def _run(self, until: Literal["people"] | None) -> Generator[PracticeStatus]:
         with self._records.one_run():
-            agenda = FleetAgenda(self._records, self._practices, self._clock)
-            working = work_through(
-                agenda,
+            schedule = FleetSchedule(
+                self._records, self._practices, self._clock, until_people=until == "people"
+            )
+            self._workers = WorkerPool(
+                schedule,
                 self._round,
                 clock=self._clock,
-                lanes=self._in_flight,
+                size=self._in_flight,
                 library=self._transport,
             )
-            with closing(working):
-                for standing in working:
-                    yield standing
+            try:
+                with closing(self._workers.run()) as statuses:
+                    for status in statuses:
+                        yield status
+            finally:
+                self._workers = None
 
     def close(self) -> None:
-        """Stop a run that was left; nothing is lost."""
+        """Stop a run that was left, and close the file; nothing is lost."""
         if self._running is not None:
             self._running.close()
+        if self._closes_records:
+            self._records.close()
 
     def status(self) -> FleetStatus:
         """Where all of them stand; not those that are only in the records."""
@@ -97,8 +113,8 @@ class Fleet(Closing, Shielded, Generic[P]):
     def authorized(self, practice: str, pasted: str) -> None:
         """Take the address that the practice's person was redirected to.
 
-        Do it in the request that receives it: a code lives three minutes.  The run, in whichever
-        process, goes on with the practice within seconds.
+        Do it in the request that receives it: a code lives three minutes.  A run goes on with
+        the practice at once, and one in another process within seconds.
 
         Raises:
             LookupError: There is no such practice.
@@ -114,6 +130,7 @@ class Fleet(Closing, Shielded, Generic[P]):
         finally:
             del pasted
             self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
+            self._wake()
 
     def retry(self, practices: Iterable[str] | None = None) -> int:
         """Let failed practices be tried again, these or all; how many there were.
@@ -121,18 +138,21 @@ class Fleet(Closing, Shielded, Generic[P]):
         A practice whose request Ormco's lab has removed asks for the connection again.
         """
         wanted = None if practices is None else set(practices)
-        failed = [
-            standing
-            for standing in self._records
-            if standing.stage is Stage.FAILED and (wanted is None or standing.practice in wanted)
-        ]
-        for standing in failed:
-            self._records.change(standing.practice, lambda it: it.due_at(self._clock.now()))
+        failed = [each for each in self._records.failed() if wanted is None or each in wanted]
+        for practice in failed:
+            self._records.change(practice, lambda it: it.due_at(self._clock.now()))
+        self._wake()
         return len(failed)
 
-    def _round(self, practice: str, lane: Lane) -> Standing:
-        standing = self._records.load(practice)
-        after = do_round(standing, self._opening(practice), lane=lane, clock=self._clock)
+    def _wake(self) -> None:
+        if self._workers is not None:
+            self._workers.wake()
+
+    def _round(self, practice: str, connections: HttpConnections) -> PracticeStatus:
+        before = self._records.load(practice)
+        after = do_round(
+            before, self._opening(practice), connections=connections, clock=self._clock
+        )
         # An answer that came meanwhile counts for more than what a round saw before it.
         return after if self._records.save(after) else self._records.load(practice)
 

@@ -17,9 +17,9 @@ from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.pacing import Spacing
 from ormco_trios.core.shield import Shielded
 from ormco_trios.fleet import schema
+from ormco_trios.fleet.encryption import Encryption
+from ormco_trios.fleet.practice_status import PracticeStatus, Stage
 from ormco_trios.fleet.practices import FleetPractice
-from ormco_trios.fleet.standing import Stage, Standing
-from ormco_trios.fleet.vault import Vault
 from ormco_trios.oauth.token import Token
 from ormco_trios.onboarding.outcomes import Progress
 
@@ -31,7 +31,7 @@ class FleetDatabase(Shielded):
 
     Args:
         conninfo: Such as ``postgresql://fleet@db.example/fleet``, as libpq takes it.
-        vault: Seals everything that must not be readable in a dump.
+        encryption: Seals everything that must not be readable in a dump.
         connections: Most connections besides the one for locks.
         timeout: Seconds to wait for the database when it is opened.
 
@@ -40,11 +40,11 @@ class FleetDatabase(Shielded):
     """
 
     def __init__(
-        self, conninfo: str, vault: Vault, *, connections: int = 8, timeout: float = 10.0
+        self, conninfo: str, encryption: Encryption, *, connections: int = 8, timeout: float = 10.0
     ) -> None:
         _check(conninfo)
         self.conninfo = conninfo
-        self.vault = vault
+        self.encryption = encryption
         self._timeout = timeout
         self._pool = AsyncConnectionPool(
             conninfo,
@@ -137,12 +137,12 @@ class FleetDatabase(Shielded):
             )
 
     async def reseal(self) -> int:
-        """Seal everything with the vault's first key; how many secrets there were."""
+        """Seal everything with the encryption's first key; how many secrets there were."""
         count = 0
         for kind, (read, write) in _SEALED.items():
             for owner, sealed in await self.rows(read):
-                text = self.vault.open(f"{kind}/{owner}", sealed)
-                again = self.vault.seal(f"{kind}/{owner}", text)
+                text = self.encryption.open(f"{kind}/{owner}", sealed)
+                again = self.encryption.seal(f"{kind}/{owner}", text)
                 # What has changed meanwhile is sealed with the first key as it is.
                 count += await self.execute(write, (again, owner, sealed))
         return count
@@ -163,9 +163,9 @@ def _check(conninfo: str) -> None:
 
 
 _SEALED: dict[str, tuple[LiteralString, LiteralString]] = {
-    "standing": (
-        "select practice, progress from ormco_trios_standing",
-        "update ormco_trios_standing set progress = %s where practice = %s and progress = %s",
+    "status": (
+        "select practice, progress from ormco_trios_practice_status",
+        "update ormco_trios_practice_status set progress=%s where practice=%s and progress=%s",
     ),
     "practice": (
         "select practice, sealed from ormco_trios_practice",
@@ -256,14 +256,14 @@ class PostgresTokenStore:
         )
         if not rows:
             return None
-        return Token.from_json(self._database.vault.open(f"token/{account}", rows[0][0]))
+        return Token.from_json(self._database.encryption.open(f"token/{account}", rows[0][0]))
 
     async def save(self, account: str, token: Token) -> None:
         """Keep it; it is there for good when this returns."""
         await self._database.execute(
             "insert into ormco_trios_token values (%s, %s) "
             "on conflict (account) do update set sealed = excluded.sealed",
-            (account, self._database.vault.seal(f"token/{account}", token.to_json())),
+            (account, self._database.encryption.seal(f"token/{account}", token.to_json())),
         )
 
     async def delete(self, account: str) -> None:
@@ -309,37 +309,37 @@ class PostgresRecords:
     def __init__(self, database: FleetDatabase) -> None:
         self._database = database
 
-    async def enroll(self, standing: Standing, *, priority: int = 0) -> bool:
+    async def enroll(self, status: PracticeStatus, *, priority: int = 0) -> bool:
         """Add a practice, unless it is there; whether it is new."""
-        values = (*self._row(standing), priority)
+        values = (*self._row(status), priority)
         return bool(
             await self._database.execute(
-                f"insert into ormco_trios_standing ({_COLUMNS}, priority) "  # noqa: S608
+                f"insert into ormco_trios_practice_status ({_COLUMNS}, priority) "  # noqa: S608
                 "values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
                 values,
             )
         )
 
-    async def load(self, practice: str) -> tuple[Standing, int]:
+    async def load(self, practice: str) -> tuple[PracticeStatus, int]:
         """Where a practice stands, and its priority.
 
         Raises:
             LookupError: It is not enrolled.
         """
         rows = await self._database.rows(
-            f"select {_COLUMNS}, priority from ormco_trios_standing "  # noqa: S608
+            f"select {_COLUMNS}, priority from ormco_trios_practice_status "  # noqa: S608
             "where practice = %s",
             (practice,),
         )
         if not rows:
             raise LookupError("this practice is not enrolled")
-        return self._standing(rows[0]), rows[0][-1]
+        return self._status(rows[0]), rows[0][-1]
 
-    async def save(self, standing: Standing) -> bool:
+    async def save(self, status: PracticeStatus) -> bool:
         """Replace what it was made of; False if somebody has written something else meanwhile."""
-        practice, *values, version = self._row(standing)
+        practice, *values, version = self._row(status)
         found = await self._database.execute(
-            "update ormco_trios_standing set stage = %s, since = %s, due = %s, rounds = %s, "
+            "update ormco_trios_practice_status set stage = %s, since = %s, due = %s, rounds = %s, "
             "problem = %s, progress = %s, version = version + 1 "
             "where practice = %s and version = %s",
             (*values, practice, version),
@@ -347,8 +347,8 @@ class PostgresRecords:
         return found > 0
 
     async def change(
-        self, practice: str, how: Callable[[Standing], Standing]
-    ) -> tuple[Standing, int]:
+        self, practice: str, how: Callable[[PracticeStatus], PracticeStatus]
+    ) -> tuple[PracticeStatus, int]:
         """Replace it by what ``how`` makes of it.
 
         Returns:
@@ -362,17 +362,17 @@ class PostgresRecords:
             if await self.save(how(before)):
                 return before, priority
 
-    async def all(self) -> list[Standing]:
+    async def all(self) -> list[PracticeStatus]:
         """All of them, in the order of their ids."""
         rows = await self._database.rows(
-            f"select {_COLUMNS} from ormco_trios_standing order by practice"  # noqa: S608
+            f"select {_COLUMNS} from ormco_trios_practice_status order by practice"  # noqa: S608
         )
-        return [self._standing(row) for row in rows]
+        return [self._status(row) for row in rows]
 
     async def failed(self) -> list[str]:
         """The ids of those that somebody has to decide about."""
         rows = await self._database.rows(
-            "select practice from ormco_trios_standing where stage = %s order by practice",
+            "select practice from ormco_trios_practice_status where stage = %s order by practice",
             (Stage.FAILED.value,),
         )
         return [row[0] for row in rows]
@@ -380,29 +380,29 @@ class PostgresRecords:
     async def overdue(self, moment: datetime, *, limit: int = 500) -> list[tuple[str, int]]:
         """Practices that should have been looked at by ``moment``, with their priorities."""
         rows = await self._database.rows(
-            "select practice, priority from ormco_trios_standing where due < %s "
+            "select practice, priority from ormco_trios_practice_status where due < %s "
             "order by due limit %s",
             (moment, limit),
         )
         return [(row[0], row[1]) for row in rows]
 
-    def _row(self, standing: Standing) -> Row:
-        owner = f"standing/{standing.practice}"
+    def _row(self, status: PracticeStatus) -> Row:
+        owner = f"status/{status.practice}"
         return (
-            standing.practice,
-            standing.stage.value,
-            standing.since,
-            standing.due,
-            standing.rounds,
-            standing.problem,
-            self._database.vault.seal(owner, standing.progress.to_json()),
-            standing.version,
+            status.practice,
+            status.stage.value,
+            status.since,
+            status.due,
+            status.rounds,
+            status.problem,
+            self._database.encryption.seal(owner, status.progress.to_json()),
+            status.version,
         )
 
-    def _standing(self, row: Row) -> Standing:
+    def _status(self, row: Row) -> PracticeStatus:
         practice, stage, since, due, rounds, problem, progress, version = row[:8]
-        opened = self._database.vault.open(f"standing/{practice}", progress)
-        return Standing(
+        opened = self._database.encryption.open(f"status/{practice}", progress)
+        return PracticeStatus(
             practice=practice,
             stage=Stage(stage),
             since=since.astimezone(UTC),
@@ -427,7 +427,7 @@ class PostgresPractices:
             "on conflict (practice) do update set sealed = excluded.sealed",
             (
                 practice.id,
-                self._database.vault.seal(f"practice/{practice.id}", practice.to_json()),
+                self._database.encryption.seal(f"practice/{practice.id}", practice.to_json()),
             ),
         )
 
@@ -442,5 +442,5 @@ class PostgresPractices:
         )
         if not rows:
             raise LookupError("nothing is known of this practice")
-        opened = self._database.vault.open(f"practice/{practice}", rows[0][0])
+        opened = self._database.encryption.open(f"practice/{practice}", rows[0][0])
         return FleetPractice.model_validate_json(opened)

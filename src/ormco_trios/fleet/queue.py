@@ -17,16 +17,15 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Status
 from psycopg.errors import ForeignKeyViolation
 
-from ormco_trios.core._lanes import AsyncLane
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.shield import Shielded
-from ormco_trios.core.transport import HttpLibrary
+from ormco_trios.core.transport import AsyncHttpConnections, HttpLibrary
 from ormco_trios.fleet.async_round import do_round_async, take_authorization_async
 from ormco_trios.fleet.postgres import FleetDatabase, PostgresRecords
+from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.practices import check_id
-from ormco_trios.fleet.standing import Standing
-from ormco_trios.fleet.status import FleetStatus
+from ormco_trios.fleet.report import FleetStatus
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
 
 QUEUE = "ormco-trios"
@@ -71,7 +70,7 @@ class FleetQueue(Shielded):
         self._open = open_practice
         self._clock = clock or Clock()
         self._transport: HttpLibrary = transport
-        self._lanes: list[AsyncLane] = []
+        self._idle: list[AsyncHttpConnections] = []
         self._app = App(connector=PsycopgConnector(conninfo=database.conninfo))
         self._app.task(name=ADVANCE, queue=QUEUE)(self._advance)
 
@@ -80,8 +79,8 @@ class FleetQueue(Shielded):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        while self._lanes:
-            await self._lanes.pop().aclose()
+        while self._idle:
+            await self._idle.pop().aclose()
         await self._app.close_async()
 
     # --- for the web application ------------------------------------------------------------
@@ -97,8 +96,8 @@ class FleetQueue(Shielded):
             ConfigurationError: It is no id, such as an e-mail address.
         """
         now = self._clock.now()
-        standing = Standing.enrolled(check_id(practice), now)
-        new = await self._records.enroll(standing, priority=priority)
+        status = PracticeStatus.enrolled(check_id(practice), now)
+        new = await self._records.enroll(status, priority=priority)
         if new:
             await self._defer(practice, now, priority)
         return new
@@ -227,10 +226,10 @@ class FleetQueue(Shielded):
         """One job: one round, and the job for the next."""
         async with self.database.locks.holding(f"practice/{practice}") as mine:
             try:
-                standing, priority = await self._records.load(practice)
+                status, priority = await self._records.load(practice)
             except LookupError:
                 return  # dropped since
-            due = standing.due
+            due = status.due
             if due is None:
                 return
             now = self._clock.now()
@@ -240,13 +239,13 @@ class FleetQueue(Shielded):
             if due > now:
                 await self._defer(practice, due, priority)
                 return
-            lane = self._lanes.pop() if self._lanes else AsyncLane(self._transport)
+            connections = self._idle.pop() if self._idle else AsyncHttpConnections(self._transport)
             try:
                 after = await do_round_async(
-                    standing, lambda: self._open(practice), lane=lane, clock=self._clock
+                    status, lambda: self._open(practice), connections=connections, clock=self._clock
                 )
             finally:
-                self._lanes.append(lane)
+                self._idle.append(connections)
             if not await self._records.save(after):
                 # An answer that came meanwhile counts for more than what a round saw before it.
                 after, _ = await self._records.load(practice)

@@ -9,24 +9,26 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.fleet.practice_status import PracticeStatus, Stage
 from ormco_trios.fleet.practices import check_id
-from ormco_trios.fleet.standing import Stage, Standing
 from ormco_trios.onboarding.outcomes import Progress
 
-_ENROLL = "insert or ignore into standing values (?, ?, ?, ?, ?, ?, ?, ?)"
+_ENROLL = "insert or ignore into practice_status values (?, ?, ?, ?, ?, ?, ?, ?)"
 _SAVE = """
-update standing set stage = ?, since = ?, due = ?, rounds = ?, problem = ?, progress = ?,
+update practice_status set stage = ?, since = ?, due = ?, rounds = ?, problem = ?, progress = ?,
     version = version + 1 where practice = ? and version = ?
 """
-_ADD_VERSION = "alter table standing add column version integer not null default 0"
-_LOAD = "select * from standing where practice = ?"
-_ALL = "select * from standing order by practice"
+_LOAD = "select * from practice_status where practice = ?"
+_PAGE = "select * from practice_status where practice > ? order by practice limit 500"
+_FAILED = "select practice from practice_status where stage = ? order by practice"
+_ANNOUNCE = "insert or ignore into announced values (?)"
+_ANNOUNCED = "select practice_status.* from announced join practice_status using (practice)"
 
 _SCHEMA = """
-create table if not exists standing (
+create table if not exists practice_status (
     practice text primary key,
     stage text not null,
     since real not null,
@@ -35,12 +37,14 @@ create table if not exists standing (
     problem text,
     progress text not null,
     version integer not null default 0
-) without rowid
+) without rowid;
+create table if not exists announced (practice text primary key) without rowid;
 """
+"""`announced` are those that were changed outside of a round, for the run to read them again."""
 
 
 class FleetRecords:
-    """Where each practice stands, in an SQLite file that only its owner can read.
+    """The status of each practice, in an SQLite file that only its owner can read.
 
     Losing it does no harm, since the services know the truth: the next run looks at every practice
     anew, and links that nobody has opened yet are replaced.
@@ -67,10 +71,7 @@ class FleetRecords:
             self._database.execute("pragma journal_mode = wal")
             # A killed process loses nothing; a power cut the last rounds, which are looked at anew.
             self._database.execute("pragma synchronous = normal")
-            self._database.execute(_SCHEMA)
-            columns = self._database.execute("pragma table_info(standing)").fetchall()
-            if "version" not in {name for _, name, *_ in columns}:
-                self._database.execute(_ADD_VERSION)
+            self._database.executescript(_SCHEMA)
         except sqlite3.OperationalError:
             self._database.close()
             raise ConfigurationError(
@@ -91,12 +92,12 @@ class FleetRecords:
         Raises:
             ConfigurationError: One of the ids is none; nobody was added.
         """
-        new = (_row(Standing.enrolled(check_id(practice), now)) for practice in practices)
+        new = (_row(PracticeStatus.enrolled(check_id(practice), now)) for practice in practices)
         with self._lock, self._transaction() as database:
             database.executemany(_ENROLL, new)
 
-    def load(self, practice: str) -> Standing:
-        """Where a practice stands.
+    def load(self, practice: str) -> PracticeStatus:
+        """The status of a practice.
 
         Raises:
             LookupError: It is not enrolled.
@@ -105,16 +106,18 @@ class FleetRecords:
             row = self._database.execute(_LOAD, (practice,)).fetchone()
         if row is None:
             raise LookupError("this practice is not enrolled")
-        return _standing(row)
+        return _status(row)
 
-    def save(self, standing: Standing) -> bool:
+    def save(self, status: PracticeStatus) -> bool:
         """Replace what it was made of; False if somebody has written something else meanwhile."""
-        practice, *values, version = _row(standing)
+        practice, *values, version = _row(status)
         with self._lock:
             found = self._database.execute(_SAVE, (*values, practice, version))
         return found.rowcount > 0
 
-    def change(self, practice: str, how: Callable[[Standing], Standing]) -> Standing:
+    def change(
+        self, practice: str, how: Callable[[PracticeStatus], PracticeStatus]
+    ) -> PracticeStatus:
         """Replace it by what ``how`` makes of it, which a run that is under way notices.
 
         Returns:
@@ -125,22 +128,44 @@ class FleetRecords:
         """
         while True:
             before = self.load(practice)
-            if self.save(how(before)):
-                self._announced = True
-                return before
+            _, *values, version = _row(how(before))
+            with self._lock, self._transaction() as database:
+                if database.execute(_SAVE, (*values, practice, version)).rowcount:
+                    database.execute(_ANNOUNCE, (practice,))
+                    self._announced = True
+                    return before
 
-    def __iter__(self) -> Iterator[Standing]:
+    def __iter__(self) -> Iterator[PracticeStatus]:
         """All of them, in the order of their ids."""
+        last = ""
+        while True:
+            with self._lock:
+                rows = self._database.execute(_PAGE, (last,)).fetchall()
+            if not rows:
+                return
+            yield from map(_status, rows)
+            last = rows[-1][0]
+
+    def failed(self) -> list[str]:
+        """The ids of those that somebody has to decide about."""
         with self._lock:
-            rows = self._database.execute(_ALL).fetchall()
-        return map(_standing, rows)
+            rows = self._database.execute(_FAILED, (Stage.FAILED.value,)).fetchall()
+        return [row[0] for row in rows]
 
     def changed(self) -> bool:
-        """Whether something is due that was not `save`d here; asking costs next to nothing."""
+        """Whether anything was written that a round did not; asking costs next to nothing."""
         with self._lock:
             before, self._version = self._version, self._data_version()
             announced, self._announced = self._announced, False
         return announced or before != self._version
+
+    def announced(self) -> list[PracticeStatus]:
+        """What was `change`d since this was last called, by whichever process."""
+        with self._lock, self._transaction() as database:
+            rows = database.execute(_ANNOUNCED).fetchall()
+            if rows:
+                database.execute("delete from announced")
+        return [_status(row) for row in rows]
 
     @contextlib.contextmanager
     def one_run(self) -> Generator[None]:
@@ -163,6 +188,12 @@ class FleetRecords:
         finally:
             lock.release()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()
@@ -178,22 +209,22 @@ class FleetRecords:
         return version
 
 
-def _row(standing: Standing) -> tuple[Any, ...]:
+def _row(status: PracticeStatus) -> tuple[Any, ...]:
     return (
-        standing.practice,
-        standing.stage.value,
-        standing.since.timestamp(),
-        None if standing.due is None else standing.due.timestamp(),
-        standing.rounds,
-        standing.problem,
-        standing.progress.to_json(),
-        standing.version,
+        status.practice,
+        status.stage.value,
+        status.since.timestamp(),
+        None if status.due is None else status.due.timestamp(),
+        status.rounds,
+        status.problem,
+        status.progress.to_json(),
+        status.version,
     )
 
 
-def _standing(row: tuple[Any, ...]) -> Standing:
+def _status(row: tuple[Any, ...]) -> PracticeStatus:
     practice, stage, since, due, rounds, problem, progress, version = row
-    return Standing(
+    return PracticeStatus(
         practice=practice,
         stage=Stage(stage),
         since=datetime.fromtimestamp(since, UTC),

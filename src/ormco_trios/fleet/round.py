@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ormco_trios.communicate.approval import PollSchedule
-from ormco_trios.core._lanes import Lane
 from ormco_trios.core.clock import Clock
+from ormco_trios.core.transport import HttpConnections
 from ormco_trios.fleet._metrics import count_round
-from ormco_trios.fleet.standing import Standing
+from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.onboarding.onboarding import Onboarding
 from ormco_trios.onboarding.outcomes import Outcome
 
@@ -18,39 +18,43 @@ SCHEDULE = PollSchedule()
 
 
 def do_round(
-    standing: Standing,
+    status: PracticeStatus,
     open_practice: Callable[[], Onboarding],
     *,
-    lane: Lane,
+    connections: HttpConnections,
     clock: Clock,
-) -> Standing:
+) -> PracticeStatus:
     """Do what can be done for a practice now; a failure is where it stands, not an error."""
     answer: Outcome | Exception
     try:
-        onboarding = _opened(standing, open_practice, lane)
+        onboarding = _opened(status, open_practice, connections)
         answer = onboarding.advance()
     except Exception as error:  # noqa: BLE001 - one practice's failure stops no other
         answer = error
-    after = standing.after(answer, now=clock.now(), schedule=SCHEDULE)
+    after = status.after(answer, now=clock.now(), schedule=SCHEDULE)
     count_round(after.stage)
     return after
 
 
 def take_authorization(
-    standing: Standing, pasted: str, open_practice: Callable[[], Onboarding]
+    status: PracticeStatus, pasted: str, open_practice: Callable[[], Onboarding]
 ) -> None:
-    """Use what a practice came back with, at once; ``standing.progress`` knows of it afterwards."""
-    lane = Lane("httpx")
+    """Use what a practice came back with, at once; ``status.progress`` knows of it afterwards."""
+    connections = HttpConnections("httpx")
     try:
-        onboarding = _opened(standing, open_practice, lane)
+        onboarding = _opened(status, open_practice, connections)
         onboarding.finish_authorization(pasted)
     finally:
-        lane.close()
+        connections.close()
 
 
-def _opened(standing: Standing, open_practice: Callable[[], Onboarding], lane: Lane) -> Onboarding:
-    """The practice, as far as it has come, over the lane's connections."""
+def _opened(
+    status: PracticeStatus,
+    open_practice: Callable[[], Onboarding],
+    connections: HttpConnections,
+) -> Onboarding:
+    """The practice, as far as it has come, over these connections."""
     onboarding = open_practice()
-    onboarding.progress = standing.progress
-    onboarding.lane = lane
+    onboarding.progress = status.progress
+    onboarding.http_connections = connections
     return onboarding

@@ -12,7 +12,7 @@ from typing import LiteralString
 
 STEPS: tuple[LiteralString, ...] = (
     """
-    create table ormco_trios_standing (
+    create table ormco_trios_practice_status (
         practice text primary key,
         stage text not null,
         since timestamptz not null,
@@ -22,7 +22,8 @@ STEPS: tuple[LiteralString, ...] = (
         progress bytea not null,
         priority integer not null default 0
     );
-    create index ormco_trios_standing_due on ormco_trios_standing (due) where due is not null;
+    create index ormco_trios_practice_status_due on ormco_trios_practice_status (due)
+        where due is not null;
     create table ormco_trios_practice (practice text primary key, sealed bytea not null);
     create table ormco_trios_token (account text primary key, sealed bytea not null);
     """,
@@ -30,7 +31,7 @@ STEPS: tuple[LiteralString, ...] = (
     create table ormco_trios_turn (host text primary key, turn double precision not null);
     create table ormco_trios_setting (name text primary key, value text not null);
     """,
-    "alter table ormco_trios_standing add column version integer not null default 0",
+    "alter table ormco_trios_practice_status add column version integer not null default 0",
 )
 """Step ``n`` leads to version ``n + 1``; a step that has been released is never edited."""
 

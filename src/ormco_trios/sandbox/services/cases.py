@@ -131,8 +131,7 @@ def set_state(world: World, call: InboundCall) -> WireReply:
         raise Refused(
             400, f"Unsupported state: {state}", "A case can be approved or rejected, no more."
         )
-    case.versions.append({**case.versions[-1], "StateFlag": state.capitalize()})
-    case.updated = call.now
+    case.save_version(call.now, StateFlag=state.capitalize())
     call.wrote = True
     return WireReply(200)
 

@@ -13,7 +13,7 @@ from random import Random
 from typing import Literal, TypeAlias
 
 from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX
-from ormco_trios.sandbox.wire.messages import Json
+from ormco_trios.sandbox.wire.messages import Json, iso
 from ormco_trios.sandbox.world.approval import Approval
 
 Server: TypeAlias = Literal["am", "as", "eu"]
@@ -137,6 +137,13 @@ class CaseRecord:
     comments: dict[str, str] = field(repr=False)
     received: float
     increments: tuple[str, ...] = ()
+
+    def save_version(self, now: float, **changes: Json) -> None:
+        """Change it, which saves a whole version of its own [doc M2.2]."""
+        latest = self.versions[-1]
+        self.versions[-1] = {**latest, "UpdatedOn": iso(self.updated)}
+        self.versions.append({**latest, **changes})
+        self.updated = now
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from ormco_trios.core.errors import ConfigurationError
 KEYS = "ORMCO_TRIOS_FLEET_KEYS"
 
 
-class Vault:
+class Encryption:
     """Seals and opens texts with Fernet keys (AES-128-CBC and HMAC-SHA-256, of ``cryptography``).
 
     A sealed text is bound to its owner: what was copied into another row does not open there.
@@ -36,7 +36,7 @@ class Vault:
             )
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> Vault:
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Encryption:
         """With the keys in ``ORMCO_TRIOS_FLEET_KEYS``, separated by commas or blanks.
 
         Raises:

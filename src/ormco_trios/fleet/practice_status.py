@@ -71,7 +71,7 @@ _ACTORS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PracticeStatus:
     """One practice of a fleet, as its last round left it.
 
     Attributes:
@@ -95,7 +95,7 @@ class Standing:
     version: int = 0
 
     @classmethod
-    def enrolled(cls, practice: str, now: datetime) -> Standing:
+    def enrolled(cls, practice: str, now: datetime) -> PracticeStatus:
         """A practice that is new to the fleet, and due."""
         return cls(practice, Stage.ENROLLED, since=now, due=now)
 
@@ -118,11 +118,11 @@ class Standing:
         pending = self.progress.pending
         return None if self.link is None or pending is None else pending[0]
 
-    def due_at(self, moment: datetime) -> Standing:
+    def due_at(self, moment: datetime) -> PracticeStatus:
         """The same, to be looked at again at ``moment``."""
         return replace(self, due=moment)
 
-    def claimed(self, now: datetime) -> Standing:
+    def claimed(self, now: datetime) -> PracticeStatus:
         """While somebody uses what the person came back with: nobody else has the link.
 
         Raises:
@@ -138,7 +138,7 @@ class Standing:
         due = None if self.due is None else now + _TO_USE_IT
         return replace(self, due=due, progress=replace(self.progress, pending=None))
 
-    def answered(self, asked: Standing, now: datetime) -> Standing:
+    def answered(self, asked: PracticeStatus, now: datetime) -> PracticeStatus:
         """After the answer to the link of ``asked``, which is still good if it was not used."""
         due = asked.due if asked.progress.pending is not None else now
         if self.due is None:
@@ -152,7 +152,7 @@ class Standing:
         now: datetime,
         schedule: PollSchedule,
         jitter: Jitter = random_jitter,
-    ) -> Standing:
+    ) -> PracticeStatus:
         """Where it stands after a round."""
         hint: float | None = None
         problem: str | None = None
