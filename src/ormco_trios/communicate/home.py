@@ -16,6 +16,7 @@ from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.environment import RETIRED, Environment, Service, origin
 from ormco_trios.core.errors import (
     ApiError,
+    AuthorizationNeeded,
     ConfigurationError,
     NotSignedIn,
     RateLimited,
@@ -24,7 +25,7 @@ from ormco_trios.core.errors import (
     UntrustedHost,
 )
 
-_PASSING = (TransportError, ServerError, RateLimited, NotSignedIn)
+_PASSING = (TransportError, ServerError, RateLimited, NotSignedIn, AuthorizationNeeded)
 
 
 def _hosts() -> Iterator[tuple[str, str]]:
@@ -91,7 +92,7 @@ def _look_for(home: Home, me: User | None) -> Flow[str]:
     for ask in (_default_server, _first_server):
         try:
             address = yield from ask()
-        except (ApiError, TransportError) as error:
+        except (ApiError, TransportError, AuthorizationNeeded) as error:
             passing = error if isinstance(error, _PASSING) else passing
             continue
         if (base := _named(home, address)) is not None:
