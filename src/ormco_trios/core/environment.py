@@ -78,6 +78,9 @@ class Service(enum.Enum):
     AUTH_ACCOUNT = "auth_account"
     ORMCODIGITAL = "ormcodigital"
 
+    # Enum's own is written in Python; a client is made with many of these for keys.
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -226,8 +229,13 @@ class Environment:
 
     def base_url(self, service: Service) -> str:
         """Where ``service`` is, without a trailing slash."""
-        url: str = getattr(self, service.value)
-        return url.rstrip("/")
+        return self.base_urls[service]
+
+    @functools.cached_property
+    def base_urls(self) -> Mapping[Service, str]:
+        """Where each service is, without trailing slashes."""
+        urls: dict[Service, str] = {each: getattr(self, each.value) for each in Service}
+        return {service: url.rstrip("/") for service, url in urls.items()}
 
     @functools.cached_property
     def is_local(self) -> bool:
