@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -153,7 +153,7 @@ class Progress:
                 "waiting_since": self.waiting_since and self.waiting_since.isoformat(),
                 "purpose": self.pending and self.pending[0].value,
                 "request": self.pending and self.pending[1].to_json(),
-                "account": self.account and {"id": self.account.id, "email": self.account.email},
+                "account": self.account and asdict(self.account),
                 "refused": self.refused,
             }
         )
