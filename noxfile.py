@@ -258,16 +258,12 @@ def build(session: nox.Session) -> None:
 
 @nox.session(name="bench-approvals")
 def bench_approvals(session: nox.Session) -> None:
-    """What waiting costs, against its promises, and a day of 100,000 practices; takes an hour.
-
-    The benchmark's own arguments go after `--`, and then there is no day: `-- a --plot FILE`.
-    """
+    """What waiting costs, against its promises, and a day of 10,000 practices; takes an hour."""
     install(session, "tests", project=".[aiohttp]")
     session.install("--quiet", "matplotlib>=3.9,<4")
-    arguments = session.posargs or ["--plot", "docs/approvals.svg"]
-    session.run("python", "benchmarks/approvals.py", *arguments)
-    if not session.posargs:
-        session.run(
-            *("pytest", "-q", "tests/communicate/test_virtual_day.py"),
-            env={"VIRTUAL_DAY_PRACTICES": "100000"},
-        )
+    session.run("python", "benchmarks/approvals.py", "--plot", "docs/approvals.svg")
+    session.run("python", "benchmarks/looks.py")
+    session.run(
+        *("pytest", "-q", "tests/fleet/test_virtual_day.py", "--timeout", "3600"),
+        env={"VIRTUAL_DAY_PRACTICES": "10000"},
+    )
