@@ -187,6 +187,9 @@ FIELDS: dict[type[BaseModel], str] = {
     models.Case: "a case's fields|further fields of a case",
     models.Patient: "further fields of a case",
     models.Actor: "an actor's fields",
+    models.Comment: "a comment's fields",
+    models.CaseIncrement: "cases.increment",
+    models.Logo: "a dongle's and a logo's fields",
     models.CaseFile: "an attachment's fields|an attachment's kind|"
     "a scan's and a design's fields|a scan's jaw",
     models.CasePage: "cases.list",

@@ -250,13 +250,10 @@ class Comment(PascalModel):
     printed: ClassVar[frozenset[str]] = frozenset({"id"})
 
     id: str | None = None
-    created: Moment | None = None
 
 
 class CaseIncrement(PascalModel):
-    """What ``cases.increment`` answers [doc]; its fields are not published, and are all kept."""
-
-    id: str | None = None
+    """What ``cases.increment`` answers [doc M2.6]; its fields are not published, and are kept."""
 
 
 class Case(PascalModel):
