@@ -19,7 +19,8 @@ PUBLIC = """
     CallEvent Case CaseCursor CaseFile CaseWindow
     Checklist Clock CodeShape CommunicateClient Connected Connection ConnectionState
     Diagnosis Disconnected Done Download Environment Failed FileTokenStore
-    KeyringTokenStore ManualPortal MemoryTokenStore NeedsAuthorization NeedsPerson OAuthClient Onboarding OrmcoDigitalClient
+    KeyringTokenStore ManualPortal MemoryTokenStore NeedsAuthorization NeedsPerson OAuthClient
+    Onboarding OrmcoDigitalClient
     PollSchedule Progress RedirectReceiver Region Repair Repaired Reply Retry Source
     SubmissionMethod Task TaskKind Timeout Token TokenBucket TokenStore UnrecognisedCodeWarning
     User Waiting __version__ errors
