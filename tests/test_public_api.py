@@ -18,8 +18,9 @@ PUBLIC = """
     AsyncTokenStore AuditEvent AuthorizationCode AuthorizationRequest AuthorizationServer
     CallEvent Case CaseCursor CaseFile CaseWindow
     Checklist Clock CodeShape CommunicateClient Connected Connection ConnectionState
-    Diagnosis Disconnected Done Download Environment Failed FileTokenStore KeyringTokenStore ManualPortal
-    MemoryTokenStore NeedsAuthorization NeedsPerson OAuthClient Onboarding OrmcoDigitalClient
+    Diagnosis Disconnected Done Download Environment Failed FileTokenStore
+    KeyringTokenStore ManualPortal MemoryTokenStore NeedsAuthorization NeedsPerson OAuthClient
+    Onboarding OrmcoDigitalClient
     PollSchedule Progress RedirectReceiver Region Repair Repaired Reply Retry Source
     SubmissionMethod Task TaskKind Timeout Token TokenBucket TokenStore UnrecognisedCodeWarning
     User Waiting __version__ errors
