@@ -188,6 +188,7 @@ FIELDS: dict[type[BaseModel], str] = {
     models.Actor: "an actor's fields",
     models.Comment: "a comment's fields",
     models.CaseIncrement: "a case increment's field",
+    models.Logo: "a dongle's and a logo's fields",
     models.CaseFile: "an attachment's fields|an attachment's kind|"
     "a scan's and a design's fields|a scan's jaw",
     models.CasePage: "cases.list",

@@ -250,7 +250,6 @@ class Comment(PascalModel):
     printed: ClassVar[frozenset[str]] = frozenset({"id"})
 
     id: str | None = None
-    created: Moment | None = None
 
 
 class CaseIncrement(PascalModel):

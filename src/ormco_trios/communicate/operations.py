@@ -355,7 +355,7 @@ SET_STATE = Operation(
     provenance={
         "path": fact("approve or reject a case: `approved` or `rejected`", doc("M4.4")),
         "answer": fact("200, empty", doc("M4.4")),
-        "400 Unsupported state: {state}": refused(InvalidRequest, doc("M4.4")),
+        "400 Unsupported state: {id}": refused(InvalidRequest, doc("M4.4")),
         "400 No case with Id {id} could be found": refused(NotFound, doc("M4.4")),
         "400 You don't have permission to access case {id}": refused(PermissionDenied, INFERRED),
     },
