@@ -16,8 +16,9 @@ PUBLIC = """
     Address ApprovalUpdate ApprovalWait AsyncCommunicateClient AsyncManualPortal
     AsyncOAuthClient AsyncOnboarding AsyncOrmcoDigitalClient AsyncRedirectReceiver
     AsyncTokenStore AuditEvent AuthorizationCode AuthorizationRequest AuthorizationServer
-    CallEvent Checklist Clock CodeShape CommunicateClient Connected Connection ConnectionState
-    Diagnosis Disconnected Done Environment Failed FileTokenStore KeyringTokenStore ManualPortal
+    CallEvent Case CaseCursor CaseFile CaseWindow
+    Checklist Clock CodeShape CommunicateClient Connected Connection ConnectionState
+    Diagnosis Disconnected Done Download Environment Failed FileTokenStore KeyringTokenStore ManualPortal
     MemoryTokenStore NeedsAuthorization NeedsPerson OAuthClient Onboarding OrmcoDigitalClient
     PollSchedule Progress RedirectReceiver Region Repair Repaired Reply Retry Source
     SubmissionMethod Task TaskKind Timeout Token TokenBucket TokenStore UnrecognisedCodeWarning

@@ -13,8 +13,16 @@ from ormco_trios._version import __version__
 if TYPE_CHECKING:
     from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollSchedule
     from ormco_trios.communicate.async_client import AsyncCommunicateClient
+    from ormco_trios.communicate.case_files import Download
+    from ormco_trios.communicate.case_sync import CaseCursor, CaseWindow
     from ormco_trios.communicate.client import CommunicateClient
-    from ormco_trios.communicate.models import Connection, ConnectionState, User
+    from ormco_trios.communicate.models import (
+        Case,
+        CaseFile,
+        Connection,
+        ConnectionState,
+        User,
+    )
     from ormco_trios.communicate.regions import Region
     from ormco_trios.core import errors
     from ormco_trios.core.clock import Clock
@@ -70,6 +78,10 @@ _HOME = {
     "AuthorizationRequest": "oauth.request",
     "AuthorizationServer": "oauth.server",
     "CallEvent": "core.events",
+    "Case": "communicate.models",
+    "CaseCursor": "communicate.case_sync",
+    "CaseFile": "communicate.models",
+    "CaseWindow": "communicate.case_sync",
     "Checklist": "onboarding.checklist",
     "Clock": "core.clock",
     "CodeShape": "oauth.shape",
@@ -79,6 +91,7 @@ _HOME = {
     "ConnectionState": "communicate.models",
     "Diagnosis": "onboarding.doctor",
     "Disconnected": "onboarding.repair",
+    "Download": "communicate.case_files",
     "Done": "ormcodigital.tasks",
     "Environment": "core.environment",
     "Failed": "ormcodigital.tasks",
@@ -128,6 +141,10 @@ __all__ = [
     "AuthorizationRequest",
     "AuthorizationServer",
     "CallEvent",
+    "Case",
+    "CaseCursor",
+    "CaseFile",
+    "CaseWindow",
     "Checklist",
     "Clock",
     "CodeShape",
@@ -138,6 +155,7 @@ __all__ = [
     "Diagnosis",
     "Disconnected",
     "Done",
+    "Download",
     "Environment",
     "Failed",
     "FileTokenStore",

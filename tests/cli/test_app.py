@@ -80,7 +80,7 @@ def test_json_is_one_document_and_nothing_else() -> None:
     done = run("connect", "--sandbox", "--json")
     document = json.loads(done.output)  # and nothing else
     assert document["state"] == "connected"
-    assert [step["state"] for step in document["steps"]] == ["done"] * 6
+    assert [step["state"] for step in document["steps"]] == [*["done"] * 7, "unknown"]
 
 
 def test_check_shows_where_a_practice_stands() -> None:

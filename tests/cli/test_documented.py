@@ -60,7 +60,8 @@ def run(command: str) -> Result:
 
 @pytest.mark.socket
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "ormco-trios sandbox" not in c])
-def test_a_command_runs(command: str) -> None:
+def test_a_command_runs(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     code = re.search(r"# exit code (\d+)", command)
     if "--sandbox" not in command:
         # Within a sentence it is only named: that it exists is what can be shown.

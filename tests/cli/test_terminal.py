@@ -30,8 +30,9 @@ COMMANDS = [
     "doctor --sandbox --verbose",
     "approve --sandbox",
     "approve --sandbox --yes *",
-    "cases --sandbox",
-    "cases --sandbox --patients",
+    "cases list --sandbox",
+    "cases list --sandbox --patients",
+    "cases --help",
 ]
 END = "\x1e"
 

@@ -154,6 +154,10 @@ def a_case(stage: Stage) -> Any:
     return next(iter(stage.communicate.cases.list()))
 
 
+def first_record(stage: Stage) -> Any:
+    return stage.sandbox.world.state.cases[a_case(stage).id]
+
+
 def exchange_of(name: str) -> Callable[[Stage], Any]:
     """The two arguments of ``exchange`` belong together."""
 
@@ -182,7 +186,22 @@ ARGUMENTS: dict[str, Any] = {
     "connections.remove.id": connection_id,
     "region_for.account": lambda stage: stage.communicate.users.me(),
     "cases.get.id": lambda stage: a_case(stage).id,
-    "attachment": lambda stage: a_case(stage).attachments[0],
+    "cases.version.id": lambda stage: a_case(stage).id,
+    "number": lambda stage: 1,
+    "increment.id": lambda stage: first_record(stage).increments[0],
+    "case": a_case,
+    "comment.id": lambda stage: next(iter(first_record(stage).comments)),
+    "file": lambda stage: a_case(stage).attachments[0],
+    "user": lambda stage: stage.lab,
+    "cursor": OMIT,
+    "practice": OMIT,
+    "overlap": OMIT,
+    "size": OMIT,
+    "every_version": OMIT,
+    "limit": OMIT,
+    "as_ply": OMIT,
+    "overwrite": OMIT,
+    "progress": lambda stage: lambda received, expected: None,
     # The test's own folder: see _no_traces.
     "to": lambda stage: Path.home() / "downloaded",
     "text": lambda stage: "muster",
@@ -305,14 +324,17 @@ def public_methods() -> dict[str, Any]:
                 if name.startswith("_") or name in LIFECYCLE or not inspect.isroutine(member):
                     continue
                 found[f"{path}.{name}"] = getattr(owner, name)
+    assert "communicate.cases.download" in found, "the namespaces are not looked into"
     return found
 
 
 def _spaces(path: str, owner: Any) -> Iterator[tuple[str, Any]]:
     yield path, owner
-    for name, value in vars(owner).items() if hasattr(owner, "__dict__") else ():
-        if not name.startswith("_") and hasattr(value, "_runner"):
-            yield from _spaces(f"{path}.{name}", value)
+    for name in dir(type(owner)):
+        if not name.startswith("_") and isinstance(getattr(type(owner), name), property):
+            value = getattr(owner, name)
+            if isinstance(value, Shielded):
+                yield from _spaces(f"{path}.{name}", value)
 
 
 # --- what came to light ----------------------------------------------------------------------

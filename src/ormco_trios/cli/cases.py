@@ -273,7 +273,7 @@ def sync(
     with reporting(as_json), _account(sandbox, practice) as account:
         stored = CaseCursor.from_json(cursor.read_text("utf-8")) if cursor.exists() else None
         console = Console()
-        changed, failed = 0, False
+        windows, changed, failed = 0, 0, False
 
         def show(window: CaseWindow, fetch: Fetch) -> bool:
             """Print it; whether all files that were wanted are there."""
@@ -285,15 +285,14 @@ def sync(
                     shown["downloads"] = _download(wanted, to / _folder_name(case), fetch)
                     made += shown["downloads"]
             if as_json:
-                position = window.cursor.position.isoformat()
-                print(json.dumps({"cases": listed, "position": position}), flush=True)
+                _print_window(listed, window.cursor)
             elif window.cases:
                 _show(console, window.cases, patients=patients)
                 _say(made)
             return not any("error" in each for each in made)
 
         def read() -> None:
-            nonlocal changed, failed
+            nonlocal windows, changed, failed
             with _fetching(account, as_json, as_ply, max_bytes, overwrite=False) as fetch:
                 for window in account.communicate.cases.sync(
                     stored,
@@ -305,12 +304,20 @@ def sync(
                     failed |= not show(window, fetch)
                     with _writing():
                         replace_file(cursor, window.cursor.to_json().encode())
+                    windows += 1
                     changed += len(window.cases)
 
         account.use(read)
-        if not changed and not as_json:
+        if as_json and not windows:
+            _print_window([], stored)
+        elif not as_json and not changed:
             click.echo("Nothing has changed.")
         sys.exit(1 if failed else 0)
+
+
+def _print_window(listed: list[dict[str, Any]], cursor: CaseCursor | None) -> None:
+    position = None if cursor is None else cursor.position.isoformat()
+    print(json.dumps({"cases": listed, "position": position}), flush=True)
 
 
 @contextmanager

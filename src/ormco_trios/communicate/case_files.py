@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -36,7 +36,7 @@ _SHA1 = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file that was downloaded.
+    """A file that was downloaded; ``repr`` leaves out what tells which.
 
     Attributes:
         path: Where it is.
@@ -46,9 +46,9 @@ class Download:
             converted on the way, and nobody knows whether it is what it should be.
     """
 
-    path: Path
+    path: Path = field(repr=False)
     size: int
-    sha1: str
+    sha1: str = field(repr=False)
     verified: bool
 
 

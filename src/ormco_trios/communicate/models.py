@@ -245,16 +245,15 @@ class CaseFile(PascalModel):
 
 
 class Comment(PascalModel):
-    """A remark on a case [doc]; ``cases.comment`` reads its text."""
+    """A remark on a case [doc M3.4]; ``cases.comment`` reads its text."""
 
     printed: ClassVar[frozenset[str]] = frozenset({"id"})
 
     id: str | None = None
-    created: Moment | None = None
 
 
 class CaseIncrement(PascalModel):
-    """What ``cases.increment`` answers [doc]; its fields are not published, and are all kept."""
+    """What ``cases.increment`` answers [doc M3.3]; its fields are unpublished, and all kept."""
 
     id: str | None = None
 
@@ -297,8 +296,8 @@ class Case(PascalModel):
     def files(self) -> tuple[CaseFile, ...]:
         """Each file once: the attachments, and the scans and designs that are not among them.
 
-        The attachments should hold every file [doc].  A file that is listed as a scan as well has
-        what either entry says of it, such as its jaw.
+        The attachments should hold every file [doc M3.1].  A file that is listed as a scan as well
+        has what either entry says of it, such as its jaw.
         """
         return tuple(_once(self.attachments or (), self.scans or (), self.designs or ()))
 

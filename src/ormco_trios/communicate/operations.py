@@ -326,8 +326,8 @@ INCREMENT = Operation(
             doc("M2.6"),
             client("ApiEndpoints.html"),
         ),
-        "answer": fact("a case increment object, of which nothing is published", doc("M2.6")),
-        "400 No increment with Id {id} could be found": refused(NotFound, doc("M2.6")),
+        "answer": fact("a case increment object, of which nothing is published", doc("M3.3")),
+        "400 No increment with Id {id} could be found": refused(NotFound, doc("M3.3")),
     },
 )
 COMMENT = Operation(
@@ -355,7 +355,7 @@ SET_STATE = Operation(
     provenance={
         "path": fact("approve or reject a case: `approved` or `rejected`", doc("M4.4")),
         "answer": fact("200, empty", doc("M4.4")),
-        "400 Unsupported state: {state}": refused(InvalidRequest, doc("M4.4")),
+        "400 Unsupported state: {id}": refused(InvalidRequest, doc("M4.4")),
         "400 No case with Id {id} could be found": refused(NotFound, doc("M4.4")),
         "400 You don't have permission to access case {id}": refused(PermissionDenied, INFERRED),
     },

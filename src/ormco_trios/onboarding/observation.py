@@ -280,7 +280,7 @@ def _said_by_3shape(seen: Observation) -> dict[str, Any]:
     return {"source": Source.COMMUNICATE, "said_at": seen.looked_at}
 
 
-def _said(fact: Fact[Any]) -> dict[str, Any]:
+def _said(fact: Fact) -> dict[str, Any]:
     return {"source": fact.source, "said_at": fact.at}
 
 
