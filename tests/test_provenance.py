@@ -164,14 +164,13 @@ def test_the_sandbox_refuses_with_nothing_else() -> None:
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Refused":
                 sentence = node.args[1]
                 if isinstance(sentence, ast.JoinedStr):
-                    parts = (
-                        p.value if isinstance(p, ast.Constant) else "{id}" for p in sentence.values
-                    )
-                    said.add("".join(map(str, parts)))
+                    parts = (getattr(part, "value", "") for part in sentence.values)
+                    said.add("".join(p if isinstance(p, str) else "{}" for p in parts))
                 elif isinstance(sentence, ast.Constant):
                     said.add(str(sentence.value))
     assert len(said) > 8
-    assert {sentence for sentence in said if sentence not in PAGE} == set()
+    page = re.sub(r"\{\w+\}", "{}", PAGE)
+    assert {sentence for sentence in said if sentence not in page} == set()
 
 
 # --- fields ---------------------------------------------------------------------------------
@@ -181,14 +180,14 @@ FIELDS: dict[type[BaseModel], str] = {
     models.ServerRegion: "a region's fields",
     models.ServerAddress: "services.default",
     models.Dongle: "a dongle's and a logo's fields",
+    models.Logo: "a dongle's and a logo's fields",
     models.Connection: "a connection's fields",
     models.Application: "an application's fields",
-    models.ServerAddress: "services.default",
     models.Case: "a case's fields|further fields of a case",
     models.Patient: "further fields of a case",
     models.Actor: "an actor's fields",
     models.Comment: "a comment's fields",
-    models.CaseIncrement: "cases.increment",
+    models.CaseIncrement: "a case increment's field",
     models.Logo: "a dongle's and a logo's fields",
     models.CaseFile: "an attachment's fields|an attachment's kind|"
     "a scan's and a design's fields|a scan's jaw",

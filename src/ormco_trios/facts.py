@@ -270,7 +270,6 @@ CASES: Final[Facts] = {
         "`Id`, `Roles`, `Email`, `Name`; the last two are empty in the picture",
         doc("ApiBrowserCasesPage0_2.png"),
     ),
-    "a comment's fields": fact("`Id`", doc("M3.4")),
     "an attachment's fields": fact(
         "`Id`, `Name`, `Hash` (SHA-1), `FileType`, `Created`, `Updated`, `Href`", doc("M3.1")
     ),
@@ -284,6 +283,8 @@ CASES: Final[Facts] = {
     "the name of a file": fact(
         '`filename="…"`, printed as a header of its own; not read', doc("M3.1")
     ),
+    "a comment's fields": fact("`Id`, `Created`; nothing of it is printed", ASSUMED),
+    "a case increment's field": fact("`Id`; nothing of it is printed", ASSUMED),
     "times in a case": fact("up to 3 decimals, with or without `Z`", SEEN),
     "a time without a zone": fact("is taken for UTC", ASSUMED),
     "STL files": fact(
@@ -350,6 +351,9 @@ PORTAL: Final[Facts] = {
         ASSUMED,
     ),
     "a refusal's fields": fact("`error` with `code`, `message` and `field`", ASSUMED),
+    "a refusal in any other form": fact(
+        "is not this interface: `PortalDiffers`, and no password goes there", ASSUMED
+    ),
     "closing the dialog without *Update*": fact(
         "loses the code, and nothing is connected", INFERRED
     ),

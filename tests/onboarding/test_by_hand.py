@@ -1,4 +1,4 @@
-"""The portal's half by hand: what a person is told, what becomes of their answers, and who says so."""
+"""The portal's half by hand: what a person is told, and what becomes of their answers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ormco_trios import (
     Done,
     Failed,
     ManualPortal,
+    MemoryTokenStore,
     NeedsAuthorization,
     NeedsPerson,
     Progress,
@@ -69,7 +70,10 @@ def test_from_nothing_to_connected(both: Any, account_dialect: bool) -> None:
 
 def test_what_was_given_can_be_left_out(both: Any) -> None:
     with Sandbox() as sandbox:
-        practice = signed_in(both, sandbox, by_hand=True, ormco=both.make("ManualPortal"))
+        practice = signed_in(both, sandbox, by_hand=True)
+        practice.onboarding = both.onboarding(
+            communicate=practice.communicate, ormco=both.make("ManualPortal")
+        )
         assert practice.run(person=both.callback(Hands(sandbox).do)).source is Source.PRACTICE
     assert ManualPortal().channels == {}
 
@@ -173,7 +177,7 @@ def test_killed_between_any_two_tasks(both: Any) -> None:
     """A new process for each answer, with what the one before it remembered."""
     with Sandbox(approval=Approval.immediately()) as sandbox:
         hands = Hands(sandbox)
-        store = both.get("MemoryTokenStore" if not both.is_async else "MemoryTokenStore")()
+        store = MemoryTokenStore()
         progress = Progress()
         for answer in ("sign in", "address", "killed", "address again", "done"):
             onboarding = clients(
@@ -248,14 +252,13 @@ def test_a_code_of_another_shape_is_shown_with_a_warning(both: Any) -> None:
     ("paste", "error"),
     [
         ("", errors.NothingPasted),
-        ("done", errors.NothingPasted),
+        ("done", errors.PasteError),
         ("I pressed it", errors.NothingPasted),
         ("https://ormco.com/", errors.NothingPasted),
         ("https://ormco.com/?code=KY-s%2521IAAA", errors.CodeIncomplete),
         ("https://ormco.com/?error=access_denied", errors.ConsentDenied),
         (
-            "https://auth.3shapecommunicate.com/oauth/authorise?client_id=x&redirect_uri=y"
-            "&response_type=code",
+            "https://auth.3shapecommunicate.com/oauth/authorise?client_id=x&response_type=code",
             errors.NotTheRedirect,
         ),
     ],
@@ -451,18 +454,21 @@ def test_before_its_turn_nothing_is_asked_of_a_person(both: Any) -> None:
 def test_a_case_that_arrives_is_seen_and_says_no_more_than_it_proves(both: Any) -> None:
     with Sandbox() as sandbox:
         onboarding = to_the_portal(both, sandbox)
-        who = sandbox.world.user(sandbox.practice.email)
-        lab = sandbox.world.user(sandbox.practice.lab_email)
-        sandbox.world.new_case(who, lab, patient="Jane Roe-Doe")
+        who, lab = sandbox.practice.email, sandbox.practice.lab_email
         sandbox.clock.advance(60)
         hands = Hands(sandbox)
+        onboarding.advance()
+        sandbox.world.add_case(who, patient=("Jane", "Roe"), sent_to=lab)
+        sandbox.clock.advance(60)
         onboarding.run(person=both.callback(hands.do))
         sandbox.clock.advance(60)
         step = onboarding.check()[StepName.CASE_ARRIVED]
         assert step.state is StepState.MISSING, "that one is older than the link's answer"
         assert onboarding.check().state is OverallState.CONNECTED
 
-        sandbox.world.new_case(who, lab, patient="Jane Roe-Doe")
+        sandbox.world.add_case(who, patient=("Jane", "Roe"))
+        assert onboarding.check()[StepName.CASE_ARRIVED].state is StepState.MISSING
+        sandbox.world.add_case(who, patient=("Jane", "Roe"), sent_to=lab)
         checklist = onboarding.check()
         step = checklist[StepName.CASE_ARRIVED]
         assert checklist.steps[-1] is step

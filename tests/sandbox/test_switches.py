@@ -241,7 +241,7 @@ def test_without_its_api_the_portal_keeps_its_pages(call, position) -> None:
         "password": who.portal_password,
     }
     reply = call.post("/ormcodigital/", form=form, headers={"Cookie": cookie})
-    assert (reply.status, reply.header("location")) == (303, "/ormcodigital/my-account/profile")
+    assert (reply.status, reply.header("location")) == (303, "/ormcodigital/home")
 
 
 # --- signing in -----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ ME = "/communicate/api/users/me"
     ("method", "path", "options", "status", "explain"),
     [
         ("GET", "/communicate/api/user/me", {}, 404, "nearest is /communicate/api/users/me"),
-        ("GET", "/", {}, 404, "nearest"),
+        ("GET", "/home", {}, 404, "nearest"),
         ("GET", "nonsense", {}, 404, "nearest"),
         ("GET", "/metadata-af/api/cases", {"query": {"page": "0"}}, 404, "nearest"),
         ("PATCH", ME, {}, 405, "only for GET"),

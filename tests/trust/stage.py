@@ -330,12 +330,11 @@ def public_methods() -> dict[str, Any]:
 
 def _spaces(path: str, owner: Any) -> Iterator[tuple[str, Any]]:
     yield path, owner
-    for name in dir(owner):
-        if name.startswith("_") or inspect.isroutine(getattr(type(owner), name, None)):
-            continue
-        value = getattr(owner, name)
-        if isinstance(value, Shielded):
-            yield from _spaces(f"{path}.{name}", value)
+    for name in dir(type(owner)):
+        if not name.startswith("_") and isinstance(getattr(type(owner), name), property):
+            value = getattr(owner, name)
+            if isinstance(value, Shielded):
+                yield from _spaces(f"{path}.{name}", value)
 
 
 # --- what came to light ----------------------------------------------------------------------

@@ -49,6 +49,7 @@ SAFE_VALUES = frozenset(
         "insignia.supportasia@ormco.com",
         "insignia.supporteurope@ormco.com",
         "Ormco Corporation",
+        "8008541741",
         "not_connected",
         "connected",
         "approved",

@@ -283,7 +283,7 @@ def serve(
 def _introduce(box: Sandbox) -> None:
     who = box.practice
     click.echo(f"Sandbox at {box.base_url}; stop it with Ctrl-C.\n")
-    click.echo(f"Pages for a person, the lab's inbox and the operator: {box.base_url}/sandbox/\n")
+    click.echo(f"Pages for a person, the lab's inbox and the operator: {box.base_url}/\n")
     click.echo(f"Sample practice: {who.email}, password {who.password}\n")
     for name, value in {
         "ENVIRONMENT": "sandbox",

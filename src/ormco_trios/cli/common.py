@@ -102,8 +102,6 @@ def ask_for_address(
         f"   {hint}\n",
         err=True,
     )
-    if hint:
-        click.echo(f"   {hint}\n", err=True)
     if receiver is not None and request.redirect_uri == receiver.redirect_uri:
         click.echo("2. Your browser comes back here by itself. Waiting for it ...\n", err=True)
         try:

@@ -21,13 +21,13 @@ from ormco_trios.core.shield import Shielded
 class AsyncCases(Shielded):
     """``communicate.cases``: patients' data, so nothing of it is printed or logged.
 
-    They are read from the server of the account's region [doc], which is looked up once for each
-    client.  A server that is not known gets no token and raises `UntrustedHost`.
+    They are read from the server of the account's region [doc WF2], which is looked up once for
+    each client.  A server that is not known gets no token and raises `UntrustedHost`.
 
     A lab's account sees the cases of every practice that it is connected with.  Where a method
     takes ``practice``, the id that was stored for a practice (``user.id``), it gives that
     practice's cases only: those that it created, or that name it among their actors by this id
-    [doc].  A filter that is no id, such as None or an e-mail, raises `ConfigurationError`.
+    [doc WF3].  A filter that is no id, such as None or an e-mail, raises `ConfigurationError`.
     """
 
     __slots__ = ("_home", "_runner")
@@ -43,7 +43,7 @@ class AsyncCases(Shielded):
         until: datetime | None = None,
         practice: str = EVERY_PRACTICE,
     ) -> AsyncGenerator[Case, None]:
-        """The account's cases, newest first; pages of ten are fetched as you go on [doc].
+        """The account's cases, newest first; pages of ten are fetched as you go on [doc M2.3].
 
         Each comes once, also if others arrive meanwhile.  To keep up with changes, use `sync`.
 
@@ -64,7 +64,9 @@ class AsyncCases(Shielded):
         until: datetime | None = None,
         practice: str = EVERY_PRACTICE,
     ) -> AsyncGenerator[Case, None]:
-        """As `list`, only those that match ``text``: a patient's name or an order number [doc].
+        """As `list`, only those that match ``text`` [doc M2.5].
+
+        What it is looked for in is not documented: a patient's name or an order number [assumed].
 
         The text stands in the address that is requested, so a proxy of yours may log it; this
         library does not.
@@ -82,7 +84,7 @@ class AsyncCases(Shielded):
     async def updated(
         self, since: datetime, *, until: datetime | None = None, practice: str = EVERY_PRACTICE
     ) -> builtins.list[Case]:
-        """Every case that changed since a moment, in one answer [doc].
+        """Every case that changed since a moment, in one answer [doc M2.4].
 
         `sync` does the same with a position that it keeps for you.
 
@@ -146,7 +148,7 @@ class AsyncCases(Shielded):
         )
 
     async def get(self, id: str, *, practice: str = EVERY_PRACTICE) -> Case:
-        """The latest version of a case [doc].
+        """The latest version of a case [doc M2.1].
 
         Args:
             id: The case's id.
@@ -159,7 +161,7 @@ class AsyncCases(Shielded):
         return await self._runner.run(case_flows.get(self._home, id, practice=practice))
 
     async def version(self, id: str, number: int, *, practice: str = EVERY_PRACTICE) -> Case:
-        """One version of a case; every change saves one [doc].
+        """One version of a case; every change saves one [doc M2.2].
 
         Args:
             id: The case's id.
@@ -173,7 +175,7 @@ class AsyncCases(Shielded):
         return await self._runner.run(case_flows.version(self._home, id, number, practice=practice))
 
     async def increment(self, id: str) -> CaseIncrement:
-        """A case increment, by its own id [doc].
+        """A case increment, by its own id [doc M2.6].
 
         Raises:
             NotFound: There is none with this id.
@@ -181,7 +183,7 @@ class AsyncCases(Shielded):
         return await self._runner.run(case_flows.increment(self._home, id))
 
     async def comment(self, case: Case | str, id: str) -> str:
-        """The text of a comment [doc]; patients' data.
+        """The text of a comment [doc M3.4]; patients' data.
 
         Args:
             case: The case, or its id.
@@ -193,7 +195,7 @@ class AsyncCases(Shielded):
         return await self._runner.run(case_flows.comment(self._home, _id(case), id))
 
     async def approve(self, case: Case | str) -> None:
-        """Set a case's state to *approved*, which saves a new version of it [doc].
+        """Set a case's state to *approved* [doc M4.4], which saves a new version of it [inferred].
 
         Args:
             case: The case, or its id.
@@ -240,7 +242,7 @@ class AsyncCases(Shielded):
             Where it is, its size, its SHA-1, and whether the case names that SHA-1.
 
         Raises:
-            PermissionDenied: A practice gets STL files only if 3Shape has agreed [doc].
+            PermissionDenied: A practice's sign-in gets no STL files [doc WF2].
             UntrustedHost: The file is said to be outside the environment; nothing was sent.
             AnswerTooLarge: It is larger than ``limit``.
             DownloadInterrupted: It stopped coming; ``error.received`` says how far it was.

@@ -20,9 +20,10 @@ def folded(email: str) -> str:
     A letter of another alphabet never becomes a Latin one, as ``str.casefold`` makes an *s* of the
     long one and a *k* of the sign for kelvin: these are other accounts.
     """
-    return "".join(
-        c.lower() if c.isascii() or not c.lower().isascii() else c for c in email.strip()
-    )
+    email = email.strip()
+    if email.isascii():
+        return email.lower()
+    return "".join(c.lower() if c.isascii() or not c.lower().isascii() else c for c in email)
 
 
 def same(one: str | None, other: str | None) -> bool:

@@ -245,7 +245,7 @@ class CaseFile(PascalModel):
 
 
 class Comment(PascalModel):
-    """A remark on a case [doc]; ``cases.comment`` reads its text."""
+    """A remark on a case [doc M3.4]; ``cases.comment`` reads its text."""
 
     printed: ClassVar[frozenset[str]] = frozenset({"id"})
 
@@ -253,7 +253,9 @@ class Comment(PascalModel):
 
 
 class CaseIncrement(PascalModel):
-    """What ``cases.increment`` answers [doc M2.6]; its fields are not published, and are kept."""
+    """What ``cases.increment`` answers [doc M3.3]; its fields are unpublished, and all kept."""
+
+    id: str | None = None
 
 
 class Case(PascalModel):
@@ -294,8 +296,8 @@ class Case(PascalModel):
     def files(self) -> tuple[CaseFile, ...]:
         """Each file once: the attachments, and the scans and designs that are not among them.
 
-        The attachments should hold every file [doc].  A file that is listed as a scan as well has
-        what either entry says of it, such as its jaw.
+        The attachments should hold every file [doc M3.1].  A file that is listed as a scan as well
+        has what either entry says of it, such as its jaw.
         """
         return tuple(_once(self.attachments or (), self.scans or (), self.designs or ()))
 

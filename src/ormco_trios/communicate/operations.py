@@ -326,8 +326,8 @@ INCREMENT = Operation(
             doc("M2.6"),
             client("ApiEndpoints.html"),
         ),
-        "answer": fact("a case increment object, of which nothing is published", doc("M2.6")),
-        "400 No increment with Id {id} could be found": refused(NotFound, doc("M2.6")),
+        "answer": fact("a case increment object, of which nothing is published", doc("M3.3")),
+        "400 No increment with Id {id} could be found": refused(NotFound, doc("M3.3")),
     },
 )
 COMMENT = Operation(

@@ -122,10 +122,10 @@ class Step(BaseModel):
         """Who says so and when, for people; empty where nobody was asked."""
         if self.source is None:
             return ""
-        when = (
-            "" if self.said_at is None else f", {self.said_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        )
-        return f"{self.source.value[0].upper()}{self.source.value[1:]}{when}"
+        said = self.source.value
+        if self.said_at is not None:
+            said += f", {self.said_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return said
 
     @property
     def grounds(self) -> str:

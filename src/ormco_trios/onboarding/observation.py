@@ -519,10 +519,14 @@ def _authorization(seen: Observation) -> Step:
 # --- the two witnesses ----------------------------------------------------------------------
 
 
+def _not_witnessed(name: StepName, evidence: str) -> Step:
+    return Step(name=name, state=StepState.UNKNOWN, evidence=evidence)
+
+
 def _consent(seen: Observation) -> Step:
     name = StepName.CONSENT
     if seen.granted is None:
-        return _unknown(name, "Communicate was not asked, or does not say.")
+        return _not_witnessed(name, "Communicate was not asked, or does not say.")
     if seen.granted:
         return Step(
             name=name,
@@ -543,7 +547,7 @@ def _consent(seen: Observation) -> Step:
 def _case_arrived(seen: Observation) -> Step:
     name = StepName.CASE_ARRIVED
     if seen.arrived is None:
-        return _unknown(name, "It was not looked for, or the cases cannot be read.")
+        return _not_witnessed(name, "It was not looked for, or the cases cannot be read.")
     since = f"{seen.arrived.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if seen.arrived.received is None:
         return Step(

@@ -17,7 +17,14 @@ from ormco_trios.oauth.request import AuthorizationRequest
 from ormco_trios.onboarding.account import PinnedAccount, sign_in_hint
 from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
 from ormco_trios.ormcodigital.facts import PortalMemory, Source
-from ormco_trios.ormcodigital.tasks import Address, Task, TaskAnswer, TaskKind
+from ormco_trios.ormcodigital.tasks import (
+    CONFIDENTIAL,
+    CONSENT,
+    Address,
+    Task,
+    TaskAnswer,
+    TaskKind,
+)
 
 
 class Purpose(enum.Enum):
@@ -34,22 +41,15 @@ class Purpose(enum.Enum):
 
         That the permission covers all cases, is 3Shape's documentation [doc WF2].
         """
-        return f"{_ALLOWS[self]} {_CONFIDENTIAL}"
+        return _EXPLANATIONS[self]
 
 
-_ALLOWS = {
+_EXPLANATIONS = {
     Purpose.SIGN_IN: "You allow this program to see and set up your 3Shape Communicate "
     "connections. The permission that 3Shape asks for goes further: it opens all your cases, and "
-    "with them personal health information about your patients.",
-    Purpose.ORMCO: "You allow the application Ormco to open your 3Shape Communicate cases, all of "
-    "them, and with them personal health information about your patients.",
+    f"with them personal health information about your patients. {CONFIDENTIAL}",
+    Purpose.ORMCO: CONSENT,
 }
-_CONFIDENTIAL = (
-    "Personal data about a patient that is exchanged through 3Shape Communicate is strictly "
-    "confidential. The person or company that obtains it is the data controller, and is "
-    "responsible for keeping it confidential and for making sure that every third party it passes "
-    "the data on to does so as well. If you do not want this, choose Cancel."
-)
 
 
 class Repair(enum.Enum):

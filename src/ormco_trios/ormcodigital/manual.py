@@ -16,7 +16,7 @@ from ormco_trios.ormcodigital.facts import Fact, PortalView, Source
 from ormco_trios.ormcodigital.flows import PortalCode
 from ormco_trios.ormcodigital.models import SubmissionMethod, TriosState
 from ormco_trios.ormcodigital.portal import AsyncPortalAccess, PortalAccess, PortalVisit, PortalWay
-from ormco_trios.ormcodigital.tasks import Reply, Task, TaskKind
+from ormco_trios.ormcodigital.tasks import CONSENT, Reply, Task, TaskKind
 
 _PROFILE = (
     "Sign in to OrmcoDigital with your Username and Password.",
@@ -36,6 +36,7 @@ Press Connect 3Shape to Insignia. A window opens: Enter Authorization Code. Leav
 In that window, click the link "here". You are sent to 3Shape: sign in there with your 3Shape \
 Communicate e-mail and password.
 Check which e-mail the consent page shows. {account}
+Read what the page asks. In plain words: {consent}
 Press Allow access. From then on the code works for at most three minutes.
 Copy the ENTIRE address of the page that you are sent to, even if that page shows an error, and \
 paste it here.
@@ -73,10 +74,11 @@ class HandPortal:
         yield from ()
         account = visit.account
         shown = _YOUR_ACCOUNT if account is None else _THIS_ACCOUNT.format(account)
+        steps = _GET_ADDRESS.format(account=shown, consent=CONSENT)
         return Task(
             kind=TaskKind.GET_ADDRESS,
             title="Get the authorization code from OrmcoDigital",
-            steps=(*_PROFILE, _METHOD, *_GET_ADDRESS.format(account=shown).splitlines()),
+            steps=(*_PROFILE, _METHOD, *steps.splitlines()),
             replies=(Reply.ADDRESS, Reply.FAILED),
             question="The address",
             if_moved=(_PORTAL_MOVED, _SIGNED_IN_BY_ITSELF),

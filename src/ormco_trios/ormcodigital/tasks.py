@@ -9,6 +9,18 @@ from typing import TypeAlias
 
 from pydantic import SecretStr
 
+CONFIDENTIAL = (
+    "Personal data about a patient that is exchanged through 3Shape Communicate is strictly "
+    "confidential. The person or company that obtains it is the data controller, and is "
+    "responsible for keeping it confidential and for making sure that every third party it passes "
+    "the data on to does so as well. If you do not want this, choose Cancel."
+)
+CONSENT = (
+    "You allow the application Ormco to open your 3Shape Communicate cases, all of them, and with "
+    f"them personal health information about your patients. {CONFIDENTIAL}"
+)
+"""What the consent page asks [guide], in our own words; that it means all cases is [doc WF2]."""
+
 
 class TaskKind(enum.Enum):
     """What a task is for."""

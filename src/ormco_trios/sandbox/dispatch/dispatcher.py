@@ -72,12 +72,12 @@ class Dispatcher:
                     result = unserved("portal_api", portal_api)
             if fault is not None and fault.when == "after":
                 if isinstance(result, Refused):
-                    result = self._rendered(result, area)
+                    result = render(world, result, area)
                 result = fault.reply(result)
             explain = fault.explain if fault else ""
             if isinstance(result, Refused):
                 explain = explain or result.explain
-                result = self._rendered(result, area)
+                result = render(world, result, area)
             reply = _finished(result, explain, request_id)
             if area not in OWN_AREAS:
                 world.journal.add(
@@ -111,10 +111,6 @@ class Dispatcher:
         except ValueError as error:
             explain = f"The header {FAULT_HEADER} is not a fault: {error}."
             raise Refused(400, "The request is invalid.", explain, code="bad_request") from None
-
-    def _rendered(self, refused: Refused, area: Area) -> WireReply:
-        as_object = self.world.switches.sentences == "object"
-        return render(refused, area, sentences_as_object=as_object)
 
     def _admit(
         self, route: Route, path: Mapping[str, str], request: WireRequest, now: float

@@ -107,13 +107,19 @@ def _control(method: str, path: str, operation: str, handler: Handler) -> Route:
 
 
 def _page(
-    method: str, path: str, operation: str, handler: Handler, *, query: tuple[str, ...] = ()
+    method: str,
+    path: str,
+    operation: str,
+    handler: Handler,
+    provenance: Provenance = "guide",
+    *,
+    query: tuple[str, ...] = (),
 ) -> Route:
     return Route(
         method,
         path,
         f"pages.{operation}",
-        "guide",
+        provenance,
         "page",
         handler,
         body="form" if method == "POST" else "none",
@@ -277,10 +283,13 @@ TABLE: tuple[Route, ...] = (
     # Applications page [guide].
     _page("GET", web_communicate.SIGN_IN, "sign_in", web_communicate.sign_in),
     _page("POST", web_communicate.SIGN_IN, "sign_in_send", web_communicate.send_sign_in),
-    _page("GET", "/communicate/User/SignOut", "sign_out", web_communicate.sign_out),
+    _page("GET", "/communicate/User/SignOut", "sign_out", web_communicate.sign_out, "assumed"),
     _page("GET", web_communicate.CONNECTIONS, "connections", web_communicate.connections),
     _page("POST", f"{web_communicate.CONNECTIONS}/Remove", "remove", web_communicate.remove),
-    _page("POST", f"{web_communicate.CONNECTIONS}/Accept", "accept", web_communicate.accept),
+    _page(
+        "POST", f"{web_communicate.CONNECTIONS}/Accept", "accept", web_communicate.accept,
+        "assumed",
+    ),
     _page("GET", web_communicate.ADD, "find", web_communicate.find, query=("text", "show")),
     _page("POST", web_communicate.ADD, "add", web_communicate.add),
     _page("GET", web_communicate.APPLICATIONS, "applications", web_communicate.applications),
@@ -288,11 +297,23 @@ TABLE: tuple[Route, ...] = (
         "POST", f"{web_communicate.APPLICATIONS}/Remove", "remove_application",
         web_communicate.remove_application,
     ),
+    _page("GET", web_communicate.CASES, "cases", web_communicate.list_cases, "assumed"),
+    _page(
+        "POST", f"{web_communicate.CASES}/Send", "send_case", web_communicate.send_case, "assumed"
+    ),
+    _page("POST", f"{web_communicate.CASES}/Scan", "scan", web_communicate.scan, "assumed"),
     *_form(web_portal.SIGN_IN, "portal_sign_in", web_portal.sign_in, web_portal.send_sign_in),
-    _page("GET", "/ormcodigital/sign-out", "portal_sign_out", web_portal.sign_out),
+    _page("GET", "/ormcodigital/sign-out", "portal_sign_out", web_portal.sign_out, "assumed"),
+    _page("GET", web_portal.HOME, "portal_home", web_portal.home, "assumed"),
+    _page("GET", web_portal.ACCOUNT, "account", web_portal.account),
     *_form(web_portal.PROFILE, "profile", web_portal.profile, web_portal.save),
     *_form(web_portal.CODE, "code", web_portal.code, web_portal.send_code),
     # The sandbox's own controls.
+    Route("GET", "/", "sandbox.start", "sandbox", "operator", web_operator.start),
+    Route(
+        "POST", web_operator.SWITCHES, "sandbox.set_switches", "sandbox", "operator",
+        web_operator.set_switches, body="form",
+    ),
     Route("GET", web_operator.PAGE, "sandbox.page", "sandbox", "operator", web_operator.show),
     Route(
         "POST", "/sandbox/act", "sandbox.act", "sandbox", "operator", web_operator.act,

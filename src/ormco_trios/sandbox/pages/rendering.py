@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from ormco_trios.sandbox.world.world import World
+
 if TYPE_CHECKING:
     import jinja2
 
@@ -45,19 +47,23 @@ def _templates() -> jinja2.Environment:
     )
 
 
-def render(template: str, title: str, *, site: str = "communicate", **values: object) -> str:
+def render(
+    world: World, template: str, title: str, *, site: str = "communicate", **values: object
+) -> str:
     """A page.
 
     Args:
+        world: Whose page it is.
         template: Its name without ``.html``.
         title: Of the page; also its heading.
-        site: Whose page it is, one of `SITES`.
+        site: One of `SITES`.
         values: What the template shows.
     """
     page = _templates().get_template(f"{template}.html")
-    return page.render(title=title, site=site, site_name=SITES[site], **values)
+    start = world.page_address("/")
+    return page.render(title=title, site=site, site_name=SITES[site], start=start, **values)
 
 
-def problem(status: int, message: str) -> str:
+def problem(world: World, status: int, message: str) -> str:
     """Something was refused or failed."""
-    return render("problem", f"Error {status}", site="sandbox", error=message)
+    return render(world, "problem", f"Error {status}", site="sandbox", error=message)

@@ -43,10 +43,11 @@ def authorize(world: World, call: InboundCall) -> WireReply:
     if user is None or prompt == "login":
         return _sign_in(world, call, asked, session, cookie, email=call.query.get("login_hint", ""))
     html = rendering.render(
+        world,
         "consent",
         "Authorize",
         action=world.page_address(_page(asked, call, 2)),
-        home=world.page_address("/communicate/User/Connections"),
+        links=[("Home", world.page_address("/communicate/User/Connections"))],
         token=session.csrf,
         application=asked.client.name,
         email=user.email,
@@ -87,6 +88,7 @@ def _sign_in(
     error: str = "",
 ) -> WireReply:
     html = rendering.render(
+        world,
         "sign_in",
         "Log in to your account",
         action=world.page_address(_page(asked, call, 1)),
@@ -132,5 +134,5 @@ def landing(world: World, call: InboundCall) -> WireReply:
     denied = "error" in call.query
     title = "Access was not allowed" if denied else "You can copy the address now"
     return html_reply(
-        rendering.render("landing", title, site="portal", address=shown, denied=denied)
+        rendering.render(world, "landing", title, site="portal", address=shown, denied=denied)
     )

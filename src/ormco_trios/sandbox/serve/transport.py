@@ -34,7 +34,7 @@ def split_url(world: World, url: str) -> tuple[str, str]:
     return path, query
 
 
-class _Unread:
+class _UnreadReply:
     """A body that is read block by block, and perhaps breaks off in the middle."""
 
     def __init__(self, reply: WireReply) -> None:
@@ -57,10 +57,10 @@ class _Unread:
         """Nothing is held open."""
 
 
-class _AsyncUnread:
-    """As `_Unread`, for an event loop."""
+class _AsyncUnreadReply:
+    """As `_UnreadReply`, for an event loop."""
 
-    def __init__(self, body: _Unread) -> None:
+    def __init__(self, body: _UnreadReply) -> None:
         self._body = body
 
     async def read(self) -> bytes:
@@ -78,7 +78,7 @@ def _ask(dispatcher: Dispatcher, request: Request) -> Answer:
     )
     if request.stream and 200 <= reply.status < 300 and reply.broken in (None, "truncate"):
         headers = {**_headers(reply), "content-length": str(reply.size)}
-        return Answer(reply.status, headers, b"", _Unread(reply))
+        return Answer(reply.status, headers, b"", _UnreadReply(reply))
     if reply.broken is not None:
         failure = NotDelivered if reply.broken == "connect" else OutcomeUnknown
         raise failure(_FAILURES[reply.broken])
@@ -116,8 +116,8 @@ class AsyncInProcessTransport:
     async def send(self, request: Request) -> Answer:
         """Ask the World."""
         answer = _ask(self._dispatcher, request)
-        if isinstance(answer.stream, _Unread):
-            return replace(answer, stream=_AsyncUnread(answer.stream))
+        if isinstance(answer.stream, _UnreadReply):
+            return replace(answer, stream=_AsyncUnreadReply(answer.stream))
         return answer
 
     async def aclose(self) -> None:

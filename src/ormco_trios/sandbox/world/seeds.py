@@ -103,7 +103,7 @@ _PLACES: dict[Server, _Place] = {
     ),
 }  # fmt: skip
 
-_PATIENTS = (
+PATIENTS = (
     ("Ada", "Beispiel"), ("Bruno", "Muster"), ("Clara", "Probe"), ("David", "Entwurf"),
     ("Elif", "Vorlage"), ("Finn", "Modell"), ("Greta", "Skizze"), ("Hugo", "Abdruck"),
     ("Ida", "Bogen"), ("Jonas", "Klammer"), ("Kaya", "Spange"), ("Leo", "Zahnlos"),
@@ -304,7 +304,7 @@ _DAY = 86_400.0
 
 def _add_cases(state: State, now: float) -> None:
     """Two pages of cases for the European practice, one for each other; the newest is not sent."""
-    for server, patients in (("eu", _PATIENTS), ("am", _PATIENTS[:3]), ("as", _PATIENTS[3:6])):
+    for server, patients in (("eu", PATIENTS), ("am", PATIENTS[:3]), ("as", PATIENTS[3:6])):
         alias = {"eu": "eu", "am": "na", "as": "ap"}[server]
         owner = state.user_by_email(f"practice.{alias}@clinic.example")
         lab = state.user_by_email(LAB_EMAILS[cast(Server, server)])

@@ -153,6 +153,14 @@ class World:
             if wanted.get("connection", "none") != "none":
                 row = self.new_connection(user, self.user(practice.lab_email))
                 row.accepted = row.accepted or wanted["connection"] == "active"
+            user.fields.update(wanted.get("account", {}))
+            for case in wanted.get("cases", ()):
+                self.add_case(
+                    user.email,
+                    patient=tuple(case.get("patient", ("Ada", "Beispiel"))),
+                    files=case.get("files"),
+                    sent_to=practice.lab_email if case.get("sent") else None,
+                )
             account = self.state.portal_accounts[practice.portal_username]
             account.profile.update(wanted.get("profile", {}))
             if wanted.get("portal") == "connected":
