@@ -288,7 +288,6 @@ CASES: Final[Facts] = {
         "`Id`, `Roles`, `Email`, `Name`; the last two are empty in the picture",
         doc("ApiBrowserCasesPage0_2.png"),
     ),
-    "a comment's fields": fact("`Id`", doc("M3.4")),
     "an attachment's fields": fact(
         "`Id`, `Name`, `Hash` (SHA-1), `FileType`, `Created`, `Updated`, `Href`", doc("M3.1")
     ),
