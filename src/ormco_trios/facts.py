@@ -301,6 +301,7 @@ CASES: Final[Facts] = {
     "the name of a file": fact(
         '`filename="…"`, printed as a header of its own; not read', doc("M3.1")
     ),
+    "a comment's fields": fact("`Id`", doc("M3.4")),
     "a case increment's field": fact("`Id`; nothing of it is printed", ASSUMED),
     "times in a case": fact("up to 3 decimals, with or without `Z`", SEEN),
     "a time without a zone": fact("is taken for UTC", ASSUMED),
