@@ -1,4 +1,4 @@
-"""Walks the built documentation: nothing public is missing, no link is dead, nothing comes from afar.
+"""Walks the built documentation: is everything public there, does every link lead somewhere?
 
 ``python tools/site.py site`` after ``mkdocs build``.
 """
@@ -71,18 +71,21 @@ def problems(site: Path) -> Iterator[str]:
             target = target / "index.html" if target.is_dir() else target
             if not target.exists():
                 yield f"{where} links to {address}, which does not exist"
-            elif parts.fragment and target in pages:
-                if unquote(parts.fragment) not in pages[target].anchors:
-                    yield f"{where} links to {address}, which has no such place"
+            elif (
+                parts.fragment
+                and target in pages
+                and unquote(parts.fragment) not in pages[target].anchors
+            ):
+                yield f"{where} links to {address}, which has no such place"
     anchors = set[str]().union(*(page.anchors for page in pages.values()))
     for module in PUBLIC:
         for name in importlib.import_module(module).__all__:
             if name not in {"__version__", "errors"} and f"{module}.{name}" not in anchors:
                 yield f"{module}.{name} has no entry in the reference"
     for name, value in vars(errors).items():
-        if isinstance(value, type) and issubclass(value, errors.OrmcoTriosError):
-            if name not in anchors:
-                yield f"the error {name} is on no page"
+        known = isinstance(value, type) and issubclass(value, errors.OrmcoTriosError)
+        if known and name not in anchors:
+            yield f"the error {name} is on no page"
     words = re.sub(r"<[^>]*>", "", " ".join(texts.values()))
     for command in commands(cli):
         if command not in words:
