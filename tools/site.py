@@ -18,7 +18,13 @@ import click
 from ormco_trios import errors
 from ormco_trios.cli.app import cli
 
-PUBLIC = ("ormco_trios", "ormco_trios.fleet", "ormco_trios.sandbox", "ormco_trios.testing")
+PUBLIC = (
+    "ormco_trios",
+    "ormco_trios.fleet",
+    "ormco_trios.operations",
+    "ormco_trios.sandbox",
+    "ormco_trios.testing",
+)
 _LOADS = {"audio": "src", "iframe": "src", "img": "src", "script": "src", "video": "src"}
 
 
