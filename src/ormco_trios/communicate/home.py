@@ -137,9 +137,7 @@ def _named(home: Home, address: str) -> str | None:
     domain = own[1].partition(".")[2]
     if "." not in domain or here[1].partition(".")[2] != domain or base != f"https://{here[1]}":
         return None
-    if here in {
-        origin(home.environment.base_url(service)) for service in home.environment.services
-    }:
+    if here in {origin(url) for url in home.environment.base_urls.values()}:
         return None  # it keeps to its own calls
     home.named.add(base)
     return base
