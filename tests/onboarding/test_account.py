@@ -9,12 +9,11 @@ import pytest
 from tests.practices import Clients, clients, signed_in
 
 import ormco_trios
-from ormco_trios import Connected, NeedsAuthorization, NeedsPerson, Progress, errors
+from ormco_trios import Address, Connected, Done, NeedsAuthorization, NeedsPerson, Progress, errors
 from ormco_trios.communicate.models import User
 from ormco_trios.onboarding.account import PinnedAccount, email_of, pin, wrong_account
 from ormco_trios.onboarding.checklist import OverallState, StepName, StepState
 from ormco_trios.onboarding.outcomes import Purpose, Repair
-from ormco_trios.ormcodigital.tasks import Address, Done
 from ormco_trios.sandbox import Approval, Practice, Sandbox
 
 PAGE = "https://users.example/User/Applications"
