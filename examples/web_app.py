@@ -15,10 +15,12 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import secrets
 import sqlite3
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -79,6 +81,7 @@ class Practices:
                 session TEXT PRIMARY KEY,  -- of the browser that started it
                 username TEXT NOT NULL,
                 password TEXT NOT NULL,    -- encrypt this, and progress, in a real application
+                account TEXT NOT NULL,     -- e-mail of the 3Shape account that is meant, or ''
                 progress TEXT NOT NULL,
                 due REAL,                  -- when the next round is due; NULL: nothing to do
                 taken_until REAL NOT NULL DEFAULT 0,
@@ -89,12 +92,12 @@ class Practices:
             )"""
         )
 
-    def add(self, username: str, password: str) -> str:
+    def add(self, username: str, password: str, account: str) -> str:
         session = secrets.token_urlsafe(32)
         self._db.execute(
-            "INSERT INTO practice (session, username, password, progress, due)"
-            " VALUES (?, ?, ?, ?, 0)",
-            (session, username, password, Progress().to_json()),
+            "INSERT INTO practice (session, username, password, account, progress, due)"
+            " VALUES (?, ?, ?, ?, ?, 0)",
+            (session, username, password, account, Progress().to_json()),
         )
         return session
 
@@ -170,10 +173,13 @@ class Worker:
                 communicate=communicate,
                 ormco=ormco,
                 oauth=oauth,
+                account=row["account"] or None,
                 progress=Progress.from_json(row["progress"]),
             )
 
-    async def round(self, row: sqlite3.Row, address: str | None = None) -> None:
+    async def round(
+        self, row: sqlite3.Row, address: str | None = None, account_shown: str | None = None
+    ) -> None:
         """One round of a practice that was taken: a few requests, and what came of them is kept.
 
         The address that a person came back with is used up in here, in the request that brought
@@ -184,14 +190,19 @@ class Worker:
             try:
                 if address is not None:
                     # From here on the link counts as used, also if this process dies now.
-                    used = Progress(waiting_since=onboarding.progress.waiting_since)
+                    used = replace(onboarding.progress, pending=None)
                     self.practices.change(row, {"progress": used.to_json()})
                     try:
-                        await onboarding.finish_authorization(address)
+                        await onboarding.finish_authorization(address, account_shown=account_shown)
                     except (errors.AuthorizationError, errors.OutcomeUnknown) as error:
                         # Its text says what to do, and holds nothing that must not be shown.
                         changes["problem"] = str(error)
-                outcome = await onboarding.advance()
+                try:
+                    outcome = await onboarding.advance()
+                except errors.WrongAccount as error:
+                    # Its sign-in was dropped, so there is a fresh link for the right one.
+                    changes["problem"] = str(error)
+                    outcome = await onboarding.advance()
             except errors.OrmcoTriosError as error:
                 changes["problem"] = str(error)
                 if isinstance(error, PASSING):
@@ -200,7 +211,8 @@ class Worker:
                 changes.update(link=None, explanation="")
                 changes["checklist"] = outcome.checklist.model_dump_json()
                 if isinstance(outcome, NeedsAuthorization):
-                    changes.update(link=outcome.url, explanation=outcome.purpose.explanation)
+                    said = f"{outcome.purpose.explanation} {outcome.hint}"
+                    changes.update(link=outcome.url, explanation=said)
                 elif isinstance(outcome, Waiting):
                     changes["due"] = outcome.until.timestamp()
             finally:
@@ -223,7 +235,10 @@ class Worker:
     async def start(self, request: Request) -> Response:
         """The first round is done at once, so that the page that follows has the link."""
         form = await _form(request)
-        session = self.practices.add(form.get("username", ""), form.get("password", ""))
+        account = form.get("account", "").strip()
+        if account and not re.fullmatch(r"[^@\s]+@[^@\s]+", account):
+            return HTMLResponse("The 3Shape account is an e-mail address.", 422)
+        session = self.practices.add(form.get("username", ""), form.get("password", ""), account)
         row = self.practices.take(session)
         if row is not None:
             await self.round(row)
@@ -248,16 +263,19 @@ class Worker:
 
     async def paste(self, request: Request) -> Response:
         """For authorizations that lead to another site, as Ormco's own does."""
-        return await self._finish(request, (await _form(request)).get("address", ""))
+        form = await _form(request)
+        return await self._finish(request, form.get("address", ""), form.get("account_shown"))
 
-    async def _finish(self, request: Request, address: str) -> Response:
+    async def _finish(
+        self, request: Request, address: str, account_shown: str | None = None
+    ) -> Response:
         known = self._mine(request)
         if known is None:
             return HTMLResponse("Start here first.", 403)
         for _ in range(50):
             row = self.practices.take(known["session"])
             if row is not None:
-                await self.round(row, address)
+                await self.round(row, address, account_shown)
                 return RedirectResponse("/", 303)
             await asyncio.sleep(0.1)  # another worker is about to finish a round of it
         return HTMLResponse("Please send this once more.", 503)
@@ -311,6 +329,8 @@ def _standing(row: sqlite3.Row) -> str:
             " within three minutes:</p>"
             '<form method="post" action="/paste">'
             '<input name="address" size="60" autocomplete="off">'
+            "<label>E-mail that 3Shape's page showed, if it did "
+            '<input name="account_shown" autocomplete="off"></label>'
             "<button>Send</button></form>"
         )
     if row["checklist"]:
@@ -323,6 +343,7 @@ START = """<!doctype html><title>Connect</title>
 <form method="post" action="/start">
 <input name="username" placeholder="OrmcoDigital user name" autocomplete="username">
 <input name="password" type="password" placeholder="password" autocomplete="current-password">
+<input name="account" type="email" placeholder="e-mail of your 3Shape account">
 <button>Connect</button></form>"""
 
 

@@ -6,8 +6,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from ormco_trios import Environment
+from ormco_trios import (
+    Address,
+    AuthorizationCode,
+    Done,
+    Environment,
+    Failed,
+    NeedsPerson,
+    OrmcoDigitalClient,
+    TaskKind,
+    errors,
+)
 from ormco_trios.core.transport import Gateway
+from ormco_trios.ormcodigital.tasks import TaskAnswer
 from ormco_trios.sandbox import Practice, Sandbox
 
 
@@ -36,9 +47,10 @@ def clients(
     allow: bool = True,
     store: Any = None,
     account_dialect: bool = False,
+    by_hand: bool = False,
     **onboarding: Any,
 ) -> Clients:
-    """Clients for the sample practice, or for ``who``."""
+    """Clients for the sample practice, or for ``who``; ``by_hand`` without one for the portal."""
     who = who or sandbox.practice
     environment = sandbox.environment
     if gateway is not None:
@@ -60,11 +72,13 @@ def clients(
         environment=environment, redirect_uri=sandbox.redirect_uri, store=store, **options
     )
     communicate = both.communicate(environment=environment, auth=oauth.auth)
-    ormco = both.ormcodigital(
-        environment=environment,
-        username=who.portal_username,
-        password=password or who.portal_password,
-    )
+    ormco = None
+    if not by_hand:
+        ormco = both.ormcodigital(
+            environment=environment,
+            username=who.portal_username,
+            password=password or who.portal_password,
+        )
 
     def play(needed: Any) -> str:
         return sandbox.authorize(needed.url, allow=allow, email=who.email)
@@ -85,6 +99,51 @@ def signed_in(both: Any, sandbox: Sandbox, **options: Any) -> Clients:
     who = options.get("who") or sandbox.practice
     made.oauth.sign_in_with_password(who.email, who.password)
     return made
+
+
+class Hands:
+    """What a person does at the portal and at 3Shape, following nothing but a task's words."""
+
+    def __init__(self, sandbox: Sandbox, who: Practice | None = None) -> None:
+        self.sandbox = sandbox
+        self.who = who or sandbox.practice
+        self.tasks: list[TaskKind] = []
+        self.entered: list[str] = []
+        self._portal = OrmcoDigitalClient(
+            sandbox.environment,
+            username=self.who.portal_username,
+            password=self.who.portal_password,
+        )
+
+    def press_here(self, **options: Any) -> str:
+        """Click *here*, sign in, allow access: the address of the page that this leads to."""
+        link = self._portal.trios.authorization_request().authorization_url
+        return self.sandbox.authorize(link, email=self.who.email, **options)
+
+    def enter(self, text: str) -> None:
+        """Paste it into *Enter Code*, press *Ok* and *Update*."""
+        self.entered.append(text)
+        self._portal.trios.submit_code(AuthorizationCode.from_pasted(text))
+
+    def do(self, needed: NeedsPerson) -> TaskAnswer:
+        """Do a task as it says, and answer it."""
+        task = needed.task
+        self.tasks.append(task.kind)
+        if task.kind is TaskKind.GET_ADDRESS:
+            return Address(self.press_here(), account_shown=self.who.email)
+        if task.kind is TaskKind.ENTER_CODE:
+            assert task.text is not None
+            try:
+                self.enter(task.text.get_secret_value())
+            except errors.CodeRefused:
+                return Failed("The code was not accepted.")
+        if task.kind is TaskKind.DISCONNECT:
+            self._portal.trios.disconnect()
+        return Done()
+
+    def state(self) -> str:
+        """What the portal itself says of its connection."""
+        return self._portal.trios.status().state.value
 
 
 HOUR = timedelta(hours=1)

@@ -12,7 +12,13 @@ from ormco_trios.core.environment import Service
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
-PUBLIC = ("ormco_trios", "ormco_trios.fleet", "ormco_trios.sandbox", "ormco_trios.testing")
+PUBLIC = (
+    "ormco_trios",
+    "ormco_trios.fleet",
+    "ormco_trios.operations",
+    "ormco_trios.sandbox",
+    "ormco_trios.testing",
+)
 
 
 def test_every_public_name_has_an_entry() -> None:

@@ -13,8 +13,16 @@ from ormco_trios._version import __version__
 if TYPE_CHECKING:
     from ormco_trios.communicate.approval import ApprovalUpdate, ApprovalWait, PollSchedule
     from ormco_trios.communicate.async_client import AsyncCommunicateClient
+    from ormco_trios.communicate.case_files import Download
+    from ormco_trios.communicate.case_sync import CaseCursor, CaseWindow
     from ormco_trios.communicate.client import CommunicateClient
-    from ormco_trios.communicate.models import Connection, ConnectionState, User
+    from ormco_trios.communicate.models import (
+        Case,
+        CaseFile,
+        Connection,
+        ConnectionState,
+        User,
+    )
     from ormco_trios.communicate.regions import Region
     from ormco_trios.core import errors
     from ormco_trios.core.clock import Clock
@@ -37,16 +45,29 @@ if TYPE_CHECKING:
     from ormco_trios.onboarding.checklist import Checklist
     from ormco_trios.onboarding.doctor import Diagnosis
     from ormco_trios.onboarding.onboarding import Onboarding
-    from ormco_trios.onboarding.outcomes import Connected, NeedsAuthorization, Progress, Waiting
-    from ormco_trios.onboarding.repair import Disconnected, Repair, Repaired
+    from ormco_trios.onboarding.outcomes import (
+        Connected,
+        NeedsAuthorization,
+        NeedsPerson,
+        Progress,
+        Repair,
+        Repaired,
+        Waiting,
+    )
+    from ormco_trios.onboarding.repair import Disconnected
     from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
     from ormco_trios.ormcodigital.client import OrmcoDigitalClient
+    from ormco_trios.ormcodigital.facts import Source
+    from ormco_trios.ormcodigital.manual import AsyncManualPortal, ManualPortal
     from ormco_trios.ormcodigital.models import SubmissionMethod
+    from ormco_trios.ormcodigital.tasks import Address, Done, Failed, Reply, Task, TaskKind
 
 _HOME = {
+    "Address": "ormcodigital.tasks",
     "ApprovalUpdate": "communicate.approval",
     "ApprovalWait": "communicate.approval",
     "AsyncCommunicateClient": "communicate.async_client",
+    "AsyncManualPortal": "ormcodigital.manual",
     "AsyncOAuthClient": "oauth.async_client",
     "AsyncOnboarding": "onboarding.async_onboarding",
     "AsyncOrmcoDigitalClient": "ormcodigital.async_client",
@@ -57,6 +78,10 @@ _HOME = {
     "AuthorizationRequest": "oauth.request",
     "AuthorizationServer": "oauth.server",
     "CallEvent": "core.events",
+    "Case": "communicate.models",
+    "CaseCursor": "communicate.case_sync",
+    "CaseFile": "communicate.models",
+    "CaseWindow": "communicate.case_sync",
     "Checklist": "onboarding.checklist",
     "Clock": "core.clock",
     "CodeShape": "oauth.shape",
@@ -66,13 +91,16 @@ _HOME = {
     "ConnectionState": "communicate.models",
     "Diagnosis": "onboarding.doctor",
     "Disconnected": "onboarding.repair",
-    "Repair": "onboarding.repair",
-    "Repaired": "onboarding.repair",
+    "Download": "communicate.case_files",
+    "Done": "ormcodigital.tasks",
     "Environment": "core.environment",
+    "Failed": "ormcodigital.tasks",
     "FileTokenStore": "oauth.stores",
     "KeyringTokenStore": "oauth.stores",
+    "ManualPortal": "ormcodigital.manual",
     "MemoryTokenStore": "oauth.stores",
     "NeedsAuthorization": "onboarding.outcomes",
+    "NeedsPerson": "onboarding.outcomes",
     "OAuthClient": "oauth.client",
     "Onboarding": "onboarding.onboarding",
     "OrmcoDigitalClient": "ormcodigital.client",
@@ -80,8 +108,14 @@ _HOME = {
     "Progress": "onboarding.outcomes",
     "RedirectReceiver": "oauth.receiver",
     "Region": "communicate.regions",
+    "Repair": "onboarding.outcomes",
+    "Repaired": "onboarding.outcomes",
+    "Reply": "ormcodigital.tasks",
     "Retry": "core.retry",
+    "Source": "ormcodigital.facts",
     "SubmissionMethod": "ormcodigital.models",
+    "Task": "ormcodigital.tasks",
+    "TaskKind": "ormcodigital.tasks",
     "Timeout": "core.transport",
     "Token": "oauth.token",
     "TokenBucket": "core.pacing",
@@ -92,9 +126,11 @@ _HOME = {
 }
 
 __all__ = [
+    "Address",
     "ApprovalUpdate",
     "ApprovalWait",
     "AsyncCommunicateClient",
+    "AsyncManualPortal",
     "AsyncOAuthClient",
     "AsyncOnboarding",
     "AsyncOrmcoDigitalClient",
@@ -105,6 +141,10 @@ __all__ = [
     "AuthorizationRequest",
     "AuthorizationServer",
     "CallEvent",
+    "Case",
+    "CaseCursor",
+    "CaseFile",
+    "CaseWindow",
     "Checklist",
     "Clock",
     "CodeShape",
@@ -114,11 +154,16 @@ __all__ = [
     "ConnectionState",
     "Diagnosis",
     "Disconnected",
+    "Done",
+    "Download",
     "Environment",
+    "Failed",
     "FileTokenStore",
     "KeyringTokenStore",
+    "ManualPortal",
     "MemoryTokenStore",
     "NeedsAuthorization",
+    "NeedsPerson",
     "OAuthClient",
     "Onboarding",
     "OrmcoDigitalClient",
@@ -128,8 +173,12 @@ __all__ = [
     "Region",
     "Repair",
     "Repaired",
+    "Reply",
     "Retry",
+    "Source",
     "SubmissionMethod",
+    "Task",
+    "TaskKind",
     "Timeout",
     "Token",
     "TokenBucket",

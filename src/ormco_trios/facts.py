@@ -243,15 +243,15 @@ SERVERS: Final[Facts] = {
 }
 
 CASES: Final[Facts] = {
-    "documented, and not used here": fact(
-        '`GET /api/cases/increments/{id}` (400 "No increment with Id {id} could be found"), '
-        '`GET /api/cases/{id}/comments/{commentId}/text` (400 "Comment not found"), '
-        '`PUT /api/cases/{id}/state/{state}` (400 "Unsupported state: {id}")',
-        doc("M2.6, M3.3, M3.4, M4.4"),
-    ),
     "another search": fact("`GET /api/v3/cases/search`", ONE_SEEN),
     "times in a query": fact("`yyyy-mm-ddThh:mm:ssZ`, or the date alone", doc("M2.3")),
-    "which of a case's times `from` and `to` mean": fact("when it was created", ASSUMED),
+    "which of a case's times `from` and `to` mean": fact(
+        "when it was created; for the updated cases, when it was updated", ASSUMED
+    ),
+    "a case's version": fact(
+        "each update saves a whole one, so its number and its `UpdatedOn` are its own", doc("M2.2")
+    ),
+    "an id of zeros": fact("is none, as .NET writes it where there is none", INFERRED),
     "a case's fields": fact(
         "`Id`, `PatientName`, `Created`, `CreatorId`, `State`, `StateFlag`, `DeliveryDate`, "
         "`Href`, `OperatorId`, `ScanSource`, `ThreeShapeOrderNo`, `Model3D`, `Actors`, "
@@ -270,6 +270,7 @@ CASES: Final[Facts] = {
         "`Id`, `Roles`, `Email`, `Name`; the last two are empty in the picture",
         doc("ApiBrowserCasesPage0_2.png"),
     ),
+    "a comment's fields": fact("`Id`", doc("M3.4")),
     "an attachment's fields": fact(
         "`Id`, `Name`, `Hash` (SHA-1), `FileType`, `Created`, `Updated`, `Href`", doc("M3.1")
     ),
@@ -283,6 +284,7 @@ CASES: Final[Facts] = {
     "the name of a file": fact(
         '`filename="…"`, printed as a header of its own; not read', doc("M3.1")
     ),
+    "a case increment's field": fact("`Id`; nothing of it is printed", ASSUMED),
     "times in a case": fact("up to 3 decimals, with or without `Z`", SEEN),
     "a time without a zone": fact("is taken for UTC", ASSUMED),
     "STL files": fact(
@@ -349,6 +351,9 @@ PORTAL: Final[Facts] = {
         ASSUMED,
     ),
     "a refusal's fields": fact("`error` with `code`, `message` and `field`", ASSUMED),
+    "a refusal in any other form": fact(
+        "is not this interface: `PortalDiffers`, and no password goes there", ASSUMED
+    ),
     "closing the dialog without *Update*": fact(
         "loses the code, and nothing is connected", INFERRED
     ),

@@ -9,6 +9,7 @@ from ormco_trios.core.answers import (
     error_as,
     json_as,
     json_list_as,
+    json_text,
     nothing,
     refusal,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "error_as",
     "json_as",
     "json_list_as",
+    "json_text",
     "nothing",
     "refusal",
 ]

@@ -77,10 +77,10 @@ class Person:
         stem = f"{self._series}-{self._shot:02d}-{name}"
         self.page.screenshot(path=SCREENS / f"{stem}.png", full_page=True)
         size = self.page.viewport_size
-        self.page.set_viewport_size({"width": 375, "height": 720})
+        self.page.set_viewport_size({"width": 360, "height": 720})
         wide = self.page.evaluate("document.documentElement.scrollWidth")
         self.page.screenshot(path=SCREENS / f"{stem}-phone.png", full_page=True)
-        assert wide <= 375, f"{name} is {wide} pixels wide on a phone"
+        assert wide <= 360, f"{name} is {wide} pixels wide on a phone"
         assert size is not None
         self.page.set_viewport_size(size)
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from tests.browser.conftest import faint
 
-from ormco_trios.sandbox import Sandbox
+from ormco_trios.sandbox import Sandbox, Switches
 
 pytestmark = pytest.mark.socket
 
@@ -23,7 +23,7 @@ def connect_to_the_lab(person, sandbox: Sandbox) -> None:
     person.follow("Add Connection")
     label = "Fill in email or name of the one you want to connect to"
     person.page.get_by_label(label).fill(sandbox.practice.lab_email)
-    person.page.get_by_label("Labs").check()
+    person.page.get_by_label("Show me Labs").check()
     person.press("Find")
     person.look("search-results")
     person.page.get_by_role("button", name="Connect to Ormco").click()
@@ -47,6 +47,8 @@ def sign_in_at_the_portal(person, sandbox: Sandbox) -> None:
     who = sandbox.practice
     person.fill(Username=who.portal_username, Password=who.portal_password)
     person.press("Sign in")
+    person.follow("My Account")
+    person.follow("My Profile")
 
 
 def fetch_the_address(person, sandbox: Sandbox, *, button: str = "Allow access") -> str:
@@ -110,7 +112,7 @@ def test_the_whole_guide(person, sandbox, edited) -> None:
     person.fill(Address_2="Second floor")
     person.page.get_by_label("Intraoral Scanner").check()
     person.page.get_by_label("Scanner", exact=True).select_option("3Shape Trios")
-    person.press("Connect 3Shape to Insignia")
+    person.press("Connect 3 Shape to Insignia")
     person.look("enter-code")
     address = fetch_the_address(person, sandbox)
     if edited:
@@ -135,7 +137,7 @@ def test_the_whole_guide(person, sandbox, edited) -> None:
 
 def test_denied_consent(person, sandbox) -> None:
     sign_in_at_the_portal(person, sandbox)
-    person.press("Connect 3Shape to Insignia")
+    person.press("Connect 3 Shape to Insignia")
     address = fetch_the_address(person, sandbox, button="Cancel")
     assert "error=access_denied" in address
     assert "code=" not in address
@@ -145,16 +147,16 @@ def test_denied_consent(person, sandbox) -> None:
 
 def test_closing_the_dialog_loses_the_draft(person, sandbox) -> None:
     sign_in_at_the_portal(person, sandbox)
-    person.press("Connect 3Shape to Insignia")
+    person.press("Connect 3 Shape to Insignia")
     enter(person, by_the_book(fetch_the_address(person, sandbox), sandbox))
-    person.press("Connect 3Shape to Insignia")
+    person.press("Connect 3 Shape to Insignia")
     person.press("Cancel")
     assert state_of(sandbox) == "not_connected"
 
 
 def test_repair_through_applications(person, sandbox) -> None:
     sign_in_at_the_portal(person, sandbox)
-    person.press("Connect 3Shape to Insignia")
+    person.press("Connect 3 Shape to Insignia")
     enter(person, by_the_book(fetch_the_address(person, sandbox), sandbox))
     update(person)
 
@@ -168,7 +170,7 @@ def test_repair_through_applications(person, sandbox) -> None:
 
     person.open("/ormcodigital/my-account/profile")
     person.look("needs-repair")
-    person.press("Connect 3Shape to Insignia")
+    person.press("Connect 3 Shape to Insignia")
     enter(person, by_the_book(fetch_the_address(person, sandbox), sandbox))
     update(person)
     assert state_of(sandbox) == "connected"
@@ -176,7 +178,7 @@ def test_repair_through_applications(person, sandbox) -> None:
 
 def test_a_spent_code_is_refused_at_update(person, sandbox) -> None:
     sign_in_at_the_portal(person, sandbox)
-    person.press("Connect 3Shape to Insignia")
+    person.press("Connect 3 Shape to Insignia")
     address = fetch_the_address(person, sandbox)
     sandbox.clock.advance(200)
     enter(person, by_the_book(address, sandbox))
@@ -227,12 +229,12 @@ def test_the_operators_page(person, sandbox) -> None:
 def test_by_keyboard_alone(person, sandbox) -> None:
     person.open("/communicate/User/SignIn")
     seen = []
-    for _ in range(4):
+    for _ in range(5):
         person.page.keyboard.press("Tab")
         seen.append(
             person.page.evaluate("document.activeElement.id || document.activeElement.innerText")
         )
-    assert seen == ["Skip to the content", "email", "password", "Sign in"]
+    assert seen == ["Skip to the content", "All pages", "email", "password", "Sign in"]
 
 
 def test_a_form_of_another_session_is_refused(person, sandbox) -> None:
@@ -261,6 +263,80 @@ def test_contrast_is_measured(person) -> None:
         *(f"dark, {text}" for text in in_the_dark),
         *(f"light, {text}" for text in always),
     ]
+
+
+def test_a_case_is_sent_by_a_click(person, sandbox) -> None:
+    """What the whole guide is for."""
+    world, lab = sandbox.world, sandbox.practice.lab_email
+    person.open("/communicate/User/Cases")
+    person.sign_in()
+    person.open("/communicate/User/Cases")
+    newest = person.page.locator("[data-case]").first
+    assert "Created" in newest.inner_text()
+    assert newest.get_by_role("button").count() == 0
+    assert "once a lab has accepted" in person.page.inner_text("main")
+    world.new_connection(world.user(sandbox.practice.email), world.user(lab))
+    world.approve()
+    person.page.reload()
+    person.look("cases")
+    newest.get_by_role("button", name="Send", exact=False).click()
+    assert "Sent: Ormco" in newest.inner_text()
+    person.press("Scan a new patient")
+    assert "Created" in newest.inner_text()
+    person.look("scanned")
+
+    person.follow("Sign out")
+    person.sign_in(lab)
+    person.follow("Cases")
+    assert person.page.locator("[data-case]").count() == 10
+    assert person.page.get_by_role("button").count() == 0
+    person.look("at-the-lab")
+
+
+def test_the_first_page_leads_everywhere(person, sandbox) -> None:
+    person.open("/")
+    person.look("start")
+    links = person.page.locator("main a").evaluate_all("all => all.map(a => a.href)")
+    assert len(links) == 14
+    assert {person.page.request.get(link).status for link in links} == {200}
+    people = person.page.locator("tbody tr").first.locator("code").all_inner_texts()
+    person.follow("3Shape Communicate")
+    person.fill(Email=people[0], Password=people[1])
+    person.press("Sign in")
+    assert "There are no connections yet." in person.page.inner_text("main")
+    person.follow("All pages")
+    assert person.page.title() == "All pages | Sandbox"
+
+
+def test_the_operator_sets_switches(person, sandbox) -> None:
+    person.open("/sandbox/")
+    person.page.get_by_text(f"0 of {len(Switches().as_dict())} changed").click()
+    person.page.get_by_label("portal_api", exact=True).select_option("404")
+    person.page.get_by_label("code_layers", exact=True).select_option("3")
+    person.look("switches")
+    person.press("Set switches")
+    assert sandbox.world.switches == Switches(portal_api="404", code_layers=3)
+    assert "changed: code_layers=3, portal_api=404" in person.page.inner_text("main")
+
+
+def test_without_its_api_the_portals_pages_do_their_part(person, sandbox) -> None:
+    sandbox.switch(portal_api="404")
+    sign_in_at_the_portal(person, sandbox)
+    person.press("Connect 3 Shape to Insignia")
+    enter(person, by_the_book(fetch_the_address(person, sandbox), sandbox))
+    update(person)
+    assert state_of(sandbox) == "connected"
+
+
+def test_the_consent_page_says_whose_account_it_is(person, sandbox) -> None:
+    person.open("/communicate/User/SignIn")
+    other = sandbox.practice_in("am").email
+    person.sign_in(other)
+    sign_in_at_the_portal(person, sandbox)
+    person.press("Connect 3 Shape to Insignia")
+    with person.page.expect_popup() as opened:
+        person.follow("here")
+    assert opened.value.locator("#account").inner_text() == other
 
 
 def test_what_was_typed_is_escaped(person, sandbox) -> None:

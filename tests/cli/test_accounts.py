@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,8 +141,13 @@ def practice(sandbox: Sandbox, tmp_path: Path) -> Sandbox:
     return sandbox
 
 
+def own_cases(sandbox: Sandbox) -> list[str]:
+    owner = sandbox.world.user(sandbox.practice.email).id
+    return [case.id for case in sandbox.world.state.cases.values() if case.creator == owner]
+
+
 def patients(sandbox: Sandbox) -> set[str]:
-    latest = [case.versions[-1] for case in sandbox.world.state.cases.values()]
+    latest = [sandbox.world.state.cases[id].versions[-1] for id in own_cases(sandbox)]
     return {str(fields[name]) for fields in latest for name in ("PatientName", "ThreeShapeOrderNo")}
 
 
@@ -148,17 +155,17 @@ def patients(sandbox: Sandbox) -> set[str]:
 def test_cases_are_shown_without_patients_unless_asked_for(
     practice: Sandbox, extra: list[str]
 ) -> None:
-    done = run("cases", *extra)
+    done = run("cases", "list", *extra)
     assert done.exit_code == 0
-    assert all(id in done.output for id in practice.world.state.cases)
+    assert all(id in done.output for id in own_cases(practice))
     assert [name for name in patients(practice) if name in done.output] == []
-    done = run("cases", "--patients", *extra)
+    done = run("cases", "list", "--patients", *extra)
     assert [name for name in patients(practice) if name not in done.output] == []
 
 
 def test_limits_and_spans(practice: Sandbox) -> None:
     def count(*arguments: str) -> tuple[int, bool]:
-        document = json.loads(run("cases", "--json", *arguments).stdout)
+        document = json.loads(run("cases", "list", "--json", *arguments).stdout)
         return len(document["cases"]), document["more"]
 
     assert count() == (12, False)
@@ -166,19 +173,174 @@ def test_limits_and_spans(practice: Sandbox) -> None:
     assert count("--limit", "5") == (5, True)
     assert count("--since", "2025-12-30") == (2, False)
     assert count("--since", "2025-12-20", "--until", "2025-12-22T00:00:00") == (2, False)
-    assert "see more with --limit" in run("cases", "--limit", "5").output
+    assert "see more with --limit" in run("cases", "list", "--limit", "5").output
 
 
 def test_what_to_search_for_is_asked_and_no_argument(practice: Sandbox) -> None:
-    done = run("cases", "--search", "--json", typed="SANDBOX-00007\n")
+    done = run("cases", "list", "--search", "--json", typed="SANDBOX-00007\n")
     # Before click 8.2, its runner gives the question, which goes to standard error, as well.
     shown = done.stdout.removeprefix("Search for: SANDBOX-00007\n")
     assert len(json.loads(shown)["cases"]) == 1
-    assert "no such cases" in run("cases", "--search", typed="nobody\n").output
+    assert "no such cases" in run("cases", "list", "--search", typed="nobody\n").output
 
 
-@pytest.mark.parametrize("command", ["approve", "cases"])
+@pytest.mark.parametrize("command", ["approve", "cases list", "cases sync --cursor c"])
 def test_a_missing_setting_is_named(command: str) -> None:
-    done = run(command, "--json")
+    done = run(*command.split(), "--json")
     assert done.exit_code == 2
     assert "ORMCO_TRIOS_REDIRECT_URI" in json.loads(done.stdout)["error"]["message"]
+
+
+# --- files, and keeping up -----------------------------------------------------------------------
+
+
+def newest(sandbox: Sandbox) -> Any:
+    return max(sandbox.world.state.cases.values(), key=lambda case: case.created)
+
+
+def sent(sandbox: Sandbox) -> list[str]:
+    """The cases that the lab can read."""
+    lab = sandbox.world.user(sandbox.practice.lab_email).id
+    return sorted(case.id for case in sandbox.world.state.cases.values() if lab in case.actors)
+
+
+@pytest.fixture
+def laboratory(sandbox: Sandbox, tmp_path: Path) -> Sandbox:
+    """Ormco's lab is signed in, and a second practice has sent it two cases."""
+    other, *_ = sandbox.practices(1)
+    email = sandbox.practice.lab_email
+    sandbox.world.new_connection(sandbox.world.user(other.email), sandbox.world.user(email))
+    sandbox.approve()
+    for _ in range(2):
+        sandbox.world.add_case(other.email, patient=("Otto", "Other"), sent_to=email)
+    sign_in(sandbox, tmp_path, email)
+    return sandbox
+
+
+def test_one_case_and_an_earlier_version(practice: Sandbox) -> None:
+    case = newest(practice)
+    done = run("cases", "get", case.id)
+    assert done.exit_code == 0
+    assert "upper" in done.output
+    assert [name for name in patients(practice) if name in done.output] == []
+    case.save_version(practice.world.clock.time(), StateFlag="Approved")
+    shown = [
+        json.loads(run("cases", "get", case.id, "--json", *more).stdout)
+        for more in ([], ["--version", "1"])
+    ]
+    assert [each["version"] for each in shown] == [2, 1]
+    assert shown[0]["state_flag"] == "Approved" != shown[1]["state_flag"]
+    assert run("cases", "get", "0f8fad5b-d9cb-469f-a165-70867728950e").exit_code == 1
+
+
+def test_files_are_fetched_under_names_of_our_own(laboratory: Sandbox, tmp_path: Path) -> None:
+    case = next(c for c in laboratory.world.state.cases.values() if len(c.files) == 4)
+    case.files[0].name = "../../evil.dcm"
+    to = tmp_path / "in"
+    done = run("cases", "download", case.id, "--to", str(to), "--json")
+    assert done.exit_code == 0, done.output
+    files = json.loads(done.stdout)["files"]
+    names = ["01-upper.dcm", "02-lower.dcm", "03.png", "04.stl"]
+    assert [Path(each["path"]).name for each in files] == names
+    assert sorted(path.name for path in to.iterdir()) == names
+    assert all(each["verified"] for each in files)
+    asked = laboratory.journal.count("cases.download")
+    assert run("cases", "download", case.id, "--to", str(to)).exit_code == 0
+    assert laboratory.journal.count("cases.download") == asked, "what is there is not fetched again"
+    (to / "03.png").write_bytes(b"mine")
+    kept = run("cases", "download", case.id, "--to", str(to))
+    assert (kept.exit_code, (to / "03.png").read_bytes()) == (2, b"mine")
+    assert "--overwrite" in kept.output
+    assert run("cases", "download", case.id, "--to", str(to), "--overwrite").exit_code == 0
+    assert (to / "03.png").read_bytes() != b"mine"
+    some = tmp_path / "some"
+    for more, expected in [
+        (["--type", ".PNG"], {"03.png"}),
+        (["--as-ply"], {"01-upper.ply", "02-lower.ply"}),
+    ]:
+        run("cases", "download", case.id, "--to", str(some), *more)
+        assert {path.name for path in some.iterdir()} == expected
+        for path in some.iterdir():
+            path.unlink()
+    none = run("cases", "download", case.id, "--to", str(some), "--type", "docx")
+    assert (none.exit_code, list(some.iterdir())) == (1, [])
+
+
+def test_a_file_that_is_refused_does_not_keep_the_others(practice: Sandbox, tmp_path: Path) -> None:
+    case = next(c for c in practice.world.state.cases.values() if len(c.files) == 4)
+    done = run("cases", "download", case.id, "--to", str(tmp_path / "in"), "--json")
+    assert done.exit_code == 1
+    *whole, refused = json.loads(done.stdout)["files"]
+    assert (len(whole), refused["error"]) == (3, "PermissionDenied")
+    told = run("cases", "download", case.id, "--to", str(tmp_path / "in"))
+    assert (told.exit_code, "account of the lab" in told.output) == (1, True)
+
+
+def test_a_disk_that_is_full_is_said(
+    practice: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("ormco_trios.core.files.NewFile.write", full)
+    done = run("cases", "download", newest(practice).id, "--to", str(tmp_path / "in"))
+    assert done.exit_code == 2
+    assert "No space left" in done.output
+    assert list((tmp_path / "in").iterdir()) == []
+
+
+def test_what_has_changed_comes_once(laboratory: Sandbox, tmp_path: Path) -> None:
+    cursor, to = tmp_path / "cursor.json", tmp_path / "in"
+
+    def sync(*more: str) -> list[str]:
+        done = run("cases", "sync", "--cursor", str(cursor), "--json", *more)
+        assert done.exit_code == 0, done.output
+        return [
+            case["id"] for line in done.stdout.splitlines() for case in json.loads(line)["cases"]
+        ]
+
+    assert sorted(sync("--to", str(to))) == sent(laboratory)
+    assert sorted(path.name.rpartition("-v")[0] for path in to.iterdir()) == sent(laboratory)
+    assert sync() == []
+    last = json.loads(run("cases", "sync", "--cursor", str(cursor), "--json").stdout)
+    assert last["position"] is not None
+    assert "Nothing has changed" in run("cases", "sync", "--cursor", str(cursor)).output
+    case = laboratory.world.state.cases[sent(laboratory)[0]]
+    case.save_version(laboratory.world.clock.time(), StateFlag="Approved")
+    assert sync() == [case.id]
+    assert cursor.stat().st_mode & 0o777 == 0o600
+    cursor.write_text("no cursor")
+    assert run("cases", "sync", "--cursor", str(cursor)).exit_code == 2
+
+
+def test_a_sync_that_stops_in_the_middle_goes_on_there(laboratory: Sandbox, tmp_path: Path) -> None:
+    cursor, to = str(tmp_path / "cursor.json"), str(tmp_path / "in")
+    laboratory.fault("cases.download", status=429, retry_after=9999, nth=36, times=None)
+    done = run("cases", "sync", "--cursor", cursor, "--to", to, "--json")
+    assert done.exit_code == 7
+    *lines, error = done.stdout.splitlines()
+    assert json.loads(error)["error"]["type"] == "RateLimited"
+    first = [case["id"] for line in lines for case in json.loads(line)["cases"]]
+    assert len(first) == 10
+    laboratory.world.faults.clear()
+    rest = run("cases", "sync", "--cursor", cursor, "--to", to, "--json").stdout.splitlines()
+    second = [case["id"] for line in rest for case in json.loads(line)["cases"]]
+    assert sorted(first + second) == sent(laboratory)
+
+
+def test_a_lab_shows_one_practices_cases(laboratory: Sandbox, tmp_path: Path) -> None:
+    cases = laboratory.world.state.cases
+    *_, theirs = cases.values()
+    mine = laboratory.world.user(laboratory.practice.email).id
+    for id, count in [(mine, 11), (theirs.creator, 2)]:
+        listed = json.loads(run("cases", "list", "--practice", id, "--json").stdout)["cases"]
+        assert len(listed) == count
+        assert {case["creator"] for case in listed} == {id}
+        cursor = str(tmp_path / f"{count}.json")
+        synced = run("cases", "sync", "--cursor", cursor, "--practice", id, "--json").stdout
+        assert len(json.loads(synced)["cases"]) == count
+        assert run("cases", "sync", "--cursor", cursor).exit_code == 2, "another filter's cursor"
+    assert run("cases", "get", theirs.id).exit_code == 0
+    assert run("cases", "get", theirs.id, "--practice", mine).exit_code == 1
+    for wrong in ("", "practice.eu@clinic.example"):
+        assert run("cases", "list", "--practice", wrong).exit_code == 2

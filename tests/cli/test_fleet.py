@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from ormco_trios.cli.app import cli
 from ormco_trios.core.clock import Clock
 from ormco_trios.fleet import FleetStatus, Stage
 from ormco_trios.fleet.encryption import Encryption
@@ -19,7 +22,7 @@ from ormco_trios.sandbox import Approval, Sandbox
 
 pytestmark = pytest.mark.socket
 
-COMMAND = [sys.executable, "-c", "from ormco_trios.cli import main; main()", "fleet"]
+WORKER = [sys.executable, "-c", "from ormco_trios.cli import main; main()", "fleet", "worker"]
 
 
 class Shell:
@@ -35,7 +38,6 @@ class Shell:
         text = "\n".join(["id,portal_username,portal_password", *lines])
         (folder / "list.csv").write_text(text)
         self.environ = {
-            **os.environ,
             "ORMCO_TRIOS_ENVIRONMENT": "sandbox",
             "ORMCO_TRIOS_SANDBOX_URL": sandbox.base_url,
             "ORMCO_TRIOS_CLIENT_ID": sandbox.client_id,
@@ -46,20 +48,25 @@ class Shell:
         }
 
     def __call__(self, *arguments: str, paste: str = "", code: int = 0) -> str:
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            input=paste,
-            capture_output=True,
-            text=True,
-            cwd=self.folder,
-            env=self.environ,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        for who in self.doctors.values():
-            assert who.portal_password not in done.stdout + done.stderr
+        done = self.invoke(*arguments, paste=paste)
+        assert done.exit_code == code, done.output
         return done.stdout
+
+    def error(self, *arguments: str) -> str:
+        """What a command says that does not work."""
+        done = self.invoke(*arguments, paste="x\n")
+        assert done.exit_code in (1, 2)
+        return done.output
+
+    def invoke(self, *arguments: str, paste: str = "") -> Result:
+        # In this process: to start another one takes as long as ten such commands.
+        with contextlib.chdir(self.folder):
+            done = CliRunner().invoke(cli, ["fleet", *arguments], paste, env=self.environ)
+        if not isinstance(done.exception, SystemExit | None):
+            raise done.exception
+        for who in self.doctors.values():
+            assert who.portal_password not in done.output
+        return done
 
     def open_links(self, *extra: str) -> int:
         """Each doctor opens their link, and somebody pastes what they were sent to."""
@@ -78,16 +85,17 @@ def sandbox() -> Iterator[Sandbox]:
 
 def test_one_machine(sandbox: Sandbox, tmp_path: Path) -> None:
     shell = Shell(sandbox, tmp_path)
-    assert "no fleet yet" in shell_error(shell, "status")
+    quickly = ("run", "list.csv", "--rate", "1000")
+    assert "no fleet yet" in shell.error("status")
     for _ in range(2):  # to sign in, and for Ormco
-        assert "3 practices have to open a link" in shell("run", "list.csv", code=4)
+        assert "3 practices have to open a link" in shell(*quickly, code=4)
         # Nothing happens without people, so it does not wait.
-        shell("run", "list.csv", code=4)
+        shell(*quickly, code=4)
         assert shell.open_links("--list", "list.csv") == 3
     arguments = ("authorize", "nobody", "--list", "list.csv")
-    assert "no such practice" in shell_error(shell, *arguments)
-    assert "folder does not exist" in shell_error(shell, "run", "list.csv", "--report", "no/x.html")
-    assert "Connected" in shell("run", "list.csv", "--report", "report.html")
+    assert "no such practice" in shell.error(*arguments)
+    assert "folder does not exist" in shell.error("run", "list.csv", "--report", "no/x.html")
+    assert "Connected" in shell(*quickly, "--report", "report.html")
     status = FleetStatus.model_validate_json(shell("status", "--json"))
     assert status.stages[Stage.CONNECTED] == 3
     report = tmp_path / "report.html"
@@ -96,6 +104,7 @@ def test_one_machine(sandbox: Sandbox, tmp_path: Path) -> None:
     assert sandbox.journal.count("connections.request", wrote=True) == 3
 
 
+@pytest.mark.slow  # the worker is a process
 def test_many_machines(sandbox: Sandbox, tmp_path: Path, conninfo: str) -> None:
     shell = Shell(
         sandbox,
@@ -103,15 +112,15 @@ def test_many_machines(sandbox: Sandbox, tmp_path: Path, conninfo: str) -> None:
         ORMCO_TRIOS_FLEET_DATABASE=conninfo,
         ORMCO_TRIOS_FLEET_KEYS=Encryption.new_key(),
     )
-    assert "older than this version" in shell_error(shell, "enroll", "list.csv")
+    assert "older than this version" in shell.error("enroll", "list.csv")
     assert "version 3" in shell("migrate")
     assert "3 of 3 practices are new" in shell("enroll", "list.csv")
     assert "0 of 3 practices are new" in shell("enroll", "list.csv")
     shell("pause")
     worker = subprocess.Popen(
-        [*COMMAND, "worker", "--rate", "50"],
+        [*WORKER, "--rate", "50"],
         cwd=tmp_path,
-        env=shell.environ,
+        env={**os.environ, **shell.environ},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -119,7 +128,7 @@ def test_many_machines(sandbox: Sandbox, tmp_path: Path, conninfo: str) -> None:
         shell("resume")
         opened = 0
         for _ in range(60):
-            status = FleetStatus.model_validate_json(until(shell))
+            status = until(shell)
             if status.stages[Stage.CONNECTED] == 3:
                 break
             opened += shell.open_links()
@@ -133,30 +142,21 @@ def test_many_machines(sandbox: Sandbox, tmp_path: Path, conninfo: str) -> None:
     assert sandbox.journal.count("connections.request", wrote=True) == 3
 
 
-def until(shell: Shell) -> str:
+def until(shell: Shell) -> FleetStatus:
     """The status as soon as there is a link, or everybody is connected."""
-    for _ in range(100):
-        done = subprocess.run(
-            [*COMMAND, "status", "--json"],
-            capture_output=True,
-            text=True,
-            env=shell.environ,
-            check=False,
-        )
-        if done.returncode in (0, 4):
-            return done.stdout
+    for _ in range(200):
+        done = shell.invoke("status", "--json")
+        if done.exit_code in (0, 4):
+            return FleetStatus.model_validate_json(done.stdout)
         time.sleep(0.05)
     pytest.fail("the worker does nothing")
 
 
 def test_a_simulated_fleet() -> None:
-    done = subprocess.run(
-        [*COMMAND, "run", "--sandbox", "8", "--json"], capture_output=True, text=True, check=False
-    )
-    status = FleetStatus.model_validate_json(done.stdout)
-    assert done.returncode == 6, "one was removed, and one has a wrong password"
+    done = CliRunner().invoke(cli, ["fleet", "run", "--sandbox", "8", "--json"])
+    status = FleetStatus.model_validate_json(done.output)  # and nothing else
+    assert done.exit_code == 6, "one was removed, and one has a wrong password"
     assert (status.total, len(status.failures)) == (8, 2)
-    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -171,33 +171,10 @@ def test_a_simulated_fleet() -> None:
     ],
 )
 def test_wrong_usage(sandbox: Sandbox, tmp_path: Path, arguments: list[str], says: str) -> None:
-    assert says in shell_error(Shell(sandbox, tmp_path), *arguments)
-
-
-def shell_error(shell: Shell, *arguments: str) -> str:
-    """What a command says that does not work."""
-    done = subprocess.run(
-        [*COMMAND, *arguments],
-        input="x\n",
-        capture_output=True,
-        text=True,
-        cwd=shell.folder,
-        env=shell.environ,
-        check=False,
-    )
-    assert done.returncode in (1, 2)
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    assert says in Shell(sandbox, tmp_path).error(*arguments)
 
 
 def test_errors_as_json(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("id\n")
-    done = subprocess.run(
-        [*COMMAND, "run", str(tmp_path / "list.csv"), "--json"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={k: v for k, v in os.environ.items() if not k.startswith("ORMCO_TRIOS")},
-        check=False,
-    )
+    done = CliRunner().invoke(cli, ["fleet", "run", str(tmp_path / "list.csv"), "--json"])
     assert json.loads(done.stdout)["error"]["type"] == "ConfigurationError"

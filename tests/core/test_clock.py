@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -112,9 +113,11 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-@pytest.mark.parametrize(("kind", "speed"), [(Clock, 1), (HurriedClock, 64), (ScaledClock, 64)])
+@pytest.mark.parametrize(
+    ("kind", "speed"), [(Clock, 1), (HurriedClock, 64), (HurriedClock, math.inf), (ScaledClock, 64)]
+)
 def test_what_a_sleep_takes(
-    machine: Machine, kind: Callable[..., Clock], speed: int, asynchronous: bool
+    machine: Machine, kind: Callable[..., Clock], speed: float, asynchronous: bool
 ) -> None:
     clock = kind() if speed == 1 else kind(speed)
     for wanted, passes in ((3200.0, 3200.0), (0.5, 0.5), (0.0, 0.0), (-5.0, 0.0)):

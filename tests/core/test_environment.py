@@ -64,30 +64,51 @@ def test_a_sandbox_trusts_itself_alone() -> None:
             sandbox.check_trusted(url)
 
 
+OF_3SHAPE = [service for service in Service if service is not Service.ORMCODIGITAL]
+
+
 def test_the_live_hosts() -> None:
-    """As the contract has them; staging is [doc] for Communicate and [assumed] for the portal."""
+    """As the contract has them; no API of the portal is known."""
     live = Environment.production()
-    assert [live.base_url(service) for service in Service] == [
+    assert [live.base_url(service) for service in live.services] == [
         "https://users.3shapecommunicate.com",
         "https://eumetadata.3shapecommunicate.com",
         "https://auth.3shapecommunicate.com",
         "https://identity.3shape.com",
-        "https://www.ormcodigital.com",
     ]
     staging = Environment.staging()
-    assert [staging.base_url(service) for service in Service] == [
+    assert [staging.base_url(service) for service in staging.services] == [
         "https://staging-users.3shapecommunicate.com",
         "https://staging-eumetadata.3shapecommunicate.com",
         "https://staging-auth.3shapecommunicate.com",
         "https://staging-identity.3shape.com",
-        "https://staging.ormcodigital.com",
     ]
+    assert live.services == staging.services == tuple(OF_3SHAPE)
+
+
+def test_the_portals_api_is_the_one_that_is_named() -> None:
+    for environment in (Environment.production, Environment.staging):
+        assert environment(portal_api=None).ormcodigital is None
+        with pytest.raises(errors.ConfigurationError, match="Leave `ormco` out"):
+            environment().base_url(Service.ORMCODIGITAL)
+        own = environment(portal_api="https://api.portal.example/v1/")
+        assert own.base_url(Service.ORMCODIGITAL) == "https://api.portal.example/v1"
+        own.check_trusted("https://api.portal.example/anything")
+        for other in (
+            "https://portal.example",
+            "https://b.api.portal.example",
+            "https://api.portal.example:8443",
+            "http://api.portal.example",
+            "https://www.ormcodigital.com",
+        ):
+            with pytest.raises(errors.UntrustedHost):
+                own.check_trusted(other)
+        with pytest.raises(errors.ConfigurationError, match="not an https address"):
+            environment(portal_api="http://portal.example")
 
 
 @pytest.mark.parametrize("name", ["production", "staging"])
-@pytest.mark.parametrize(
-    "host", ["usmetadata.3shapecommunicate.com", "a.3shape.com", "api.ormcodigital.com"]
-)
+@pytest.mark.parametrize("host", ["usmetadata.3shapecommunicate.com", "a.3shape.com"])
 def test_a_live_environment_trusts_its_owners_other_hosts(name: str, host: str) -> None:
     environment = Environment.from_env({"ORMCO_TRIOS_ENVIRONMENT": name})
     environment.check_trusted(f"https://{host}/api")
@@ -154,7 +175,8 @@ def test_each_address_can_be_replaced(service: Service) -> None:
     settings = {f"ORMCO_TRIOS_{service.name}_URL": "https://own.example:8443/below/"}
     own = Environment.from_env(settings)
     assert own.base_url(service) == "https://own.example:8443/below"
-    assert [own.base_url(s) == LIVE.base_url(s) for s in Service].count(False) == 1
+    others = [s for s in OF_3SHAPE if s is not service]
+    assert [own.base_url(s) for s in others] == [LIVE.base_url(s) for s in others]
     own.check_trusted("https://own.example:8443/elsewhere")
     Environment.from_env({f"ORMCO_TRIOS_{service.name}_URL": "https://own.example"}).check_trusted(
         "https://own.example:443/elsewhere"

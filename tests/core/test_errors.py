@@ -21,6 +21,8 @@ def extras(cls: type[errors.OrmcoTriosError]) -> dict[str, Any]:
         return API
     if issubclass(cls, errors.ApprovalTimeout):
         return {"wait": {"some": "wait"}}
+    if issubclass(cls, errors.DownloadInterrupted):
+        return {"received": 10, "expected": 20}
     if issubclass(cls, errors.TokenNotSaved):
         return {"token": {"some": "token"}}
     if issubclass(cls, errors.AuthorizationRefused):

@@ -275,10 +275,9 @@ async def doctors(job: Job, life: Life, fleet: Any) -> None:
     import httpx
 
     from ormco_trios import errors
-    from ormco_trios.sandbox import JourneyFailed, World
-    from ormco_trios.sandbox.serve.browser import authorize
+    from ormco_trios.sandbox import JourneyFailed
+    from ormco_trios.testing import RemoteSandbox
 
-    world = World(base_url=job.base_url)
     rng = random.Random(len(life.doctors))
     # When each may be asked again: not while it is being answered, nor right after.
     asked: dict[str, float] = {}
@@ -286,7 +285,8 @@ async def doctors(job: Job, life: Life, fleet: Any) -> None:
 
     def open_link(link: Any) -> str:
         email, password = life.doctors[link.practice]
-        return authorize(world, link.url, allow=True, email=email, password=password, served=True)
+        with RemoteSandbox(job.base_url) as sandbox:
+            return sandbox.authorize(link.url, email=email, password=password)
 
     async def answer(link: Any) -> None:
         try:

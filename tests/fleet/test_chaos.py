@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.fleet import chaos, waiting
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_a_fleet_on_a_queue_outlives_its_workers(conninfo: str, tmp_path: Path) -> None:

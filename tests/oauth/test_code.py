@@ -166,7 +166,7 @@ def traceback_of(call: Callable[[], object]) -> tuple[BaseException, str]:
 
 REFUSED: dict[str, tuple[type[Exception], str]] = {
     "no code": (errors.NothingPasted, f"https://ormco.com/?cod={CODE}&state={STATE}"),
-    "too long": (errors.NothingPasted, ADDRESS + " " * 9000),
+    "too long": (errors.NothingPasted, ADDRESS + " " * 70_000),
     "two codes": (errors.SeveralCodes, f"{ADDRESS}\n{ADDRESS.replace('Kq-3', 'Zz_9')}"),
     "too much code": (errors.CodeIncomplete, ADDRESS.replace("&state", "A&state")),
     "too little code": (errors.CodeIncomplete, ADDRESS[:60]),

@@ -53,7 +53,7 @@ def receiver(both: Any) -> Any:
 def test_the_whole_journey(both: Any) -> None:
     with Sandbox() as sandbox:
         oauth = clients(both, sandbox, account_dialect=True).oauth
-        with oauth.receive_redirect(redirect_uri="http://127.0.0.1/back") as receiver:
+        with oauth.receive_redirect(redirect_uri="http://127.0.0.1/callback") as receiver:
             request = oauth.authorization_request(redirect_uri=receiver.redirect_uri)
             address = urlsplit(sandbox.authorize(request.url))
             status, _, page = ask(receiver, f"{address.path}?{address.query}")

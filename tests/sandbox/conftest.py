@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 import pytest
 
-from ormco_trios.sandbox import Dispatcher, Practice, Sandbox, World
+from ormco_trios.sandbox import Practice, Sandbox, World
 from ormco_trios.sandbox.wire.messages import WireReply, WireRequest
 
 
@@ -24,7 +24,7 @@ class Caller:
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
         self.world: World = sandbox.world
-        self.dispatcher = Dispatcher(sandbox.world)
+        self.dispatcher = sandbox.dispatcher
 
     def send(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ormco_trios.sandbox import Approval
+from ormco_trios.sandbox import Approval, Switches
 from ormco_trios.sandbox.world.seeds import CLINIC_EMAIL, LAB_EMAILS, LOOK_ALIKE_EMAIL
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -44,7 +44,7 @@ def test_unknown_users_are_a_sentence_with_400(call, key) -> None:
 
 
 def test_sentences_can_come_in_an_object(make) -> None:
-    call = make(sentences="object")
+    call = make(switches=Switches(sentences="object"))
     assert call.json(call.user(call.token(), NOBODY)) == {
         "Message": f"No user with Id {NOBODY} could be found"
     }
@@ -70,12 +70,13 @@ def test_fields_follow_the_relationship(call) -> None:
 @pytest.mark.parametrize(
     ("server", "uri", "country"),
     [
-        ("eu", "https://sandbox.example/metadata-eu", "DE"),
-        ("am", "sandbox.example/metadata-am", "us"),
-        ("as", None, "au"),
+        ("eu", "www.3shapecommunicate.com", "DE"),
+        ("am", "us.3shapecommunicate.com", "us"),
+        ("as", "as1.3shapecommunicate.com", "au"),
     ],
 )
-def test_regions_come_in_every_spelling(call, server, uri, country) -> None:
+def test_the_region_is_the_published_one(call, server, uri, country) -> None:
+    call.sandbox.switch(region_uri="published")
     me = call.me(call.token(call.sandbox.practice_in(server).email))
     assert (me["RegionUri"], me["Country"]) == (uri, country)
     assert ("Website" in me) is (country == "DE")

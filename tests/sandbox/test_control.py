@@ -21,6 +21,14 @@ def test_state_and_journal(call) -> None:
     assert journal[0]["ok"] is True
 
 
+@pytest.mark.parametrize("deep", [b"[" * 500_000, b'{"a":' * 100_000])
+@pytest.mark.parametrize("path", ["clock", "faults", "switches", "approve", "restore"])
+def test_json_that_is_nested_too_deeply(call, path, deep) -> None:
+    reply = call.post(f"/sandbox/{path}", body=deep)
+    assert reply.status == 400
+    assert "too deeply" in reply.header("x-sandbox-explain")
+
+
 def test_clock(call, make) -> None:
     reply = call.post("/sandbox/clock", body={"advance": 90})
     now = {"now": "2026-01-01T00:01:30Z", "time": 1_767_225_690.0}

@@ -197,7 +197,8 @@ def test_a_fault_in_words(text) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "users.me", "status", "status=99", "network=gone", "colour=red", "rate=0,status=500",
-     "status=500,mangle=html", "network=reset,mangle=html"],
+     "status=500,mangle=html", "network=reset,mangle=html",
+     "status=429,when=after", "network=connect,when=after"],
 )  # fmt: skip
 def test_nonsense_is_refused(text) -> None:
     with pytest.raises(ValueError, match=r"."):

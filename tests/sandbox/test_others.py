@@ -25,7 +25,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 from tests.sandbox.conftest import Caller
 
-from ormco_trios.sandbox import ControlledClock, Sandbox
+from ormco_trios.sandbox import ControlledClock, Sandbox, Switches
 from ormco_trios.sandbox.control.schema import ANSWERS, TAKES
 from ormco_trios.sandbox.dispatch.table import TABLE
 
@@ -40,7 +40,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
     monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
     monkeypatch.setenv("NO_PROXY", "*")
-    with Sandbox(server=True, code_layers=1) as sandbox:
+    with Sandbox(server=True, switches=Switches(code_layers=1)) as sandbox:
         yield sandbox
 
 
@@ -100,7 +100,7 @@ def test_curl_as_3shape_documents_it(served, curl) -> None:
     asked = json.loads(
         curl(*bearer, "--request", "POST", f"{users}/{myself['Id']}/requestconnection/{lab['Id']}")
     )
-    assert [row["RemoteUserId"] for row in asked["Connections"]] == [lab["Id"]]
+    assert (asked["RemoteUserId"], asked["RemoteUserType"]) == (lab["Id"], "Lab")
     cases = json.loads(curl(*bearer, f"{served.environment.metadata}/api/cases?page=0"))
     assert len(cases["Cases"]) == 10
     missing = curl(*bearer, "--include", f"{served.environment.metadata}/api/cases/none")
@@ -205,6 +205,7 @@ CHECKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed_in", "stranger"])
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=str)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
@@ -250,6 +251,7 @@ def control_api() -> list[Any]:
     return [one.ok() for one in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=str)
 @pytest.mark.parametrize("operation", control_api(), ids=lambda operation: operation.label)
 def test_schemathesis_finds_nothing_undeclared_in_the_control_api(operation, mode) -> None:
@@ -277,6 +279,7 @@ def services() -> list[Any]:
     return [one.ok() for one in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", services(), ids=lambda operation: operation.label)
 def test_schemathesis_finds_no_server_error(operation) -> None:
     with Sandbox(server=True, clock=ControlledClock(0)) as sandbox:

@@ -98,6 +98,9 @@ def test_two_suites_on_one_server_do_not_see_each_other(both) -> None:
         assert [len(entries) for entries in seen] == [0, 2]
         assert not len(sandbox.journal)
         assert client.get(f"{sandbox.base_url}/w/{'x' * 41}/sandbox/state").status_code == 404
+        well_known = f"{sandbox.base_url}/.well-known/oauth-authorization-server"
+        found = client.get(f"{well_known}/w/one/identity")
+        assert found.json()["issuer"] == f"{sandbox.base_url}/w/one/identity"
         page = client.get(f"{bases[0]}/communicate/User/SignIn")
         assert "Path=/w/one;" in page.headers["set-cookie"]
         assert f'action="/w/one{"/communicate/User/SignIn"}"' in page.text

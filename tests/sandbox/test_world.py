@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from ormco_trios.core.clock import Clock, HurriedClock, ScaledClock
-from ormco_trios.sandbox import Approval, Sandbox, World
+from ormco_trios.sandbox import Approval, Switches, World
 from ormco_trios.sandbox.dispatch.table import TABLE
 from ormco_trios.sandbox.wire.messages import WireRequest
 
@@ -19,7 +19,7 @@ ME = "/communicate/api/users/me"
     ("method", "path", "options", "status", "explain"),
     [
         ("GET", "/communicate/api/user/me", {}, 404, "nearest is /communicate/api/users/me"),
-        ("GET", "/", {}, 404, "nearest"),
+        ("GET", "/home", {}, 404, "nearest"),
         ("GET", "nonsense", {}, 404, "nearest"),
         ("GET", "/metadata-af/api/cases", {"query": {"page": "0"}}, 404, "nearest"),
         ("PATCH", ME, {}, 405, "only for GET"),
@@ -232,7 +232,7 @@ def test_any_clock_will_do(make, clock) -> None:
 @pytest.mark.parametrize("layers", [-1, 4])
 def test_settings_are_checked(layers) -> None:
     with pytest.raises(ValueError, match="code_layers"):
-        Sandbox(code_layers=layers)
+        Switches(code_layers=layers)
 
 
 @pytest.mark.parametrize(

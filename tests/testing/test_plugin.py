@@ -252,6 +252,7 @@ def test_alone(sandbox_world):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.socket
 def test_two_suites_side_by_side_share_one_server_and_nothing_else(tmp_path: Path) -> None:
     """Two pytest processes, which wait for each other, so that they are at it at the same time."""

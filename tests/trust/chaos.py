@@ -230,14 +230,13 @@ def _is_connected(job: Job, index: int) -> bool:
 
 def _doctor(job: Job, index: int) -> Callable[[Any], str]:
     """Opens the link in a browser, signs in, and allows access."""
-    from ormco_trios.sandbox import World
-    from ormco_trios.sandbox.serve.browser import authorize
+    from ormco_trios.testing import RemoteSandbox
 
-    world, who = World(base_url=job.base_url), job.practices[index]
+    who = job.practices[index]
 
     def doctor(needed: Any) -> str:
-        email, password = who["email"], who["doctor"]
-        return authorize(world, needed.url, allow=True, email=email, password=password, served=True)
+        with RemoteSandbox(job.base_url) as sandbox:
+            return sandbox.authorize(needed.url, email=who["email"], password=who["doctor"])
 
     return doctor
 

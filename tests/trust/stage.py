@@ -9,6 +9,7 @@ import pickle
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +17,6 @@ from urllib.parse import urlencode
 from tests.trust.wire import Trouble, Wire
 
 from ormco_trios import (
-    AuthorizationServer,
     CommunicateClient,
     Environment,
     OAuthClient,
@@ -37,13 +37,16 @@ from ormco_trios.sandbox import Approval, InProcessGateway, Sandbox
 OMIT = object()
 """The parameter's default will do: it can hold neither a secret nor a person."""
 
+TESTS = str(Path(__file__).resolve().parents[1])
+"""Where the tests are, whose own variables hold what they gave to the library."""
+
 PATIENT = "Sentinel-Patient, Quirin"
 
 LIFECYCLE = frozenset({"close", "aclose"})
 
 
 class Stage:
-    """One practice at the sandbox, signed in everywhere."""
+    """One practice at the sandbox, which signs in wherever that is needed."""
 
     def __init__(self, both: Any) -> None:
         self.both = both
@@ -52,41 +55,54 @@ class Stage:
         self.wire = Wire(InProcessGateway(self.sandbox.world))
         self.events: list[CallEvent] = []
         self.audits: list[AuditEvent] = []
-        environment = Environment.sandbox(
-            self.sandbox.base_url, gateway=self.wire, clock=self.sandbox.world.clock
-        )
-        common: dict[str, Any] = {
-            "environment": environment,
+        self._common: dict[str, Any] = {
+            "environment": Environment.sandbox(
+                self.sandbox.base_url, gateway=self.wire, clock=self.sandbox.world.clock
+            ),
             "on_event": self.events.append,
             "on_audit": self.audits.append,
             "retry": Retry(attempts=2),
         }
         self.wire.remember(self.who.password, self.who.portal_password, self.who.portal_username)
         self.wire.remember(self.sandbox.client_secret, self.who.email)
-        self.oauth = both.oauth(
+
+    # --- clients, each made when it is needed: thousands of stages need only one or two ------
+
+    @cached_property
+    def oauth(self) -> Any:
+        """Signed in, with the token in ``token``."""
+        made = self.both.oauth(
             client_id=self.sandbox.client_id,
             client_secret=self.sandbox.client_secret,
             redirect_uri=self.sandbox.redirect_uri,
             account=self.who.email,
-            **common,
+            **self._common,
         )
-        self.account = both.oauth(
-            client_id=self.sandbox.account_client_id,
-            redirect_uri=self.sandbox.redirect_uri,
-            server=AuthorizationServer.account(),
-            **common,
+        self.token = made.sign_in_with_password(self.who.email, self.who.password)
+        return made
+
+    @cached_property
+    def communicate(self) -> Any:
+        return self.both.communicate(auth=self.oauth.auth, **self._common)
+
+    @cached_property
+    def ormco(self) -> Any:
+        return self.both.ormcodigital(
+            username=self.who.portal_username, password=self.who.portal_password, **self._common
         )
-        self.communicate = both.communicate(auth=self.oauth.auth, **common)
-        self.ormco = both.ormcodigital(
-            username=self.who.portal_username, password=self.who.portal_password, **common
-        )
-        self.onboarding = both.onboarding(
+
+    @cached_property
+    def onboarding(self) -> Any:
+        return self.both.onboarding(
             communicate=self.communicate, ormco=self.ormco, oauth=self.oauth
         )
-        self.token = self.oauth.sign_in_with_password(self.who.email, self.who.password)
 
-    def close(self) -> None:
-        self.sandbox.close()
+    def shown(self) -> Iterator[object]:
+        """What of the clients is likely to be printed."""
+        if "oauth" in vars(self):
+            yield from (self.oauth.application, self.oauth.auth)
+        if "onboarding" in vars(self):
+            yield self.onboarding.progress
 
     # --- arguments, each made when it is needed ---------------------------------------------
 
@@ -138,6 +154,10 @@ def a_case(stage: Stage) -> Any:
     return next(iter(stage.communicate.cases.list()))
 
 
+def first_record(stage: Stage) -> Any:
+    return stage.sandbox.world.state.cases[a_case(stage).id]
+
+
 def exchange_of(name: str) -> Callable[[Stage], Any]:
     """The two arguments of ``exchange`` belong together."""
 
@@ -166,7 +186,22 @@ ARGUMENTS: dict[str, Any] = {
     "connections.remove.id": connection_id,
     "region_for.account": lambda stage: stage.communicate.users.me(),
     "cases.get.id": lambda stage: a_case(stage).id,
-    "attachment": lambda stage: a_case(stage).attachments[0],
+    "cases.version.id": lambda stage: a_case(stage).id,
+    "number": lambda stage: 1,
+    "increment.id": lambda stage: first_record(stage).increments[0],
+    "case": a_case,
+    "comment.id": lambda stage: next(iter(first_record(stage).comments)),
+    "file": lambda stage: a_case(stage).attachments[0],
+    "user": lambda stage: stage.lab,
+    "cursor": OMIT,
+    "practice": OMIT,
+    "overlap": OMIT,
+    "size": OMIT,
+    "every_version": OMIT,
+    "limit": OMIT,
+    "as_ply": OMIT,
+    "overwrite": OMIT,
+    "progress": lambda stage: lambda received, expected: None,
     # The test's own folder: see _no_traces.
     "to": lambda stage: Path.home() / "downloaded",
     "text": lambda stage: "muster",
@@ -289,14 +324,17 @@ def public_methods() -> dict[str, Any]:
                 if name.startswith("_") or name in LIFECYCLE or not inspect.isroutine(member):
                     continue
                 found[f"{path}.{name}"] = getattr(owner, name)
+    assert "communicate.cases.download" in found, "the namespaces are not looked into"
     return found
 
 
 def _spaces(path: str, owner: Any) -> Iterator[tuple[str, Any]]:
     yield path, owner
-    for name, value in vars(owner).items() if hasattr(owner, "__dict__") else ():
-        if not name.startswith("_") and hasattr(value, "_runner"):
-            yield from _spaces(f"{path}.{name}", value)
+    for name in dir(type(owner)):
+        if not name.startswith("_") and isinstance(getattr(type(owner), name), property):
+            value = getattr(owner, name)
+            if isinstance(value, Shielded):
+                yield from _spaces(f"{path}.{name}", value)
 
 
 # --- what came to light ----------------------------------------------------------------------
@@ -316,12 +354,13 @@ class Seen(logging.Handler):
         root = logging.getLogger()
         self._level = root.level
         root.setLevel(logging.DEBUG)
-        root.addHandler(self)
+        # Instead of pytest's own handlers, which would format all of it as well.
+        self._handlers, root.handlers = root.handlers, [self]
         return self
 
     def __exit__(self, *_: object) -> None:
         root = logging.getLogger()
-        root.removeHandler(self)
+        root.handlers = self._handlers
         root.setLevel(self._level)
 
     def look(self, value: object) -> None:
@@ -338,19 +377,27 @@ class Seen(logging.Handler):
         self.texts += [repr(error), str(error), repr(vars(error))]
         if isinstance(error, errors.OrmcoTriosError):
             self.texts.append(pickle.dumps(error).decode("latin-1"))
-        report: Any = traceback.TracebackException(
-            type(error), error, error.__traceback__, capture_locals=True
-        )
-        waiting = [report]
+        seen: set[int] = set()
+        waiting: list[BaseException | None] = [error]
         while waiting:
             here = waiting.pop()
-            if here is None:
+            if here is None or id(here) in seen:
                 continue
-            waiting += [here.__cause__, here.__context__, *(here.exceptions or ())]
+            seen.add(id(here))
+            waiting += [here.__cause__, here.__context__]
+            if isinstance(here, BaseExceptionGroup):
+                waiting += here.exceptions
             self.texts.append(str(here))
-            for frame in here.stack:
-                if "/tests/" not in frame.filename:
-                    self.texts.append(f"{frame.filename}:{frame.name} {frame.locals}")
+            frames = traceback.StackSummary.extract(
+                (
+                    (frame, line)
+                    for frame, line in traceback.walk_tb(here.__traceback__)
+                    if not frame.f_code.co_filename.startswith(TESTS)
+                ),
+                capture_locals=True,
+                lookup_lines=False,
+            )
+            self.texts += [f"{each.filename}:{each.name} {each.locals}" for each in frames]
 
     def leaks(self, sentinels: set[str]) -> list[str]:
         """Where one of the sentinels can be read."""
@@ -384,11 +431,11 @@ def _mangled(change: Callable[[bytes], bytes], kind: str = "application/json") -
     return make
 
 
-def _raise(error: BaseException, *, after: bool = False) -> Trouble:
+def _raise(kind: type[BaseException], *said: str, after: bool = False) -> Trouble:
     def make(request: Any, pass_on: Callable[[], Any]) -> Any:
         if after:
             pass_on()
-        raise error
+        raise kind(*said)  # one that is raised twice keeps the frames of both times
 
     return make
 
@@ -420,9 +467,9 @@ TROUBLES: dict[str, Trouble] = {
     "wrong types": _mangled(lambda body: body.replace(b": ", b": [") or b"s3ntinel-body"),
     "invalid utf-8": _mangled(lambda body: b"\xff" + body),
     "listed": _mangled(lambda body: b"[" + (body or b"0") + b"]"),
-    "not delivered": _raise(errors.NotDelivered("The service could not be reached.")),
-    "lost before": _raise(errors.OutcomeUnknown("The answer did not arrive.")),
-    "lost after": _raise(errors.OutcomeUnknown("The answer did not arrive."), after=True),
-    "interrupted": _raise(Interrupted()),
-    "interrupted after": _raise(Interrupted(), after=True),
+    "not delivered": _raise(errors.NotDelivered, "The service could not be reached."),
+    "lost before": _raise(errors.OutcomeUnknown, "The answer did not arrive."),
+    "lost after": _raise(errors.OutcomeUnknown, "The answer did not arrive.", after=True),
+    "interrupted": _raise(Interrupted),
+    "interrupted after": _raise(Interrupted, after=True),
 }

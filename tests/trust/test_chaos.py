@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.trust.chaos import shard, watching
 
-pytestmark = pytest.mark.socket
+pytestmark = [pytest.mark.socket, pytest.mark.slow]
 
 
 def test_a_little_chaos(tmp_path: Path) -> None:

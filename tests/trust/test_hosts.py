@@ -97,7 +97,7 @@ def test_what_is_trusted_is_where_httpx_goes(url: str) -> None:
         assert there.userinfo == b""
         host = there.raw_host.decode()
         assert host == there.host
-        assert host.endswith((".3shapecommunicate.com", ".3shape.com", ".ormcodigital.com"))
+        assert host.endswith((".3shapecommunicate.com", ".3shape.com"))
         assert all(label.strip("-") == label != "" for label in host.split("."))
 
 

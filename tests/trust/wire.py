@@ -8,7 +8,7 @@ new operation, is watched without anyone adding it to a list.
 from __future__ import annotations
 
 import base64
-import contextlib
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -49,6 +49,7 @@ SAFE_VALUES = frozenset(
         "insignia.supportasia@ormco.com",
         "insignia.supporteurope@ormco.com",
         "Ormco Corporation",
+        "8008541741",
         "not_connected",
         "connected",
         "approved",
@@ -94,9 +95,7 @@ class Wire:
     def remember(self, *values: str) -> None:
         """Count these among the sentinels, in the encodings they have on the way."""
         for value in values:
-            for text in (value, unquote(value), unquote(unquote(value))):
-                if len(text) >= SHORTEST and text not in SAFE_VALUES:
-                    self.sentinels.add(text)
+            self.sentinels |= _encodings(value)
 
     # --- what passes ------------------------------------------------------------------------
 
@@ -117,14 +116,13 @@ class Wire:
         segments = parts.path.split("/")
         self.remember(*(unquote(s) for s in segments if "@" in unquote(s)))
         self.body(request.body)
-        return replace(request, body=_UNMARK.sub(b"", request.body))
+        # A file comes whole, so that its content is remembered, too.
+        return replace(request, body=_UNMARK.sub(b"", request.body), stream=False)
 
     def answer(self, answer: Answer) -> Answer:
         """The answer with a field and a header more, remembered."""
         headers = {**answer.headers, "x-mark": f"{MARK}-header"}
-        body = answer.body
-        with contextlib.suppress(ValueError):
-            body = json.dumps(_marked(json.loads(body)), ensure_ascii=False).encode()
+        body = _with_marks(answer.body)
         for name, value in headers.items():
             if name not in SAFE_HEADERS:
                 self.remember(value)
@@ -132,16 +130,41 @@ class Wire:
         return Answer(answer.status, headers, body)
 
     def body(self, body: bytes) -> None:
-        try:
-            value = json.loads(body)
-        except ValueError:
-            text = body.decode("utf-8", "replace")
-            if re.fullmatch(r"[\w.%+*=&-]+", text):
-                for key, part in parse_qsl(text):
-                    if key not in SAFE_KEYS:
-                        self.remember(part)
-            return
-        self.remember(*_leaves(value))
+        self.sentinels |= _within(body)
+
+
+# A sandbox answers the same thousands of times, with the same ids.
+
+
+@functools.lru_cache(10_000)
+def _encodings(value: str) -> frozenset[str]:
+    """The sentinels that a value gives."""
+    texts = {value, unquote(value), unquote(unquote(value))}
+    return frozenset(text for text in texts if len(text) >= SHORTEST) - SAFE_VALUES
+
+
+@functools.lru_cache(10_000)
+def _within(body: bytes) -> frozenset[str]:
+    """The sentinels that a body gives."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        text = body.decode("utf-8", "replace")
+        if not re.fullmatch(r"[\w.%+*=&-]+", text):
+            return frozenset()
+        found = [part for key, part in parse_qsl(text) if key not in SAFE_KEYS]
+    else:
+        found = list(_leaves(value))
+    return frozenset[str]().union(*map(_encodings, found))
+
+
+@functools.lru_cache(10_000)
+def _with_marks(body: bytes) -> bytes:
+    """The body with one more field in every object, if it is JSON."""
+    try:
+        return json.dumps(_marked(json.loads(body)), ensure_ascii=False).encode()
+    except ValueError:
+        return body
 
 
 def _marked(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ormco_trios._version import __version__
 from ormco_trios.cli.cases import cases
-from ormco_trios.cli.common import F, ask_for_address, json_option, reporting
+from ormco_trios.cli.common import F, ask_for_account, ask_for_address, json_option, reporting
 from ormco_trios.cli.display import (
     Display,
     Lines,
@@ -28,6 +28,7 @@ from ormco_trios.cli.lab import approve
 from ormco_trios.cli.settings import (
     APPROVAL_HOURS,
     SPEED,
+    Authorize,
     Practice,
     configured_practice,
     need_server,
@@ -36,8 +37,8 @@ from ormco_trios.cli.settings import (
 from ormco_trios.communicate.regions import Region
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.onboarding.checklist import Checklist, OverallState
-from ormco_trios.onboarding.outcomes import NeedsAuthorization
-from ormco_trios.onboarding.repair import Repair
+from ormco_trios.onboarding.outcomes import NeedsAuthorization, Purpose, Repair
+from ormco_trios.ormcodigital.tasks import Address
 
 if TYPE_CHECKING:
     from ormco_trios.sandbox import Sandbox
@@ -78,7 +79,14 @@ def _common(command: F) -> F:
         click.option(
             "--region",
             type=click.Choice([region.value for region in Region]),
-            help="Which of Ormco's labs; by default what the account's country clearly says.",
+            help="Which of Ormco's labs; by default what the account's country clearly says, or "
+            "else its own region at 3Shape.",
+        ),
+        click.option(
+            "--account",
+            metavar="EMAIL",
+            help="The 3Shape account that is meant; another one is refused before anything is "
+            "asked for. Its sign-in is kept apart from other accounts'.",
         ),
         click.option(
             "--sandbox",
@@ -95,19 +103,22 @@ def _common(command: F) -> F:
     "--requests", "show_requests", is_flag=True, help="List the requests that the sandbox saw."
 )
 @_common
-def connect(sandbox: bool, region: str | None, as_json: bool, show_requests: bool) -> None:
+def connect(
+    sandbox: bool, region: str | None, account: str | None, as_json: bool, show_requests: bool
+) -> None:
     """Do everything that is missing, until scans can be sent.
 
     Safe to interrupt and to repeat: it goes on from wherever the practice stands.
     """
     console = Console()
-    with reporting(as_json), _practice(sandbox, region) as practice:
-        display = _display(console, as_json)
+    display = _display(console, as_json)
+    watched = isinstance(display, LiveTable)
+    with reporting(as_json), _practice(sandbox, region, account, watched=watched) as practice:
         with display:
             if sandbox:
+                pace = f"goes {SPEED:.0f} times faster" if watched else "takes no time"
                 display.say(
-                    f"Sandbox: waiting goes {SPEED:.0f} times faster; "
-                    f"Ormco approves after {APPROVAL_HOURS:.0f} hours."
+                    f"Sandbox: waiting {pace}; Ormco approves after {APPROVAL_HOURS:.0f} hours."
                 )
             connected = practice.onboarding.run(
                 authorize=_authorize(practice, display), on_update=display.update
@@ -120,9 +131,9 @@ def connect(sandbox: bool, region: str | None, as_json: bool, show_requests: boo
 
 @cli.command()
 @_common
-def check(sandbox: bool, region: str | None, as_json: bool) -> None:
+def check(sandbox: bool, region: str | None, account: str | None, as_json: bool) -> None:
     """Show the checklist and change nothing."""
-    with reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region, account) as practice:
         _finish(Console(), practice.onboarding.check(), as_json)
 
 
@@ -135,11 +146,13 @@ def check(sandbox: bool, region: str | None, as_json: bool) -> None:
     help="Begin with more, when everything looks well and scans do not arrive.",
 )
 @_common
-def repair(sandbox: bool, region: str | None, as_json: bool, extent: str) -> None:
+def repair(
+    sandbox: bool, region: str | None, account: str | None, as_json: bool, extent: str
+) -> None:
     """Mend a connection that broke, with the least that helps."""
     chosen = Repair[extent.upper().replace("-", "_")]
     console = Console()
-    with reporting(as_json), _practice(sandbox, region, lived=True) as practice:
+    with reporting(as_json), _practice(sandbox, region, account, lived=True) as practice:
         with _display(console, as_json) as display:
             repaired = practice.onboarding.repair(
                 extent=chosen, authorize=_authorize(practice, display), on_update=display.update
@@ -153,11 +166,13 @@ def repair(sandbox: bool, region: str | None, as_json: bool, extent: str) -> Non
 @click.option("--sign-out", is_flag=True, help="Forget this library's own sign-in as well.")
 @click.option("--yes", is_flag=True, help="Do not ask whether you are sure.")
 @_common
-def disconnect(sandbox: bool, region: str | None, as_json: bool, sign_out: bool, yes: bool) -> None:
+def disconnect(
+    sandbox: bool, region: str | None, account: str | None, as_json: bool, sign_out: bool, yes: bool
+) -> None:
     """Take everything back: scans can no longer be sent."""
     if not (yes or sandbox):
         click.confirm("Scans can no longer be sent afterwards. Disconnect?", abort=True, err=True)
-    with reporting(as_json), _practice(sandbox, region, lived=True) as practice:
+    with reporting(as_json), _practice(sandbox, region, account, lived=True) as practice:
         done = practice.onboarding.disconnect(sign_out=sign_out)
         if as_json:
             places = [
@@ -173,9 +188,11 @@ def disconnect(sandbox: bool, region: str | None, as_json: bool, sign_out: bool,
 @cli.command()
 @click.option("--verbose", is_flag=True, help="With details for support.")
 @_common
-def doctor(sandbox: bool, region: str | None, as_json: bool, verbose: bool) -> None:
+def doctor(
+    sandbox: bool, region: str | None, account: str | None, as_json: bool, verbose: bool
+) -> None:
     """Say what is wrong, from network to portal, and what to do."""
-    with reporting(as_json), _practice(sandbox, region) as practice:
+    with reporting(as_json), _practice(sandbox, region, account) as practice:
         diagnosis = practice.onboarding.doctor()
         if as_json:
             findings = [
@@ -218,24 +235,36 @@ def doctor(sandbox: bool, region: str | None, as_json: bool, verbose: bool) -> N
 @click.option(
     "--fault", "faults", multiple=True, help="Such as users.me:status=503,times=2; may be repeated."
 )
+@click.option(
+    "--switch",
+    "switches",
+    multiple=True,
+    help="What nobody knows of the real services, such as roles=absent; may be repeated.",
+)
 def serve(
-    port: int, time_scale: float, approve_after: float, seed: str | None, faults: tuple[str, ...]
+    port: int,
+    time_scale: float,
+    approve_after: float,
+    seed: str | None,
+    faults: tuple[str, ...],
+    switches: tuple[str, ...],
 ) -> None:
     """Run the simulator until interrupted, and say how to use it."""
     import threading
 
-    from ormco_trios.sandbox import Approval, Fault, Sandbox
-    from ormco_trios.sandbox.world.clock import ControlledClock
+    from ormco_trios.sandbox import Approval, ControlledClock, Fault, Sandbox, Switches
 
     with reporting(as_json=False):
         need_server()
         try:
             planned = [Fault.parse(text) for text in faults]
+            changes = dict(text.partition("=")[::2] for text in switches)
             box = Sandbox(
                 server=True,
                 port=port,
                 clock=ControlledClock(time_scale),
                 approval=Approval.after(approve_after),
+                switches=Switches().with_changes(changes),
                 seed_file=seed,
             )
         except ValueError as error:
@@ -254,7 +283,7 @@ def serve(
 def _introduce(box: Sandbox) -> None:
     who = box.practice
     click.echo(f"Sandbox at {box.base_url}; stop it with Ctrl-C.\n")
-    click.echo(f"Pages for a person, the lab's inbox and the operator: {box.base_url}/sandbox/\n")
+    click.echo(f"Pages for a person, the lab's inbox and the operator: {box.base_url}/\n")
     click.echo(f"Sample practice: {who.email}, password {who.password}\n")
     for name, value in {
         "ENVIRONMENT": "sandbox",
@@ -269,10 +298,20 @@ def _introduce(box: Sandbox) -> None:
 
 
 @contextmanager
-def _practice(sandbox: bool, region: str | None, *, lived: bool = False) -> Generator[Practice]:
+def _practice(
+    sandbox: bool,
+    region: str | None,
+    account: str | None,
+    *,
+    lived: bool = False,
+    watched: bool = False,
+) -> Generator[Practice]:
     chosen = None if region is None else Region(region)
-    found = sandbox_practice(chosen, lived=lived) if sandbox else configured_practice(chosen)
-    with found as practice:
+    with (
+        sandbox_practice(chosen, account, lived=lived, watched=watched)
+        if sandbox
+        else configured_practice(chosen, account)
+    ) as practice:
         yield practice
 
 
@@ -282,26 +321,32 @@ def _display(console: Console, as_json: bool) -> Display:
     return LiveTable(console) if console.is_terminal else Lines(console)
 
 
-def _authorize(practice: Practice, display: Display) -> Callable[[NeedsAuthorization], str]:
+def _authorize(practice: Practice, display: Display) -> Authorize:
     plays = practice.authorize
     if plays is None:
         return lambda needed: _ask(needed, display, practice.receiver)
 
-    def play(needed: NeedsAuthorization) -> str:
+    def play(needed: NeedsAuthorization) -> str | Address:
         display.say("The sandbox plays the doctor: signs in to 3Shape and allows access.")
         return plays(needed)
 
     return play
 
 
-def _ask(needed: NeedsAuthorization, display: Display, receiver: RedirectReceiver | None) -> str:
+def _ask(
+    needed: NeedsAuthorization, display: Display, receiver: RedirectReceiver | None
+) -> str | Address:
     display.pause()
-    return ask_for_address(
+    pasted = ask_for_address(
         needed.request,
         needed.purpose.explanation,
+        hint=needed.hint,
         problem=needed.problem,
         receiver=receiver,
     )
+    if needed.purpose is Purpose.SIGN_IN:
+        return pasted
+    return Address(pasted, account_shown=ask_for_account())
 
 
 def _finish(console: Console, checklist: Checklist, as_json: bool) -> NoReturn:

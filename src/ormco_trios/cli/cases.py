@@ -2,20 +2,98 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+import sys
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from ormco_trios.cli.common import harmless, json_option, reporting
-from ormco_trios.cli.settings import configured_account, sandbox_account
-from ormco_trios.communicate.models import Case
+from ormco_trios.cli.common import F, complain, harmless, json_option, reporting
+from ormco_trios.cli.settings import Account, configured_account, sandbox_account
+from ormco_trios.communicate.case_files import Download
+from ormco_trios.communicate.case_sync import EVERY_PRACTICE, CaseCursor, CaseWindow
+from ormco_trios.communicate.models import Case, CaseFile
+from ormco_trios.core.errors import (
+    AnswerTooLarge,
+    ConfigurationError,
+    NotFound,
+    PermissionDenied,
+    UnexpectedAnswer,
+    UntrustedHost,
+)
+from ormco_trios.core.files import replace_file
+
+Fetch = Callable[[CaseFile, Path], Download]
+
+_OF_ONE_FILE = (PermissionDenied, NotFound, UnexpectedAnswer, UntrustedHost, AnswerTooLarge)
+"""What does not keep the other files from being fetched: the same would happen again."""
 
 
-@click.command()
+@click.group()
+def cases() -> None:
+    """Read an account's cases, a practice's or a lab's, and fetch their files.
+
+    Patients' names are shown only with --patients.
+    """
+
+
+_patients = click.option(
+    "--patients", is_flag=True, help="Show names, and order numbers, which may hold them."
+)
+_to = click.option(
+    "--to",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    required=True,
+    help="Where the files go, under names of our own.",
+)
+
+
+def _common(command: F) -> F:
+    for option in (
+        json_option,
+        click.option(
+            "--practice",
+            default=EVERY_PRACTICE,
+            metavar="ID",
+            help="Only the cases of this practice, by the id of its account: for a lab.",
+        ),
+        click.option(
+            "--sandbox",
+            is_flag=True,
+            help="Use a simulator in this process: nothing real is touched. You are its sample "
+            "practice, or with --practice its lab.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _files(command: F) -> F:
+    for option in (
+        click.option(
+            "--type", "types", multiple=True, metavar="EXT", help="Only such files, such as stl."
+        ),
+        click.option("--as-ply", is_flag=True, help="Only scans, converted to PLY."),
+        click.option(
+            "--max-bytes", type=click.IntRange(min=1), metavar="N", help="No file above this size."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@cases.command("list")
 @click.option(
     "--search", is_flag=True, help="Ask for a text, such as an order number, and find its cases."
 )
@@ -34,37 +112,35 @@ from ormco_trios.communicate.models import Case
     show_default=True,
     help="At most so many.",
 )
-@click.option(
-    "--patients", is_flag=True, help="Show names, and order numbers, which may hold them."
-)
-@json_option
-@click.option(
-    "--sandbox",
-    is_flag=True,
-    help="Use a simulator in this process and its sample practice: nothing real is touched.",
-)
-def cases(
+@_patients
+@_common
+def list_(
     search: bool,
     since: datetime | None,
     until: datetime | None,
     limit: int,
     patients: bool,
     as_json: bool,
+    practice: str,
     sandbox: bool,
 ) -> None:
     """List the account's cases, newest first.
 
-    Patients' names are shown only with --patients. What to search for is asked for, or read from
-    standard input: arguments show in the list of processes.
+    What to search for is asked for, or read from standard input: arguments show in the list of
+    processes.
     """
     with reporting(as_json):
         text: str | None = click.prompt("Search for", err=True) if search else None
-        with sandbox_account(lab=False) if sandbox else configured_account() as account:
-            span = {"since": _utc(since), "until": _utc(until)}
+        with _account(sandbox, practice) as account:
+            start, end = _utc(since), _utc(until)
             space = account.communicate.cases
 
             def read() -> list[Case]:
-                found = space.list(**span) if text is None else space.search(text, **span)
+                found = (
+                    space.list(since=start, until=end, practice=practice)
+                    if text is None
+                    else space.search(text, since=start, until=end, practice=practice)
+                )
                 return list(islice(found, limit + 1))
 
             found = account.use(read)
@@ -78,11 +154,321 @@ def cases(
                 click.echo(f"\nThere are more than {limit}: see more with --limit.")
 
 
+@cases.command()
+@click.argument("id")
+@click.option("--version", type=click.IntRange(min=1), help="This version, not the latest.")
+@_patients
+@_common
+def get(
+    id: str, version: int | None, patients: bool, as_json: bool, practice: str, sandbox: bool
+) -> None:
+    """Show one case and its files."""
+    with reporting(as_json), _account(sandbox, practice) as account:
+        space = account.communicate.cases
+        case = account.use(
+            lambda: (
+                space.get(id, practice=practice)
+                if version is None
+                else space.version(id, version, practice=practice)
+            )
+        )
+        if as_json:
+            print(json.dumps(_as_json(case, patients=patients), indent=2))
+            return
+        console = Console()
+        _show(console, [case], patients=patients)
+        view = Table(box=None, pad_edge=False, header_style="dim")
+        for column in ("No.", "File", "Type", "Jaw"):
+            view.add_column(column, justify="right" if column == "No." else "left")
+        for number, file in enumerate(case.files, 1):
+            view.add_row(
+                str(number),
+                *(harmless(text) for text in (file.file_type, file.type, file.jaw_type)),
+            )
+        console.print()
+        console.print(view)
+
+
+@cases.command()
+@click.argument("id")
+@_to
+@_files
+@click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
+@_common
+def download(
+    id: str,
+    to: Path,
+    types: tuple[str, ...],
+    as_ply: bool,
+    max_bytes: int | None,
+    overwrite: bool,
+    as_json: bool,
+    practice: str,
+    sandbox: bool,
+) -> None:
+    """Fetch the files of a case, whatever their size.
+
+    A file appears as a whole, once its SHA-1 was compared; one whose SHA-1 the case does not name
+    is marked. A file that is there already and is the same is not fetched again.
+    """
+    with reporting(as_json), _account(sandbox, practice) as account:
+        case = account.use(lambda: account.communicate.cases.get(id, practice=practice))
+        wanted = _wanted(case, types, as_ply=as_ply)
+        if not wanted:
+            raise NotFound(
+                "The case has no such files.",
+                operation="cases.download",
+                status=200,
+                advice="See which it has with: ormco-trios cases get",
+            )
+        with _fetching(account, as_json, as_ply, max_bytes, overwrite) as fetch:
+            made = _download(wanted, to, fetch)
+        if as_json:
+            print(json.dumps({"case": case.id, "version": case.version, "files": made}, indent=2))
+        else:
+            _say(made)
+        sys.exit(1 if any("error" in each for each in made) else 0)
+
+
+@cases.command()
+@click.option(
+    "--cursor",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    required=True,
+    help="Remembers how far it has come; made if it is not there.",
+)
+@click.option(
+    "--since",
+    type=click.DateTime(),
+    metavar="TIME",
+    help="Where to begin without a cursor, such as 2026-01-31T08:00:00; in UTC.",
+)
+@click.option(
+    "--to",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Fetch the files of each case as well, into a folder of its own in this one.",
+)
+@_files
+@_patients
+@_common
+def sync(
+    cursor: Path,
+    since: datetime | None,
+    to: Path | None,
+    types: tuple[str, ...],
+    as_ply: bool,
+    max_bytes: int | None,
+    patients: bool,
+    as_json: bool,
+    practice: str,
+    sandbox: bool,
+) -> None:
+    """Show what is new or changed since last time, and remember it.
+
+    Whenever it is interrupted, nothing is lost: what was shown last may be shown once more. With
+    --json there is a line for each group of cases.
+    """
+    with reporting(as_json), _account(sandbox, practice) as account:
+        stored = CaseCursor.from_json(cursor.read_text("utf-8")) if cursor.exists() else None
+        console = Console()
+        windows, changed, failed = 0, 0, False
+
+        def show(window: CaseWindow, fetch: Fetch) -> bool:
+            """Print it; whether all files that were wanted are there."""
+            listed = [_as_json(case, patients=patients) for case in window.cases]
+            made: list[dict[str, Any]] = []
+            for case, shown in zip(window.cases, listed, strict=True):
+                if to is not None:
+                    wanted = _wanted(case, types, as_ply=as_ply)
+                    shown["downloads"] = _download(wanted, to / _folder_name(case), fetch)
+                    made += shown["downloads"]
+            if as_json:
+                _print_window(listed, window.cursor)
+            elif window.cases:
+                _show(console, window.cases, patients=patients)
+                _say(made)
+            return not any("error" in each for each in made)
+
+        def read() -> None:
+            nonlocal windows, changed, failed
+            with _fetching(account, as_json, as_ply, max_bytes, overwrite=False) as fetch:
+                for window in account.communicate.cases.sync(
+                    stored,
+                    since=None if stored else _utc(since),
+                    practice=practice,
+                    # Files are fetched again from the beginning of a window.
+                    size=500 if to is None else 10,
+                ):
+                    failed |= not show(window, fetch)
+                    with _writing():
+                        replace_file(cursor, window.cursor.to_json().encode())
+                    windows += 1
+                    changed += len(window.cases)
+
+        account.use(read)
+        if as_json and not windows:
+            _print_window([], stored)
+        elif not as_json and not changed:
+            click.echo("Nothing has changed.")
+        sys.exit(1 if failed else 0)
+
+
+def _print_window(listed: list[dict[str, Any]], cursor: CaseCursor | None) -> None:
+    position = None if cursor is None else cursor.position.isoformat()
+    print(json.dumps({"cases": listed, "position": position}), flush=True)
+
+
+@contextmanager
+def _account(sandbox: bool, practice: str) -> Generator[Account]:
+    with (
+        sandbox_account(lab=practice != EVERY_PRACTICE) if sandbox else configured_account()
+    ) as account:
+        yield account
+
+
 def _utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=UTC)
 
 
-def _show(console: Console, found: list[Case], *, patients: bool) -> None:
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _wanted(case: Case, types: tuple[str, ...], *, as_ply: bool) -> list[tuple[CaseFile, str]]:
+    """Files of a case with the names they get here: none is the service's own choice."""
+    kinds = {each.casefold().lstrip(".") for each in types}
+    jaws: dict[str | None, str] = {
+        scan.id: jaw for jaw, scans in case.scans_by_jaw().items() for scan in scans if scan.id
+    }
+    wanted: list[tuple[CaseFile, str]] = []
+    for number, file in enumerate(case.files, 1):
+        kind = (file.file_type or "").casefold().lstrip(".")
+        jaw = jaws.get(file.id)
+        if (kinds and kind not in kinds) or (as_ply and jaw is None):
+            continue
+        ending = "ply" if as_ply else kind if re.fullmatch(r"[a-z0-9]{1,8}", kind) else "bin"
+        middle = f"-{jaw}" if jaw in ("upper", "lower") else ""
+        wanted.append((file, f"{number:02}{middle}.{ending}"))
+    return wanted
+
+
+def _folder_name(case: Case) -> str:
+    plain = re.fullmatch(r"[0-9A-Za-z-]{1,64}", case.id) is not None
+    id = case.id if plain else hashlib.sha256(case.id.encode()).hexdigest()[:32]
+    return f"{id}-v{case.version or 0}"
+
+
+@contextmanager
+def _fetching(
+    account: Account, as_json: bool, as_ply: bool, max_bytes: int | None, overwrite: bool
+) -> Generator[Fetch]:
+    """Downloads a file and draws a bar, where somebody can see it."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        console=console,
+        transient=True,
+        disable=as_json or not console.is_terminal,
+    ) as progress:
+
+        def fetch(file: CaseFile, path: Path) -> Download:
+            bar = progress.add_task(path.name, total=None)
+            try:
+                return account.communicate.cases.download(
+                    file,
+                    path,
+                    limit=max_bytes,
+                    as_ply=as_ply,
+                    overwrite=overwrite,
+                    progress=lambda received, expected: progress.update(
+                        bar, completed=received, total=expected
+                    ),
+                )
+            finally:
+                progress.remove_task(bar)
+
+        yield fetch
+
+
+def _download(
+    wanted: Iterable[tuple[CaseFile, str]], folder: Path, fetch: Fetch
+) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = []
+    with _writing():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file, name in wanted:
+            path = folder / name
+            try:
+                done = _there(file, path) or fetch(file, path)
+            except _OF_ONE_FILE as error:
+                made.append(
+                    {
+                        "path": str(path),
+                        "type": file.type,
+                        "error": type(error).__name__,
+                        "message": str(error),
+                    }
+                )
+            else:
+                made.append(
+                    {
+                        "path": str(path),
+                        "type": file.type,
+                        "size": done.size,
+                        "sha1": done.sha1,
+                        "verified": done.verified,
+                    }
+                )
+    return made
+
+
+def _say(made: Iterable[dict[str, Any]]) -> None:
+    for each in made:
+        if "error" in each:
+            complain(f"{each['path']}: {each['message']}")
+        else:
+            note = "" if each["verified"] else "  (not compared with a SHA-1)"
+            click.echo(f"{each['path']}  {each['size']} bytes{note}")
+
+
+def _there(file: CaseFile, path: Path) -> Download | None:
+    """What is there already, if it is what the case names."""
+    if not file.hash or not path.is_file():
+        return None
+    with path.open("rb") as present:
+        sha1 = hashlib.file_digest(present, "sha1").hexdigest()
+    same = sha1 == file.hash.strip().casefold()
+    return Download(path, path.stat().st_size, sha1, verified=True) if same else None
+
+
+@contextmanager
+def _writing() -> Generator[None]:
+    try:
+        yield
+    except FileExistsError:
+        problem = ConfigurationError(
+            "A file of this name is there already, with another content; it was not replaced.",
+            advice="Name another folder with --to, or allow it with --overwrite.",
+        )
+    except OSError as error:
+        problem = ConfigurationError(
+            f"A file could not be written: {error.strerror}.",
+            advice="Check the folder and the space on its disk, and run the command again.",
+        )
+    else:
+        return
+    raise problem
+
+
+# --- how they look -------------------------------------------------------------------------------
+
+
+def _show(console: Console, found: Iterable[Case], *, patients: bool) -> None:
+    found = list(found)
     if not found:
         console.print("There are no such cases.")
         return
@@ -106,14 +492,19 @@ def _show(console: Console, found: list[Case], *, patients: bool) -> None:
     console.print(view)
 
 
-def _as_json(case: Case, *, patients: bool) -> dict[str, object]:
-    shown: dict[str, object] = {
+def _as_json(case: Case, *, patients: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {
         "id": case.id,
         "version": case.version,
         "created": case.created and case.created.isoformat(),
         "updated": case.updated_on and case.updated_on.isoformat(),
         "state": case.state,
-        "files": [{"type": f.type, "file_type": f.file_type} for f in case.files],
+        "state_flag": case.state_flag,
+        "creator": case.creator_id,
+        "actors": [actor.id for actor in case.actors or ()],
+        "files": [
+            {"type": f.type, "file_type": f.file_type, "jaw": f.jaw_type} for f in case.files
+        ],
     }
     if patients:
         shown |= {"patient": case.patient_name, "order": case.three_shape_order_no}

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from ormco_trios.communicate.regions import Region
 from ormco_trios.core.errors import (
     ApprovalTimeout,
     AuthorizationNeeded,
@@ -19,6 +20,7 @@ from ormco_trios.core.errors import (
     NobodyCameBack,
     OrmcoTriosError,
     RateLimited,
+    RegionUnclear,
     ServerError,
     TransportError,
 )
@@ -61,10 +63,18 @@ def reporting(as_json: bool) -> Generator[None]:
     try:
         yield
     except OrmcoTriosError as error:
-        _fail(as_json, type(error).__name__, error, code=exit_code(type(error)))
+        message: object = error
+        if isinstance(error, RegionUnclear):
+            message = f"{_REGION_ADVICE} ({error.happened})"
+        _fail(as_json, type(error).__name__, message, code=exit_code(type(error)))
     except (KeyboardInterrupt, click.Abort):
         message = "Interrupted. Nothing is lost: run the same command again and it goes on."
         _fail(as_json, "Interrupted", message, code=130)
+
+
+_REGION_ADVICE = (
+    f"Say which of Ormco's labs is meant: {', '.join(f'--region {r.value}' for r in Region)}."
+)
 
 
 def _fail(as_json: bool, kind: str, message: object, *, code: int) -> NoReturn:
@@ -79,6 +89,7 @@ def ask_for_address(
     request: AuthorizationRequest,
     explanation: str,
     *,
+    hint: str,
     problem: str | None,
     receiver: RedirectReceiver | None,
 ) -> str:
@@ -87,7 +98,8 @@ def ask_for_address(
         complain(problem)
     click.echo(
         f"\n{explanation}\n\n"
-        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {request.url}\n",
+        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {request.url}\n\n"
+        f"   {hint}\n",
         err=True,
     )
     if receiver is not None and request.redirect_uri == receiver.redirect_uri:
@@ -103,3 +115,15 @@ def ask_for_address(
     )
     pasted: str = click.prompt("Address", hide_input=True, err=True)
     return pasted
+
+
+def ask_for_account() -> str:
+    """Ask which account the consent page showed, on standard error; empty if nobody saw it."""
+    question = "Which e-mail did 3Shape's page show? (Enter, if it showed none)"
+    try:
+        said: str = click.prompt(question, default="", show_default=False, err=True)
+    except click.Abort as abort:
+        if not isinstance(abort.__context__, EOFError):
+            raise
+        return ""  # a program that writes the address alone says nothing more
+    return said

@@ -17,8 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ormco_trios.cli.common import json_option, reporting
-from ormco_trios.cli.settings import configured_application, configured_store, needed_setting
-from ormco_trios.core.clock import Clock, HurriedClock
+from ormco_trios.cli.settings import (
+    configured_application,
+    configured_store,
+    demonstration_clock,
+    needed_setting,
+)
+from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.files import replace_file
@@ -178,7 +183,7 @@ async def _run_sandbox(n: int, in_flight: int, as_json: bool) -> FleetStatus:
     from ormco_trios.sandbox import Approval, Practice, Sandbox
 
     rng = random.Random(n)  # noqa: S311 - a demonstration that is the same each time
-    clock = HurriedClock(3600.0)
+    clock = demonstration_clock(watched=not as_json and Console().is_terminal)
     with tempfile.TemporaryDirectory() as folder, Sandbox(clock=clock) as sandbox:
         doctors: dict[str, Practice] = {}
         known: dict[str, FleetPractice] = {}

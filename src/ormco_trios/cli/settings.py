@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from ormco_trios.cli.common import ask_for_address
 from ormco_trios.communicate.client import CommunicateClient
+from ormco_trios.communicate.emails import folded
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.clock import HurriedClock
 from ormco_trios.core.environment import Environment
@@ -19,23 +21,25 @@ from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.oauth.server import AuthorizationServer
 from ormco_trios.oauth.stores import FileTokenStore
+from ormco_trios.onboarding.account import sign_in_hint
 from ormco_trios.onboarding.observation import SIGNED_OUT
 from ormco_trios.onboarding.onboarding import Onboarding
-from ormco_trios.onboarding.outcomes import NeedsAuthorization
+from ormco_trios.onboarding.outcomes import NeedsAuthorization, Purpose
 from ormco_trios.ormcodigital.client import OrmcoDigitalClient
+from ormco_trios.ormcodigital.tasks import Address
 
 if TYPE_CHECKING:
     from ormco_trios.sandbox import Sandbox
 
 T = TypeVar("T")
 
-SPEED = 3600.0
-"""With ``--sandbox``, an hour of waiting takes a second."""
+SPEED = 7200.0
+"""With ``--sandbox``, two hours of waiting take a second for a person who watches."""
 
 APPROVAL_HOURS = 6.0
 """With ``--sandbox``, when Ormco's lab approves."""
 
-Authorize = Callable[[NeedsAuthorization], str]
+Authorize = Callable[[NeedsAuthorization], str | Address]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,8 @@ class Account:
             request = self.oauth.authorization_request()
             pasted = ask_for_address(
                 request,
-                "Allows this program to use your 3Shape Communicate account.",
+                Purpose.SIGN_IN.explanation,
+                hint=sign_in_hint(None, request.server),
                 problem=None,
                 receiver=self.receiver,
             )
@@ -95,16 +100,27 @@ def need_server() -> None:
         )
 
 
+def demonstration_clock(*, watched: bool) -> HurriedClock:
+    """The time of a demonstration; where no person watches it, waiting takes no time at all."""
+    return HurriedClock(SPEED if watched else math.inf)
+
+
 @contextmanager
-def sandbox_practice(region: Region | None, *, lived: bool) -> Generator[Practice]:
+def sandbox_practice(
+    region: Region | None, email: str | None, *, lived: bool = False, watched: bool = False
+) -> Generator[Practice]:
     """The sandbox's sample practice, on a server that lives as long as this block.
 
-    One that has ``lived`` was connected, and Ormco's access has been taken away since.
+    Args:
+        region: Of Ormco's lab; by default what the account's country clearly says.
+        email: Of the account that is meant.
+        lived: It was connected, and Ormco's access has been taken away since.
+        watched: A person watches, so waiting takes a moment.
     """
     need_server()
     from ormco_trios.sandbox import Approval, Sandbox
 
-    clock = HurriedClock(SPEED)
+    clock = demonstration_clock(watched=watched)
     approval = Approval.immediately() if lived else Approval.after(APPROVAL_HOURS * 3600)
     with Sandbox(server=True, clock=clock, approval=approval) as sandbox:
         who = sandbox.practice
@@ -117,11 +133,15 @@ def sandbox_practice(region: Region | None, *, lived: bool) -> Generator[Practic
             ) as ormco,
         ):
             onboarding = Onboarding(
-                communicate=account.communicate, ormco=ormco, oauth=account.oauth, region=region
+                communicate=account.communicate,
+                ormco=ormco,
+                oauth=account.oauth,
+                account=email,
+                region=region,
             )
 
-            def authorize(needed: NeedsAuthorization) -> str:
-                return sandbox.authorize(needed.url)
+            def authorize(needed: NeedsAuthorization) -> Address:
+                return Address(sandbox.authorize(needed.url), account_shown=who.email)
 
             if lived:
                 onboarding.run(authorize=authorize)
@@ -161,16 +181,24 @@ def _account_in(sandbox: Sandbox) -> Generator[Account]:
 
 
 @contextmanager
-def configured_account(environ: Mapping[str, str] | None = None) -> Generator[Account]:
+def configured_account(
+    environ: Mapping[str, str] | None = None, *, email: str | None = None
+) -> Generator[Account]:
     """The account at Communicate that the environment variables ``ORMCO_TRIOS_*`` describe.
+
+    Its sign-in is kept under ``email`` if that is known, and no name was set.
 
     Raises:
         ConfigurationError: One is missing or wrong.
     """
     source = os.environ if environ is None else environ
     environment = Environment.from_env(source)
-    names = (source.get(f"ORMCO_TRIOS_{name}") for name in ("ACCOUNT", "PORTAL_USERNAME"))
-    account = next((name for name in names if name), "default")
+    account = (
+        source.get("ORMCO_TRIOS_ACCOUNT")
+        or (email and folded(email))
+        or source.get("ORMCO_TRIOS_PORTAL_USERNAME")
+        or "default"
+    )
     application = configured_application(source)
     with _receiver(application["redirect_uri"], source) as receiver:
         if receiver is not None:
@@ -189,7 +217,7 @@ def configured_account(environ: Mapping[str, str] | None = None) -> Generator[Ac
 
 @contextmanager
 def configured_practice(
-    region: Region | None, environ: Mapping[str, str] | None = None
+    region: Region | None, email: str | None, environ: Mapping[str, str] | None = None
 ) -> Generator[Practice]:
     """The practice that the environment variables ``ORMCO_TRIOS_*`` describe.
 
@@ -199,7 +227,7 @@ def configured_practice(
     source = os.environ if environ is None else environ
     username = needed_setting(source, "PORTAL_USERNAME", "your OrmcoDigital user name")
     with (
-        configured_account(source) as account,
+        configured_account(source, email=email) as account,
         OrmcoDigitalClient(
             account.communicate.environment,
             username=username,
@@ -208,7 +236,11 @@ def configured_practice(
     ):
         yield Practice(
             Onboarding(
-                communicate=account.communicate, ormco=ormco, oauth=account.oauth, region=region
+                communicate=account.communicate,
+                ormco=ormco,
+                oauth=account.oauth,
+                account=email,
+                region=region,
             ),
             receiver=account.receiver,
         )

@@ -141,6 +141,18 @@ class AsyncUsers(Shielded):
         """
         return await self._runner.run(Call(operations.USER, path={"user": id_or_email}))
 
+    async def logo(self, user: User | str) -> bytes:
+        """An account's logo, a picture [client]; ``user.has_logo`` says whether it has one.
+
+        Args:
+            user: The account, or its id.
+
+        Raises:
+            PermissionDenied: It has none, or does not show it to this account [assumed].
+        """
+        id = user if isinstance(user, str) else user.id
+        return await self._runner.run(Call(operations.LOGO, path={"user": id}))
+
 
 class AsyncLabs(Shielded):
     """``communicate.labs``"""
@@ -221,8 +233,8 @@ class AsyncConnections(Shielded):
     async def reject(self, id: str) -> None:
         """Turn down an incoming request, with the token of the account that was asked (the lab).
 
-        On the wire it is the same as `remove` [doc]; this removes nothing but a request that waits
-        for this account.
+        On the wire it is the same as `remove` [doc U3.3]; this removes nothing but a request that
+        waits for this account.
 
         Raises:
             NotFound: This account has no such connection.
@@ -231,7 +243,7 @@ class AsyncConnections(Shielded):
         await self._runner.run(incoming.reject(id))
 
     async def remove(self, id: str) -> None:
-        """Remove a connection, or withdraw or reject a request, whatever its state [doc].
+        """Remove a connection, or withdraw or reject a request, whatever its state [doc U3.3].
 
         One that is gone already is fine.  That either side may do it is [assumed].
         """

@@ -1,58 +1,170 @@
-"""Cases: on which server they are, page after page, and their files."""
+"""Cases: on which server they are, page after page, and what changed."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from pathlib import Path
-from urllib.parse import unquote
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
-from ormco_trios.communicate.home import Home, find_home
-from ormco_trios.communicate.models import Case, CaseFile, CasePage
-from ormco_trios.communicate.operations import CASE, CASES, FILE, SEARCH, UPDATED
-from ormco_trios.core.effects import Blocking, Call, Emit, Flow
-from ormco_trios.core.errors import (
-    AnswerTooLarge,
-    ConfigurationError,
-    UnexpectedAnswer,
-    UntrustedHost,
+from ormco_trios.communicate.case_sync import (
+    EVERY_PRACTICE,
+    CaseCursor,
+    begin,
+    changed_at,
+    check_filter,
+    digest_of,
+    passes,
+    windows,
 )
-from ormco_trios.core.files import replace_file
+from ormco_trios.communicate.home import Home, find_home
+from ormco_trios.communicate.models import Case, CaseIncrement, CasePage
+from ormco_trios.communicate.operations import (
+    CASE,
+    CASES,
+    COMMENT,
+    INCREMENT,
+    ME,
+    SEARCH,
+    SET_STATE,
+    UPDATED,
+    VERSION,
+)
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.effects import Call, Emit, Flow
+from ormco_trios.core.errors import (
+    ConfigurationError,
+    NotFound,
+    PermissionDenied,
+    UnexpectedAnswer,
+)
 from ormco_trios.core.operation import Operation
 
-_HREF = re.compile(
-    r"(?P<base>https?://[^?#\\]*)/api/cases/(?P<case>[^/?#]+)/attachments/(?P<hash>[^/?#]+)",
-    re.IGNORECASE,
-)
 
-
-def list_cases(home: Home, *, since: datetime | None, until: datetime | None) -> Flow[None]:
+def list_cases(
+    home: Home,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    practice: str = EVERY_PRACTICE,
+) -> Flow[None]:
     """Emit the account's cases, newest first."""
-    yield from _pages(home, CASES, _span(since, until))
+    yield from _pages(home, CASES, _span(since, until), practice)
 
 
-def search(home: Home, text: str, *, since: datetime | None, until: datetime | None) -> Flow[None]:
+def search(
+    home: Home, text: str, *, since: datetime | None, until: datetime | None, practice: str
+) -> Flow[None]:
     """Emit the cases that match ``text``, newest first."""
-    yield from _pages(home, SEARCH, {"searchString": text, **_span(since, until)})
+    yield from _pages(home, SEARCH, {"searchString": text, **_span(since, until)}, practice)
 
 
-def updated(home: Home, *, since: datetime, until: datetime | None) -> Flow[list[Case]]:
+def updated(
+    home: Home, *, since: datetime, until: datetime | None, practice: str
+) -> Flow[list[Case]]:
     """The cases that changed; one answer holds them all."""
-    query = _span(since, until)
+    query, of = _span(since, until), check_filter(practice)
     base = yield from find_home(home)
-    return (yield from Call(UPDATED, query=query, base_url=base))
+    cases = yield from Call(UPDATED, query=query, base_url=base)
+    return [case for case in cases if passes(case, of)]
 
 
-def get(home: Home, id: str) -> Flow[Case]:
+def sync(
+    home: Home,
+    cursor: CaseCursor | None,
+    *,
+    since: datetime | None,
+    practice: str,
+    overlap: timedelta,
+    size: int,
+    every_version: bool,
+    clock: Clock,
+) -> Flow[None]:
+    """Emit what is new or changed, in windows."""
+    if size < 1 or overlap < timedelta(0):
+        raise ConfigurationError("A window has at least one case, and an overlap is not negative.")
+    of = check_filter(practice)
+    _span(since, None)  # a time without a zone is refused before anything is sent
+    me = yield from Call(ME)  # each time, since another account may have signed in
+    base = yield from find_home(home, me)
+    now = clock.now()
+    cursor, start = begin(cursor, account=me.id, practice=of, since=since, overlap=overlap, now=now)
+    query = {"from": _moment(start)}
+    cases = yield from Call(UPDATED, query=query, base_url=base)
+    if every_version:
+        listed = [case for case in cases if passes(case, of)]
+        cases += yield from _passed_over(base, listed, cursor, start)
+    for window in windows(cases, cursor, start=start, overlap=overlap, now=now, size=size):
+        yield from Emit(window)
+
+
+def _passed_over(
+    base: str, cases: Sequence[Case], cursor: CaseCursor, start: datetime
+) -> Flow[list[Case]]:
+    """The versions between those that were given and the latest ones, which alone are listed."""
+    found: list[Case] = []
+    for latest in cases:
+        number = latest.version or 0
+        while digest_of(latest, number) not in cursor.given and (number := number - 1) > 0:
+            path = {"case": latest.id, "version": str(number)}
+            try:
+                case = yield from Call(VERSION, path=path, base_url=base)
+            except (NotFound, PermissionDenied):
+                # From before the account took part in the case.
+                break
+            if case.version != number or changed_at(case) < start.timestamp():
+                break
+            found.append(case)
+    return found
+
+
+def get(home: Home, id: str, *, practice: str) -> Flow[Case]:
     """The latest version of a case."""
+    return (yield from _one(home, CASE, {"case": id}, practice))
+
+
+def version(home: Home, id: str, number: int, *, practice: str) -> Flow[Case]:
+    """One version of a case."""
+    return (yield from _one(home, VERSION, {"case": id, "version": str(number)}, practice))
+
+
+def _one(
+    home: Home, operation: Operation[Case], path: Mapping[str, str], practice: str
+) -> Flow[Case]:
+    of = check_filter(practice)
     base = yield from find_home(home)
-    return (yield from Call(CASE, path={"case": id}, base_url=base))
+    case = yield from Call(operation, path=path, base_url=base)
+    if not passes(case, of):
+        raise NotFound(
+            "The case is not one of this practice.",
+            operation=operation.name,
+            status=200,
+            advice="Show the practice its own cases only; cases.list(practice=...) lists them.",
+        )
+    return case
 
 
-def _pages(home: Home, operation: Operation[CasePage], query: Mapping[str, str]) -> Flow[None]:
+def increment(home: Home, id: str) -> Flow[CaseIncrement]:
+    """A case increment."""
+    base = yield from find_home(home)
+    return (yield from Call(INCREMENT, path={"increment": id}, base_url=base))
+
+
+def comment(home: Home, case: str, comment: str) -> Flow[str]:
+    """The text of a comment."""
+    base = yield from find_home(home)
+    return (yield from Call(COMMENT, path={"case": case, "comment": comment}, base_url=base))
+
+
+def set_state(home: Home, case: str, state: str) -> Flow[None]:
+    """Approve or reject a case."""
+    base = yield from find_home(home)
+    yield from Call(SET_STATE, path={"case": case, "state": state}, base_url=base)
+
+
+def _pages(
+    home: Home, operation: Operation[CasePage], query: Mapping[str, str], practice: str
+) -> Flow[None]:
     """Emit each case once: one that arrives meanwhile moves the others to the next page."""
+    of = check_filter(practice)
     base = yield from find_home(home)
     seen: set[str] = set()
     known = number = shown = 0
@@ -62,7 +174,8 @@ def _pages(home: Home, operation: Operation[CasePage], query: Mapping[str, str])
         fresh = [case for case in cases if case.id not in seen]
         for case in fresh:
             seen.add(case.id)
-            yield from Emit(case)
+            if passes(case, of):
+                yield from Emit(case)
         shown += len(cases)
         if not cases or (page.count is not None and shown >= page.count):
             return
@@ -89,45 +202,3 @@ def _moment(value: datetime) -> str:
         )
     # Not strftime, whose years before 1000 have fewer digits on some systems.
     return value.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
-
-
-def download(home: Home, file: CaseFile, to: Path) -> Flow[Path]:
-    """Write a file of a case to ``to``, once all of it is there and is what it should be."""
-    where = _HREF.fullmatch(file.href or "")
-    base = None if where is None else home.server(where["base"])
-    if where is None or base is None:
-        raise UntrustedHost(
-            "The file's address is not that of a case's file on one of the known servers.",
-            advice="Read the case again; if its files still have no such address, the service "
-            "may have changed.",
-        )
-    try:
-        body = yield from Call(
-            FILE,
-            path={"case": unquote(where["case"]), "hash": unquote(where["hash"])},
-            headers={"Accept": "application/octet-stream, application/stl"},
-            base_url=base,
-        )
-    except AnswerTooLarge as error:
-        raise AnswerTooLarge(
-            error.happened,
-            advice="Nothing was written; fetch a file of this size on Communicate's own page.",
-        ) from None
-    if not _is_whole(file, body):
-        raise UnexpectedAnswer(
-            "What arrived is not the file that the case names: its SHA-1 differs. "
-            "Nothing was written.",
-            operation=FILE.name,
-            status=200,
-            advice="Read the case again and download the file anew; it may have been replaced.",
-        )
-    yield from Blocking(replace_file, (to, body))
-    return to
-
-
-def _is_whole(file: CaseFile, body: bytes) -> bool:
-    """Whether ``body`` has the announced SHA-1, if one was announced."""
-    announced = (file.hash or "").casefold()
-    if re.fullmatch(r"[0-9a-f]{40}", announced) is None:
-        return True
-    return hashlib.sha1(body, usedforsecurity=False).hexdigest() == announced

@@ -142,6 +142,18 @@ class Users(Shielded):
         """
         return self._runner.run(Call(operations.USER, path={"user": id_or_email}))
 
+    def logo(self, user: User | str) -> bytes:
+        """An account's logo, a picture [client]; ``user.has_logo`` says whether it has one.
+
+        Args:
+            user: The account, or its id.
+
+        Raises:
+            PermissionDenied: It has none, or does not show it to this account [assumed].
+        """
+        id = user if isinstance(user, str) else user.id
+        return self._runner.run(Call(operations.LOGO, path={"user": id}))
+
 
 class Labs(Shielded):
     """``communicate.labs``"""
@@ -222,8 +234,8 @@ class Connections(Shielded):
     def reject(self, id: str) -> None:
         """Turn down an incoming request, with the token of the account that was asked (the lab).
 
-        On the wire it is the same as `remove` [doc]; this removes nothing but a request that waits
-        for this account.
+        On the wire it is the same as `remove` [doc U3.3]; this removes nothing but a request that
+        waits for this account.
 
         Raises:
             NotFound: This account has no such connection.
@@ -232,7 +244,7 @@ class Connections(Shielded):
         self._runner.run(incoming.reject(id))
 
     def remove(self, id: str) -> None:
-        """Remove a connection, or withdraw or reject a request, whatever its state [doc].
+        """Remove a connection, or withdraw or reject a request, whatever its state [doc U3.3].
 
         One that is gone already is fine.  That either side may do it is [assumed].
         """

@@ -60,8 +60,12 @@ class Home:
         return plain if plain in {own, *self.named} else None
 
 
-def find_home(home: Home) -> Flow[str]:
+def find_home(home: Home, me: User | None = None) -> Flow[str]:
     """The address of the account's server.
+
+    Args:
+        home: What is known of it.
+        me: The account, if it has answered a moment ago.
 
     Raises:
         UntrustedHost: The account names a server that nobody knows, and 3Shape's lists do not help.
@@ -69,15 +73,16 @@ def find_home(home: Home) -> Flow[str]:
     """
     if home.base is None:
         if home.environment.regions:
-            home.base = yield from _look_for(home)
+            home.base = yield from _look_for(home, me)
         else:
             home.base = home.environment.base_url(Service.METADATA)
     return home.base
 
 
-def _look_for(home: Home) -> Flow[str]:
+def _look_for(home: Home, me: User | None) -> Flow[str]:
     """The table where the account is clear; then what 3Shape's two lists say."""
-    me = yield from Call(ME)
+    if me is None:
+        me = yield from Call(ME)
     said = frozenset(said_regions(me, home.environment))
     region = next(iter(said)) if len(said) == 1 else None
     if region is not None and region in home.environment.regions:
@@ -131,7 +136,9 @@ def _named(home: Home, address: str) -> str | None:
     domain = own[1].partition(".")[2]
     if "." not in domain or here[1].partition(".")[2] != domain or base != f"https://{here[1]}":
         return None
-    if here in {origin(home.environment.base_url(service)) for service in Service}:
+    if here in {
+        origin(home.environment.base_url(service)) for service in home.environment.services
+    }:
         return None  # it keeps to its own calls
     home.named.add(base)
     return base
@@ -155,7 +162,8 @@ def region_at(address: str, environment: Environment) -> str | None:
     for region, url in environment.regions.items():
         if plain == url:
             return region
-    here = origin(plain)
+    # A bare name of 3Shape's is read in the sandbox as well, whose own addresses are http.
+    here = origin(plain if "://" in address else f"https://{plain.partition('://')[2]}")
     return _REGION_OF.get(here[1]) if here is not None and here[::2] == ("https", 443) else None
 
 

@@ -6,6 +6,7 @@ Any documented field may be missing or null, and new ones appear: they are kept.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, TypeAlias
 
@@ -116,6 +117,16 @@ class Connection(PascalModel):
         return None
 
 
+class Logo(PascalModel):
+    """An account's picture [doc, client]; ``users.logo`` fetches it."""
+
+    printed: ClassVar[frozenset[str]] = frozenset({"is_available"})
+
+    href: str | None = None
+    """Where it is; never followed outside the environment."""
+    is_available: bool | None = None
+
+
 class User(PascalModel):
     """A Communicate account: a practice, a lab or a person [doc, client, seen].
 
@@ -146,6 +157,8 @@ class User(PascalModel):
     connected_users: list[str] | None = None
     connections: list[Connection] | None = Field(default=None, repr=False)
     dongles: list[Dongle] | None = None
+    has_logo: bool | None = None
+    logo: Logo | None = None
 
     @property
     def is_lab(self) -> bool:
@@ -202,6 +215,7 @@ class Actor(PascalModel):
     id: str | None = None
     roles: list[str] | None = None
     email: str | None = None
+    """Often empty; an actor is known by its id."""
     name: str | None = None
 
 
@@ -224,6 +238,25 @@ class CaseFile(PascalModel):
     updated: Moment | None = None
     scan_timestamp: Moment | None = None
 
+    def _with(self, other: CaseFile) -> CaseFile:
+        """The same file with what only ``other`` says of it."""
+        known = {name: value for name, value in self if value is not None}
+        return self.model_copy(update=dict(other) | known)
+
+
+class Comment(PascalModel):
+    """A remark on a case [doc M3.4]; ``cases.comment`` reads its text."""
+
+    printed: ClassVar[frozenset[str]] = frozenset({"id"})
+
+    id: str | None = None
+
+
+class CaseIncrement(PascalModel):
+    """What ``cases.increment`` answers [doc M3.3]; its fields are unpublished, and all kept."""
+
+    id: str | None = None
+
 
 class Case(PascalModel):
     """One patient's scans and order [doc, seen]; nothing that tells about the patient is printed.
@@ -235,6 +268,8 @@ class Case(PascalModel):
 
     id: str
     version: int | None = None
+    """Counted up with each change [doc]."""
+    href: str | None = None
     patient_name: str | None = None
     patient: Patient | None = None
     created: Moment | None = None
@@ -244,7 +279,9 @@ class Case(PascalModel):
     creator_id: str | None = None
     operator_id: str | None = None
     state: str | None = None
+    """The stage, such as ``Designed`` [doc]."""
     state_flag: str | int | None = None
+    """What became of it, such as ``Sent`` [doc]."""
     scan_source: str | None = None
     application: str | None = None
     three_shape_order_no: str | None = None
@@ -253,11 +290,51 @@ class Case(PascalModel):
     attachments: list[CaseFile] | None = None
     scans: list[CaseFile] | None = None
     designs: list[CaseFile] | None = None
+    comments: list[Comment | str] | None = Field(default=None, repr=False)
 
     @property
     def files(self) -> tuple[CaseFile, ...]:
-        """Attachments, scans and designs, in this order."""
-        return (*(self.attachments or ()), *(self.scans or ()), *(self.designs or ()))
+        """Each file once: the attachments, and the scans and designs that are not among them.
+
+        The attachments should hold every file [doc M3.1].  A file that is listed as a scan as well
+        has what either entry says of it, such as its jaw.
+        """
+        return tuple(_once(self.attachments or (), self.scans or (), self.designs or ()))
+
+    def scans_by_jaw(self) -> dict[str, tuple[CaseFile, ...]]:
+        """The scans under ``upper``, ``lower`` and ``other``, in the order in which they came.
+
+        A scan whose ``JawType`` says neither or both is an other one.
+        """
+        jaws: dict[str, list[CaseFile]] = {"upper": [], "lower": [], "other": []}
+        for scan in self.scans or ():
+            said = (scan.jaw_type or "").casefold()
+            named = [jaw for jaw in ("upper", "lower") if jaw in said]
+            jaws[named[0] if len(named) == 1 else "other"].append(scan)
+        return {jaw: tuple(scans) for jaw, scans in jaws.items()}
+
+    def belongs_to(self, practice: User | str) -> bool:
+        """Whether an account created the case, or is one of its actors, by its id.
+
+        E-mails and names do not count.  A case without ids belongs to nobody.
+
+        Args:
+            practice: The account, or the id that was stored for it.
+        """
+        id = account_id(practice)
+        return id is not None and (id == account_id(self.creator_id) or id in self._actor_ids())
+
+    def sent_to(self, lab: User | str) -> bool:
+        """Whether an account is one of the actors, by its id, and did not create the case itself.
+
+        Args:
+            lab: The account, or its id.
+        """
+        id = account_id(lab)
+        return id is not None and id != account_id(self.creator_id) and id in self._actor_ids()
+
+    def _actor_ids(self) -> set[str | None]:
+        return {account_id(actor.id) for actor in self.actors or ()}
 
 
 class CasePage(PascalModel):
@@ -267,3 +344,33 @@ class CasePage(PascalModel):
 
     cases: list[Case] | None = None
     count: int | None = None
+
+
+def account_id(account: User | str | None) -> str | None:
+    """An account's id in the one form in which ids are compared; None if it is none.
+
+    The id of zeros, which .NET writes where there is none, is none either.
+    """
+    text = account.id if isinstance(account, User) else account or ""
+    plain = text.strip(" {}").replace("-", "").casefold()
+    return plain if plain.strip("0") else None
+
+
+def _once(*sections: Iterable[CaseFile]) -> Iterable[CaseFile]:
+    """Each file once, the same one in two sections being one file.
+
+    Two files of one section may have the same content under different names.
+    """
+    found: dict[object, CaseFile] = {}
+    by_hash: dict[str, object] = {}
+    for section in sections:
+        before = dict(by_hash)
+        for file in section:
+            sha1 = (file.hash or "").casefold()
+            key: object = (file.id or "").casefold() or sha1 or file.href or object()
+            if key not in found:
+                key = before.get(sha1, key)
+            found[key] = found[key]._with(file) if key in found else file
+            if sha1:
+                by_hash.setdefault(sha1, key)
+    return found.values()

@@ -6,12 +6,20 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from ormco_trios.communicate.models import Application, Case, CasePage, ServerAddress, User
+from ormco_trios.communicate.models import (
+    Application,
+    Case,
+    CaseIncrement,
+    CasePage,
+    ServerAddress,
+    User,
+)
 from ormco_trios.core.answers import (
     content,
     error_as,
     json_as,
     json_list_as,
+    json_text,
     nothing,
     refusal,
 )
@@ -105,6 +113,20 @@ USER = Operation(
     provenance={
         "path": fact("an account by its id or its e-mail: so a lab is found", doc("U2.2")),
         "answer": fact("a user object, filtered by the relationship with it", doc("U2.2")),
+        **_NO_USER,
+    },
+)
+LOGO = Operation(
+    "users.logo",
+    Service.COMMUNICATE,
+    "GET",
+    "/api/users/{user}/logo",
+    parse=content,
+    refuse=refuse,
+    provenance={
+        "path": fact("an account's logo", client("UserService.Client")),
+        "answer": fact("the picture's bytes", client("UserService.Client")),
+        _FORBIDDEN: refused(PermissionDenied, ASSUMED),
         **_NO_USER,
     },
 )
@@ -278,6 +300,66 @@ CASE = Operation(
         **_one_case(doc("M2.1")),
     },
 )
+VERSION = Operation(
+    "cases.version",
+    Service.METADATA,
+    "GET",
+    "/api/cases/{case}/version/{version}",
+    parse=json_as(Case),
+    refuse=refuse,
+    provenance={
+        "path": fact("a version of a case, by its number", doc("M2.2")),
+        "answer": fact("a case object; every update saves a whole version", doc("M2.2")),
+        **_one_case(doc("M2.2")),
+    },
+)
+INCREMENT = Operation(
+    "cases.increment",
+    Service.METADATA,
+    "GET",
+    "/api/cases/increments/{increment}",
+    parse=json_as(CaseIncrement),
+    refuse=refuse,
+    provenance={
+        "path": fact(
+            "a case increment by its id. The client's list says `/api/caseincrements/{guid}`",
+            doc("M2.6"),
+            client("ApiEndpoints.html"),
+        ),
+        "answer": fact("a case increment object, of which nothing is published", doc("M3.3")),
+        "400 No increment with Id {id} could be found": refused(NotFound, doc("M3.3")),
+    },
+)
+COMMENT = Operation(
+    "cases.comment",
+    Service.METADATA,
+    "GET",
+    "/api/cases/{case}/comments/{comment}/text",
+    parse=json_text,
+    refuse=refuse,
+    provenance={
+        "path": fact("the text of a comment", doc("M3.4"), client("ApiEndpoints.html")),
+        "answer": fact("a JSON string", doc("M3.4")),
+        "400 Comment not found": refused(NotFound, doc("M3.4")),
+        **_one_case(doc("M3.4")),
+    },
+)
+SET_STATE = Operation(
+    "cases.set_state",
+    Service.METADATA,
+    "PUT",
+    "/api/cases/{case}/state/{state}",
+    parse=nothing,
+    refuse=refuse,
+    safety=Safety.IDEMPOTENT,
+    provenance={
+        "path": fact("approve or reject a case: `approved` or `rejected`", doc("M4.4")),
+        "answer": fact("200, empty", doc("M4.4")),
+        "400 Unsupported state: {id}": refused(InvalidRequest, doc("M4.4")),
+        "400 No case with Id {id} could be found": refused(NotFound, doc("M4.4")),
+        "400 You don't have permission to access case {id}": refused(PermissionDenied, INFERRED),
+    },
+)
 
 
 def refuse_file(operation: Operation[Any], answer: Answer) -> ApiError:
@@ -296,7 +378,7 @@ FILE = Operation(
     Service.METADATA,
     "GET",
     "/api/cases/{case}/attachments/{hash}",
-    parse=content,
+    parse=nothing,
     refuse=refuse_file,
     provenance={
         "path": fact(
@@ -307,6 +389,20 @@ FILE = Operation(
         ),
         "answer": fact("a stream of bytes, `application/octet-stream`", doc("M3.1")),
         _FORBIDDEN: refused(PermissionDenied, doc("M3.1")),
+        **_one_case(INFERRED),
+    },
+)
+FILE_AS_PLY = Operation(
+    "cases.ply",
+    Service.METADATA,
+    "GET",
+    "/api/cases/{case}/attachments/{hash}/ply",
+    parse=nothing,
+    refuse=refuse_file,
+    provenance={
+        "path": fact("a scan, which the service converts to PLY", ONE_SEEN),
+        "answer": fact("a stream of bytes", ONE_SEEN),
+        _FORBIDDEN: refused(PermissionDenied, INFERRED),
         **_one_case(INFERRED),
     },
 )

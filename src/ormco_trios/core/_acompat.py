@@ -76,7 +76,17 @@ def call_blocking(function: Callable[..., T], *arguments: Any) -> T:
 
 
 async def call_blocking_async(function: Callable[..., T], *arguments: Any) -> T:
-    """Call a function that takes its time, in a thread."""
+    """Call a function that takes its time, in a thread; a cancelled task waits for its end.
+
+    So nothing that it uses, such as a file, is taken away under it.
+    """
     import asyncio
 
-    return await asyncio.to_thread(function, *arguments)
+    running = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()
+        raise

@@ -12,7 +12,7 @@ import ssl
 import threading
 import zlib
 from collections import deque
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from time import monotonic as _now
 from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -23,7 +23,14 @@ import httpx
 
 from ormco_trios.core.errors import AnswerTooLarge, NotDelivered, OutcomeUnknown, TransportError
 from ormco_trios.core.log import in_our_call, silence
-from ormco_trios.core.transport import Answer, AsyncTransport, HttpLibrary, Request, Transport
+from ormco_trios.core.transport import (
+    BLOCK,
+    Answer,
+    AsyncTransport,
+    HttpLibrary,
+    Request,
+    Transport,
+)
 
 silence(
     "httpx",
@@ -38,6 +45,7 @@ HttpClient: TypeAlias = httpx.Client
 AsyncHttpClient: TypeAlias = httpx.AsyncClient
 
 _AT_ONCE = 32
+_FILES_AT_ONCE = 16
 _KEEP = 30.0
 
 _LIMITS = httpx.Limits(
@@ -115,6 +123,8 @@ class HttpxTransport:
             response = self._client.send(outgoing, stream=True, auth=None, follow_redirects=False)
         else:
             response = self._transport(request.url).handle_request(outgoing)
+        if request.stream and response.is_success:
+            return Answer(response.status_code, _headers(response), b"", _Stream(request, response))
         pieces: Iterable[bytes]
         try:
             body = _Body(request, response)
@@ -196,6 +206,10 @@ class AsyncHttpxTransport:
             )
         else:
             response = await self._transport(request.url).handle_async_request(outgoing)
+        if request.stream and response.is_success:
+            return Answer(
+                response.status_code, _headers(response), b"", _AsyncStream(request, response)
+            )
         pieces: AsyncIterable[bytes]
         try:
             body = _Body(request, response)
@@ -246,6 +260,7 @@ class AsyncHttpxLanes:
         from asyncio import Semaphore
 
         self._free = Semaphore(_AT_ONCE)
+        self._free_for_files = Semaphore(_FILES_AT_ONCE)
         self._lanes: set[AsyncTransport] = set()
         self._idle: deque[tuple[float, AsyncTransport]] = deque()
 
@@ -255,18 +270,46 @@ class AsyncHttpxLanes:
         return AsyncHttpxTransport.open_lane_of
 
     async def send(self, request: Request) -> Answer:
+        if request.stream:
+            return await self._send_file(request)
         await self._turn(request.timeout.connect)
         try:
             lane = self._idle.pop()[1] if self._idle else self._new()
             try:
                 return await lane.send(request)
             finally:
-                now = _now()
-                self._idle.append((now, lane))
-                while self._idle and self._idle[0][0] < now - _KEEP:
-                    await self._drop(self._idle.popleft()[1])
+                await self._rest(lane)
         finally:
             self._free.release()
+
+    async def _send_file(self, request: Request) -> Answer:
+        """As `send`, with a lane that is taken until the whole file was read.
+
+        That can be long, so files have lanes of their own, and wait for one as long as it takes.
+        """
+        await self._free_for_files.acquire()
+        lane = self._idle.pop()[1] if self._idle else self._new()
+
+        async def give_back() -> None:
+            self._free_for_files.release()
+            await self._rest(lane)
+
+        stream = None
+        try:
+            answer = await lane.send(request)
+            stream = answer.stream
+        finally:
+            if stream is None:
+                await give_back()
+        if isinstance(stream, _AsyncStream):
+            stream.when_closed = give_back
+        return answer
+
+    async def _rest(self, lane: AsyncTransport) -> None:
+        now = _now()
+        self._idle.append((now, lane))
+        while self._idle and self._idle[0][0] < now - _KEEP:
+            await self._drop(self._idle.popleft()[1])
 
     async def aclose(self) -> None:
         self._idle.clear()
@@ -295,6 +338,124 @@ class AsyncHttpxLanes:
     async def _drop(self, lane: AsyncTransport) -> None:
         self._lanes.discard(lane)
         await lane.aclose()
+
+
+class _Unread:
+    """The body of an answer that is still on its way; see `_Body` about compression."""
+
+    def __init__(self, request: Request, response: httpx.Response) -> None:
+        self._response = response
+        self._total = request.timeout.total
+        self._unpack = _unpacker(response)
+        self._pieces: list[bytes] = []
+        self._packed = b""
+        self._failure: TransportError | None = None
+
+    def _block(self) -> bytes:
+        """At most a block of what has come; what is not unpacked yet is kept."""
+        block = self._packed or b"".join(self._pieces)
+        self._pieces = []
+        if self._unpack is not None and block:
+            block = _unpacked(self._unpack, block, BLOCK)
+            self._packed = self._unpack.unconsumed_tail
+        return block
+
+    def _last(self) -> bytes:
+        """What is left to unpack when nothing more comes."""
+        block = b"" if self._unpack is None else self._unpack.flush()
+        if not block and self._unpack is not None and not self._unpack.eof:
+            raise httpx.DecodingError("cut short")
+        return block
+
+    def _end(self, failure: TransportError | None) -> bytes:
+        """Nothing at the end; what had come before a failure, which is then raised."""
+        self._failure = self._failure or failure
+        block = b"" if self._unpack else self._block()
+        if self._failure is not None and not block:
+            raise self._failure
+        return block
+
+
+class _Stream(_Unread):
+    def __init__(self, request: Request, response: httpx.Response) -> None:
+        super().__init__(request, response)
+        self._body = response.iter_bytes()
+
+    def read(self) -> bytes:
+        failure = None
+        quiet = in_our_call.set(True)
+        try:
+            while self._failure is None and (self._packed or self._gather()):
+                if block := self._block():
+                    return block
+            if self._failure is None and (block := self._last()):
+                return block
+        except httpx.RequestError as error:
+            failure = _failure(error)
+        finally:
+            in_our_call.reset(quiet)
+        self.close()
+        return self._end(failure)
+
+    def _gather(self) -> bool:
+        """Whether any pieces came: as many as make a block."""
+        _this_thread.deadline = _now() + self._total
+        size = 0
+        for piece in self._body:
+            if _now() > _this_thread.deadline:
+                raise httpx.ReadTimeout("body too slow")
+            self._pieces.append(piece)
+            size += len(piece)
+            if size >= BLOCK:
+                break
+        return bool(self._pieces)
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class _AsyncStream(_Unread):
+    def __init__(self, request: Request, response: httpx.Response) -> None:
+        super().__init__(request, response)
+        self._body = response.aiter_bytes()
+        self.when_closed: Callable[[], Awaitable[None]] | None = None
+
+    async def read(self) -> bytes:
+        failure = None
+        quiet = in_our_call.set(True)
+        try:
+            while self._failure is None and (self._packed or await self._gather()):
+                if block := self._block():
+                    return block
+            if self._failure is None and (block := self._last()):
+                return block
+        except TimeoutError:
+            failure = _failure(httpx.ReadTimeout("body too slow"))
+        except httpx.RequestError as error:
+            failure = _failure(error)
+        finally:
+            in_our_call.reset(quiet)
+        await self.aclose()
+        return self._end(failure)
+
+    async def _gather(self) -> bool:
+        """Whether any pieces came: as many as make a block."""
+        from asyncio import timeout
+
+        size = 0
+        async with timeout(self._total):
+            async for piece in self._body:
+                self._pieces.append(piece)
+                size += len(piece)
+                if size >= BLOCK:
+                    break
+        return bool(self._pieces)
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+        done, self.when_closed = self.when_closed, None
+        if done is not None:
+            await done()
 
 
 class _Deadline(threading.local):
@@ -359,17 +520,11 @@ class _Body:
         self._deadline = _now() + request.timeout.total
         self._pieces: list[bytes] = []
         self._size = 0
-        packed = None
-        if not response.is_stream_consumed and "content-encoding" in response.headers:
-            packed = response.headers.pop("content-encoding").strip().lower()
-        self._unpack = zlib.decompressobj(_ANY_ZLIB) if packed not in (None, "identity") else None
+        self._unpack = _unpacker(response)
 
     def add(self, piece: bytes) -> None:
         if self._unpack is not None:
-            try:
-                piece = self._unpack.decompress(piece, self._limit - self._size + 1)
-            except zlib.error:
-                raise httpx.DecodingError("packed in a way that was not asked for") from None
+            piece = _unpacked(self._unpack, piece, self._limit - self._size + 1)
         self._size += len(piece)
         if self._size > self._limit:
             raise AnswerTooLarge(
@@ -383,6 +538,22 @@ class _Body:
         if self._unpack is not None and self._pieces and not self._unpack.eof:
             raise httpx.DecodingError("cut short")
         return b"".join(self._pieces)
+
+
+def _unpacker(response: httpx.Response) -> Any:
+    """What unpacks the body, if it is compressed; httpx will not do it then."""
+    if response.is_stream_consumed or "content-encoding" not in response.headers:
+        return None
+    packed = response.headers.pop("content-encoding").strip().lower()
+    return None if packed == "identity" else zlib.decompressobj(_ANY_ZLIB)
+
+
+def _unpacked(unpack: Any, piece: bytes, most: int) -> bytes:
+    try:
+        unpacked: bytes = unpack.decompress(piece, most)
+    except zlib.error:
+        raise httpx.DecodingError("packed in a way that was not asked for") from None
+    return unpacked
 
 
 def _outgoing(request: Request) -> httpx.Request:
@@ -404,7 +575,8 @@ def _outgoing(request: Request) -> httpx.Request:
                 "connect": limits.connect,
                 "read": limits.read,
                 "write": limits.read,
-                "pool": limits.connect,
+                # A file may have to wait for others, however long they are.
+                "pool": None if request.stream else limits.connect,
             }
         },
     )

@@ -63,6 +63,14 @@ def json_list_as(kind: type[list[M]]) -> Callable[[Answer], list[M]]:
     return parse
 
 
+def json_text(answer: Answer) -> str:
+    """A parser for an answer that is one JSON string."""
+    return _TEXT.validate_json(answer.body)
+
+
+_TEXT = TypeAdapter(str, config=ConfigDict(defer_build=True))
+
+
 def content(answer: Answer) -> bytes:
     """A parser for an answer that is a file."""
     return answer.body

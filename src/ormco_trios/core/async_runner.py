@@ -12,7 +12,7 @@ from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import AskHuman, Blocking, Effect, Emit, Flow, Local, Pause, Send
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import empty_frames
-from ormco_trios.core.transport import AsyncHttpConnections, AsyncTransport
+from ormco_trios.core.transport import Answer, AsyncHttpConnections, AsyncTransport
 
 T = TypeVar("T")
 
@@ -64,6 +64,7 @@ class AsyncRunner:
         steps = route_calls(iter(flow), self.channels)
         result: Any = None
         error: BaseException | None = None
+        opened: list[Any] = []
         try:
             while True:
                 try:
@@ -78,6 +79,8 @@ class AsyncRunner:
                     continue
                 try:
                     result = await self._perform(effect, ask)
+                    if isinstance(result, Answer) and result.stream is not None:
+                        opened.append(result.stream)
                 except BaseException as caught:  # noqa: BLE001 - the flow cleans up, then it goes on
                     error = caught
         except BaseException as leaving:
@@ -85,6 +88,9 @@ class AsyncRunner:
             raise
         finally:
             steps.close()
+            # However the flow ended, no connection stays taken.
+            for stream in opened:
+                await stream.aclose()
 
     async def _perform(self, effect: Effect[Any], ask: AsyncAsk | None) -> Any:
         match effect:

@@ -17,7 +17,7 @@ from ormco_trios._version import __version__
 from ormco_trios.core.answers import error_as, refusal, request_id_of
 from ormco_trios.core.auth import Auth, check_token_fits
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.effects import Call, Flow, Local, Pause, Send
+from ormco_trios.core.effects import Call, Flow, Local, Pause, Send, Sink
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import (
     CodeOutcomeUnknown,
@@ -122,6 +122,8 @@ class Channel(Generic[C]):
             failure: OrmcoTriosError
             try:
                 answer = yield from Send(self.transport, request)
+                if call.sink is not None and 200 <= answer.status < 300:
+                    yield from self._pour(call, call.sink, answer, began, attempt)
             except TransportError as error:
                 failure = error
                 if isinstance(failure, OutcomeUnknown) and operation.safety is Safety.ONCE:
@@ -143,6 +145,8 @@ class Channel(Generic[C]):
                     continue
             if attempt >= policy.attempts or not policy.allows(operation.safety, failure):
                 raise failure
+            if call.sink is not None and not call.sink.repeatable:
+                raise failure
             if schedule is None:
                 from ormco_trios.core._retry import Schedule
 
@@ -158,6 +162,25 @@ class Channel(Generic[C]):
             )
             yield from Pause(pause)
             attempt += 1
+
+    def _pour(
+        self, call: Call[Any], sink: Sink, answer: Answer, began: float, attempt: int
+    ) -> Flow[None]:
+        """Hand the body to ``sink``; a transport that cannot stream has it in one piece."""
+        try:
+            yield from sink.begin(answer)
+            if answer.stream is None:
+                yield from sink.take(answer.body)
+                return
+            while block := (yield from Local(answer.stream.read)):
+                yield from sink.take(block)
+        except TransportError:
+            raise
+        except BaseException:
+            # The sink's own failure, or nobody wants the rest; it was answered all the same.
+            if self.listeners.wanted:
+                self._tell(call, began, attempt, answer)
+            raise
 
     def _dated(self, answer: Answer) -> Answer:
         """The answer with a ``Date``, from which a delay given as a moment counts [rfc 9110]."""
@@ -188,7 +211,7 @@ class Channel(Generic[C]):
         if token is not None:
             check_token_fits(token, self.environment)
         if call.base_url is None:
-            base = self.environment.base_urls[operation.service]
+            base = self.environment.base_url(operation.service)
         else:
             base = call.base_url.rstrip("/")
             self.environment.check_trusted(base)
@@ -211,7 +234,14 @@ class Channel(Generic[C]):
             raise ConfigurationError(
                 "A token, or another value of a header, holds characters that a header cannot."
             )
-        return Request(operation.method, url, tuple(headers), call.body, self.options.timeout)
+        return Request(
+            operation.method,
+            url,
+            tuple(headers),
+            call.body,
+            self.options.timeout,
+            stream=call.sink is not None,
+        )
 
     def _read(self, call: Call[T], answer: Answer) -> T:
         # Raised outside the handler: pydantic's error quotes the body.

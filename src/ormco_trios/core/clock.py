@@ -52,7 +52,8 @@ class HurriedClock(Clock):
     """Real time, in which waiting goes ``speed`` times faster and everything else does not.
 
     A day of waiting for approval takes seconds, while a code that lives three minutes still does:
-    that is what a demonstration needs.  Shared between a client and a sandbox in one process.
+    that is what a demonstration needs; with an infinite ``speed`` waiting takes no time at all.
+    Shared between a client and a sandbox in one process.
     """
 
     def __init__(self, speed: float) -> None:

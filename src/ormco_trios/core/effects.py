@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from ormco_trios.core.operation import Operation
 from ormco_trios.core.retry import Retry
@@ -44,6 +44,23 @@ Flow: TypeAlias = Generator[Effect[Any], Any, T]
 """A behaviour of more than one step that ends with a ``T``."""
 
 
+class Sink(Protocol):
+    """Takes the body of a successful answer block by block, so that it may be of any length."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a body may begin anew after one that broke off."""
+        ...
+
+    def begin(self, answer: Answer) -> Flow[None]:
+        """A body begins: the first, or that of a new attempt after one that broke off."""
+        ...
+
+    def take(self, block: bytes) -> Flow[None]:
+        """The next block of it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Effect[T]):
     """Carry out an operation: sign in, send, retry as its safety allows, read the answer.
@@ -54,6 +71,7 @@ class Call(Effect[T]):
         body: Encoded body, of the operation's content type.
         base_url: Replaces the environment's address, after the host has been checked.
         retry: Replaces the client's; a flow that repeats by itself turns it off.
+        sink: Takes the body of a successful answer, which is then empty for ``operation.parse``.
     """
 
     operation: Operation[T]
@@ -63,6 +81,7 @@ class Call(Effect[T]):
     headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     base_url: str | None = field(default=None, repr=False)
     retry: Retry | None = None
+    sink: Sink | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,11 +93,12 @@ class Environment:
             otherwise the one that is asked which server has the account's cases.
         auth_classic: Classic sign-in [doc].
         auth_account: Today's sign-in [seen].
-        ormcodigital: The portal; no API of it is published [assumed].
+        ormcodigital: The portal's API, if there is one: none is published, so name only an address
+            that Ormco gave for it [assumed].
         regions: 3Shape's regions (America, Asia, Europe), and the address of each one's case
             service [doc]; which is the account's is found out, see `communicate.cases`.
-        trusted: Host names, or suffixes with a leading dot, that may be given a token; a loopback
-            environment trusts exactly its own addresses.
+        trusted: Host names, or suffixes with a leading dot, that may be given a token, besides
+            exactly the origins above.
         gateway: How to reach the services without a network; the sandbox's.
         clock: The environment's own time, if it has one; the sandbox's.
         pacer: Limits the rate of requests, all clients of this environment together; see
@@ -109,7 +110,7 @@ class Environment:
     metadata: str
     auth_classic: str
     auth_account: str
-    ormcodigital: str
+    ormcodigital: str | None = None
     regions: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     trusted: tuple[str, ...] = ()
     gateway: Gateway | None = field(default=None, repr=False, compare=False)
@@ -117,7 +118,7 @@ class Environment:
     pacer: Pacer | AsyncPacer | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        addresses = {service.value: self.base_url(service) for service in Service}
+        addresses = {service.value: self.base_url(service) for service in self.services}
         addresses |= {f"metadata ({name})": url for name, url in self.regions.items()}
         for name, url in addresses.items():
             scheme, host, _ = _origin(url) or ("", "", None)
@@ -139,31 +140,36 @@ class Environment:
         return replace(self, pacer=pacer)
 
     @classmethod
-    def production(cls) -> Environment:
-        """The live services."""
+    def production(cls, portal_api: str | None = None) -> Environment:
+        """The live services.
+
+        Args:
+            portal_api: The address of an API of OrmcoDigital, if Ormco gave you one; it is trusted
+                with the portal's password, so name no other.
+        """
         return cls(
             name="production",
             communicate="https://users.3shapecommunicate.com",
             metadata=_REGIONS["Europe"],
             auth_classic="https://auth.3shapecommunicate.com",
             auth_account="https://identity.3shape.com",
-            ormcodigital="https://www.ormcodigital.com",
+            ormcodigital=portal_api,
             regions=_REGIONS,
-            trusted=(".3shapecommunicate.com", ".3shape.com", ".ormcodigital.com"),
+            trusted=(".3shapecommunicate.com", ".3shape.com"),
         )
 
     @classmethod
-    def staging(cls) -> Environment:
-        """3Shape's staging services; the portal's staging address is not known [assumed]."""
+    def staging(cls, portal_api: str | None = None) -> Environment:
+        """3Shape's staging services; ``portal_api`` is as in `production`."""
         return cls(
             name="staging",
             communicate="https://staging-users.3shapecommunicate.com",
             metadata=_STAGING_REGIONS["Europe"],
             auth_classic="https://staging-auth.3shapecommunicate.com",
             auth_account="https://staging-identity.3shape.com",
-            ormcodigital="https://staging.ormcodigital.com",
+            ormcodigital=portal_api,
             regions=_STAGING_REGIONS,
-            trusted=(".3shapecommunicate.com", ".3shape.com", ".ormcodigital.com"),
+            trusted=(".3shapecommunicate.com", ".3shape.com"),
         )
 
     @classmethod
@@ -195,7 +201,8 @@ class Environment:
         ``ORMCO_TRIOS_ENVIRONMENT`` is ``production`` (the default), ``staging`` or ``sandbox``;
         the last needs ``ORMCO_TRIOS_SANDBOX_URL``.  ``ORMCO_TRIOS_COMMUNICATE_URL``,
         ``_METADATA_URL``, ``_AUTH_CLASSIC_URL``, ``_AUTH_ACCOUNT_URL`` and ``_ORMCODIGITAL_URL``
-        replace single addresses.  A ``_METADATA_URL`` is used whatever an account's region.
+        replace single addresses; the last names the portal's API, of which production and staging
+        know none.  A ``_METADATA_URL`` is used whatever an account's region.
 
         Raises:
             ConfigurationError: An unknown name, a missing or an unsafe address.
@@ -227,20 +234,36 @@ class Environment:
             environment = replace(environment, regions={})
         return replace(environment, **urls)  # type: ignore[arg-type]
 
-    def base_url(self, service: Service) -> str:
-        """Where ``service`` is, without a trailing slash."""
-        return self.base_urls[service]
-
     @functools.cached_property
-    def base_urls(self) -> Mapping[Service, str]:
-        """Where each service is, without trailing slashes."""
-        urls: dict[Service, str] = {each: getattr(self, each.value) for each in Service}
-        return {service: url.rstrip("/") for service, url in urls.items()}
+    def _base_urls(self) -> Mapping[Service, str]:
+        urls: dict[Service, str | None] = {each: getattr(self, each.value) for each in Service}
+        return {service: url.rstrip("/") for service, url in urls.items() if url is not None}
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Those that have an address."""
+        return tuple(self._base_urls)
+
+    def base_url(self, service: Service) -> str:
+        """Where ``service`` is, without a trailing slash.
+
+        Raises:
+            ConfigurationError: The environment knows no such address.
+        """
+        url = self._base_urls.get(service)
+        if url is None:
+            raise ConfigurationError(
+                f"The environment {self.name!r} knows no API of the portal; OrmcoDigital publishes "
+                "none.",
+                advice="Leave `ormco` out, and a person does the portal's part; or name the "
+                "address that Ormco gave for it (portal_api, ORMCO_TRIOS_ORMCODIGITAL_URL).",
+            )
+        return url
 
     @functools.cached_property
     def is_local(self) -> bool:
         """Whether every service is on this machine, as the sandbox is."""
-        return all(urlsplit(self.base_url(s)).hostname in _LOOPBACK for s in Service) or (
+        return all(urlsplit(self.base_url(s)).hostname in _LOOPBACK for s in self.services) or (
             self.gateway is not None
         )
 
@@ -256,7 +279,7 @@ class Environment:
             raise UntrustedHost("The address is malformed or hides its host.")
         if here[1] in RETIRED:
             raise UntrustedHost("The address is a server that 3Shape has retired.")
-        if here in {_origin(self.base_url(service)) for service in Service}:
+        if here in {_origin(self.base_url(service)) for service in self.services}:
             return
         scheme, host, port = here
         suffix = any(

@@ -8,6 +8,7 @@ A class of its own exists only where a caller would act differently::
     ├── RegionUnclear                 nothing says which of Ormco's accounts is meant, or two things
     ├── TransportError                no complete answer arrived
     │   ├── NotDelivered              the request never reached the service: safe to send again
+    │   ├── DownloadInterrupted       a file stopped coming; says how far it was
     │   └── OutcomeUnknown            it may or may not have been carried out: look before repeating
     │       ├── CodeOutcomeUnknown    … and it held a single-use code or token: get a fresh one
     │       └── AnswerTooLarge        … since more came than is ever read; not repeated
@@ -20,7 +21,8 @@ A class of its own exists only where a caller would act differently::
     │   ├── ProfileChanged            412: somebody else saved the profile meanwhile
     │   ├── RateLimited               429, with the delay the service asked for
     │   ├── ServerError               5xx
-    │   └── UnexpectedAnswer          a success whose body is not what the contract says
+    │   ├── UnexpectedAnswer          a success whose body is not what the contract says
+    │   └── PortalDiffers             the portal's address does not answer as the API we assumed
     ├── LabRefused                    nothing is shared with an account that is not Ormco's lab
     │   ├── LabNotFound               no account has that e-mail
     │   ├── NotALab                   the account found shows another role than a lab's
@@ -39,6 +41,8 @@ A class of its own exists only where a caller would act differently::
         ├── ConsentDenied             the doctor chose Cancel
         ├── AuthorizationRefused      the authorization server sent an error instead of a code
         ├── AuthorizationNeeded       nobody has signed in yet, or the sign-in is used up
+        ├── PersonNeeded              a person has to do something, and there is nobody to ask
+        ├── TaskOver                  the task was answered before, or another one took its place
         ├── WrongAccount              another 3Shape account answered than the one that is meant
         ├── NobodyCameBack            (also TimeoutError) no redirect arrived: paste, or wait on
         ├── CodeSpent                 the code was used before, here; nothing was sent
@@ -121,6 +125,24 @@ class TransportError(OrmcoTriosError):
 
 class NotDelivered(TransportError):
     """The request never reached the service, so sending it again is safe."""
+
+
+class DownloadInterrupted(TransportError):
+    """A file stopped coming, also when it was fetched again; nothing was written.
+
+    Attributes:
+        received: Bytes that had come at the last attempt.
+        expected: Bytes in all, if the service said so.
+    """
+
+    advice = "Fetch the file again, from its beginning."
+
+    def __init__(
+        self, happened: str, *, received: int, expected: int | None, advice: str | None = None
+    ) -> None:
+        super().__init__(happened, advice=advice)
+        self.received = received
+        self.expected = expected
 
 
 class OutcomeUnknown(TransportError):
@@ -226,6 +248,19 @@ class UnexpectedAnswer(ApiError):
     """A success whose body is not what the contract says: a page, a fragment, another type."""
 
     advice = "Check that the host is the right one; if it is, the service may have changed."
+
+
+class PortalDiffers(ApiError):
+    """The portal's address answered differently from the API that this library assumes.
+
+    OrmcoDigital publishes no interface, so that is what to expect of any address but one that
+    Ormco gave for it.
+    """
+
+    advice = (
+        "Leave the portal's API out (`ormco`, ORMCO_TRIOS_ORMCODIGITAL_URL) and do the portal's "
+        "part by hand, or ask Ormco for the address of such an interface."
+    )
 
 
 # --- labs and approvals ---------------------------------------------------------------------
@@ -369,6 +404,18 @@ class AuthorizationNeeded(AuthorizationError):
     """Nobody has signed in to this account yet, or the sign-in is used up."""
 
     advice = "Sign in to 3Shape Communicate with the authorization link."
+
+
+class PersonNeeded(AuthorizationError):
+    """A person has to do something that no program can, and there is nobody to ask."""
+
+    advice = "Pass person=..., or use advance() and finish_task() and show the task."
+
+
+class TaskOver(AuthorizationError):
+    """The task was answered before, or another one has taken its place; nothing was used."""
+
+    advice = "Look again for what is to be done now."
 
 
 class WrongAccount(AuthorizationError):

@@ -4,32 +4,136 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
+from io import FileIO
 from pathlib import Path
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path``, in a folder that exists.
+class NewFile:
+    """A file in the making, in a folder that exists: it gets its name once it is complete.
 
-    The file is readable by its owner alone from the moment it exists, and replaces another as a
-    whole: whoever reads sees the old content or the new one.
+    It is readable by its owner alone from the moment it exists.  Where the system can do it, it has
+    no name before, so that not even a killed process leaves anything behind.
+
+    Args:
+        path: Its name, later.
+        overwrite: Whether to replace a file that has this name by then.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool = True) -> None:
+        self._path = path
+        self._overwrite = overwrite
+        self._temporary = path.with_name(f".{path.stem[:32]}-{secrets.token_hex(8)}")
+        self._unnamed = False
+        self._file: FileIO | None = None
+
+    def open(self) -> None:
+        """Begin it.
+
+        Raises:
+            FileExistsError: A file has the name and is not to be replaced.
+            IsADirectoryError: A folder has the name.
+            OSError: No file can be made there.
+        """
+        if self._path.is_dir():
+            raise IsADirectoryError(f"A folder has this name: {self._path}")
+        if not self._overwrite and self._path.exists():
+            raise _taken(self._path)
+        handle = _open_unnamed(self._path.parent)
+        self._unnamed = handle is not None
+        if handle is None:
+            # 0600 whatever the umask is.
+            handle = os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _BINARY, 0o600)
+        self._file = FileIO(handle, "wb")
+
+    def write(self, block: bytes) -> None:
+        """Add ``block`` at the end."""
+        rest = memoryview(block)
+        while rest:
+            rest = rest[self._open.write(rest) :]
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._open.seek(0)
+        self._open.truncate()
+
+    def finish(self) -> None:
+        """Give it its name, once it is on the disk.
+
+        Raises:
+            FileExistsError: A file has got the name meanwhile and is not to be replaced.
+            OSError: It cannot be; a file that has the name is unchanged.
+        """
+        handle = self._open.fileno()
+        os.fsync(handle)
+        if self._unnamed:
+            # With a folder's handle, which an absolute path does not need, Python follows links.
+            os.link(f"/proc/self/fd/{handle}", self._temporary, src_dir_fd=0)
+            self._unnamed = False
+        self._open.close()
+        if not self._overwrite:
+            _take_name(self._temporary, self._path)
+        os.replace(self._temporary, self._path)
+        _sync_folder(self._path.parent)
+        self.discard()
+
+    def discard(self) -> None:
+        """Leave nothing of it behind, unless it is finished."""
+        if self._file is not None:
+            self._file.close()
+            if not self._unnamed:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._temporary)
+
+    @property
+    def _open(self) -> FileIO:
+        if self._file is None:
+            raise ValueError("the file is not open")
+        return self._file
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path``, in a folder that exists; see `NewFile`.
+
+    Whoever reads sees the old content or the new one.
 
     Raises:
         OSError: It cannot be written; what was there before is unchanged.
     """
-    # mkstemp creates with mode 0600 whatever the umask is.
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem[:32]}-", dir=path.parent)
+    file = NewFile(path)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    _sync_folder(path.parent)
+        file.open()
+        file.write(content)
+        file.finish()
+    finally:
+        file.discard()
+
+
+_BINARY = getattr(os, "O_BINARY", 0)
+_UNNAMED = getattr(os, "O_TMPFILE", 0)
+
+
+def _open_unnamed(folder: Path) -> int | None:
+    """A file without a name, of which nothing stays unless it gets one; None if there are none."""
+    if _UNNAMED and os.path.isdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            return os.open(folder, _UNNAMED | os.O_WRONLY, 0o600)
+    return None
+
+
+def _take_name(file: Path, name: Path) -> None:
+    """Give ``file`` a second name, unless something has it; what cannot do that is only asked."""
+    try:
+        os.link(file, name)
+    except FileExistsError:
+        raise _taken(name) from None
+    except OSError:
+        if name.exists():
+            raise _taken(name) from None
+
+
+def _taken(path: Path) -> FileExistsError:
+    return FileExistsError(f"A file has this name, and it is not to be replaced: {path}")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -50,9 +50,9 @@ class Operation(Generic[T]):
         refuse: Turns an unsuccessful answer into an error; by default its status decides.
         safety: What sending it twice does; has to be given for what is not a GET or HEAD.
         authenticated: Whether it carries the service's bearer token.
+        content_type: Of the body, if a call has one.
         provenance: How it is known: under ``path`` what it is for, under ``answer`` what comes
             back, and each refusal under its status and words.
-        content_type: Of the body, if a call has one.
         parameters: The names of the path parameters, read from ``route``.
 
     Raises:
@@ -69,8 +69,8 @@ class Operation(Generic[T]):
     )
     safety: Safety = Safety.READ
     authenticated: bool = True
-    provenance: Facts = field(default_factory=dict[str, Fact], repr=False, compare=False)
     content_type: str = "application/json"
+    provenance: Facts = field(default_factory=dict[str, Fact], repr=False, compare=False)
     parameters: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import AskHuman, Blocking, Effect, Emit, Flow, Local, Pause, Send
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import empty_frames
-from ormco_trios.core.transport import HttpConnections, Transport
+from ormco_trios.core.transport import Answer, HttpConnections, Transport
 
 T = TypeVar("T")
 
@@ -65,6 +65,7 @@ class Runner:
         steps = route_calls(iter(flow), self.channels)
         result: Any = None
         error: BaseException | None = None
+        opened: list[Any] = []
         try:
             while True:
                 try:
@@ -79,6 +80,8 @@ class Runner:
                     continue
                 try:
                     result = self._perform(effect, ask)
+                    if isinstance(result, Answer) and result.stream is not None:
+                        opened.append(result.stream)
                 except BaseException as caught:  # noqa: BLE001 - the flow cleans up, then it goes on
                     error = caught
         except BaseException as leaving:
@@ -86,6 +89,9 @@ class Runner:
             raise
         finally:
             steps.close()
+            # However the flow ended, no connection stays taken.
+            for stream in opened:
+                stream.close()
 
     def _perform(self, effect: Effect[Any], ask: Ask | None) -> Any:
         match effect:

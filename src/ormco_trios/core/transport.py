@@ -21,7 +21,8 @@ class Timeout:
     Attributes:
         connect: Until the connection stands; also the wait for a free one from the pool.
         read: Between two pieces of the answer.
-        total: For the whole answer, headers included, however slowly it arrives.
+        total: For the whole answer, headers included, however slowly it arrives.  Of a file that is
+            downloaded, for its headers, and then for each further 512 KiB.
     """
 
     connect: float = 10.0
@@ -39,15 +40,49 @@ class Request:
     body: bytes = field(repr=False)
     timeout: Timeout
     max_body: int = 64 * 1024 * 1024
+    stream: bool = False
+    """Leave the body of a successful answer to be read from `Answer.stream`."""
+
+
+BLOCK = 512 * 1024
+"""About how many bytes of a stream are read at a time."""
+
+
+class Stream(Protocol):
+    """The body of a successful answer, still on its way and of any length.
+
+    ``read`` gives the next block of about `BLOCK` bytes, a shorter one at the end, then nothing.
+    ``close`` gives the connection back and is safe to repeat.
+
+    Raises:
+        OutcomeUnknown: It stopped, or a block took longer than ``Timeout.total``.
+    """
+
+    def read(self) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class AsyncStream(Protocol):
+    """As `Stream`, for an event loop."""
+
+    async def read(self) -> bytes: ...
+
+    async def aclose(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: ``headers`` have lower-case names; ``body`` is decoded and complete."""
+    """What came back: ``headers`` have lower-case names; ``body`` is decoded and complete.
+
+    Attributes:
+        stream: The body instead, if the request asked for it and the transport can.
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    stream: Stream | AsyncStream | None = field(default=None, repr=False)
 
 
 class Transport(Protocol):

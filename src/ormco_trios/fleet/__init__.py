@@ -20,7 +20,7 @@ from ormco_trios.fleet.opener import PracticeOpener
 from ormco_trios.fleet.practice_status import PracticeStatus, Stage
 from ormco_trios.fleet.practices import FleetPractice, read_practices
 from ormco_trios.fleet.records import FleetRecords
-from ormco_trios.fleet.status import FleetStatus
+from ormco_trios.fleet.report import FleetStatus
 
 __all__ = [
     "AsyncFleet",

@@ -15,8 +15,8 @@ from ormco_trios.fleet._workers import AsyncWorkerPool
 from ormco_trios.fleet.async_round import do_round_async, take_authorization_async
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.records import FleetRecords
+from ormco_trios.fleet.report import FleetStatus
 from ormco_trios.fleet.schedule import FleetSchedule
-from ormco_trios.fleet.status import FleetStatus
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
 
 P = TypeVar("P")

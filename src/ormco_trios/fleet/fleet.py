@@ -15,9 +15,9 @@ from ormco_trios.core.transport import HttpConnections, HttpLibrary
 from ormco_trios.fleet._workers import WorkerPool
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.records import FleetRecords
+from ormco_trios.fleet.report import FleetStatus
 from ormco_trios.fleet.round import do_round, take_authorization
 from ormco_trios.fleet.schedule import FleetSchedule
-from ormco_trios.fleet.status import FleetStatus
 from ormco_trios.onboarding.onboarding import Onboarding
 
 P = TypeVar("P")

@@ -25,7 +25,7 @@ from ormco_trios.fleet.async_round import do_round_async, take_authorization_asy
 from ormco_trios.fleet.postgres import FleetDatabase, PostgresRecords
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.practices import check_id
-from ormco_trios.fleet.status import FleetStatus
+from ormco_trios.fleet.report import FleetStatus
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
 
 QUEUE = "ormco-trios"

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from html import escape
-from typing import TYPE_CHECKING
 
 from ormco_trios.communicate.approval import describe
 from ormco_trios.fleet.practice_status import Stage
+from ormco_trios.fleet.status import FleetNumbers
 from ormco_trios.onboarding.checklist import Actor
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from ormco_trios.fleet.status import FleetStatus
 
 COLOURS = {
     Stage.CONNECTED: "#2e9e44",
@@ -65,14 +61,29 @@ _PAGE = """<!doctype html>
 """
 
 
-def page(status: FleetStatus) -> str:
+class FleetStatus(FleetNumbers):
+    """All practices of a fleet at one moment: as values, in words, as JSON and as a page.
+
+    It names practices by your ids and holds no patient data.  The links are for the practices they
+    belong to, and for nobody else.
+    """
+
+    def to_html(self) -> str:
+        """A page of its own, with plots and with the links to send."""
+        return page(self)
+
+    def _repr_html_(self) -> str:
+        return body(self)
+
+
+def page(status: FleetNumbers) -> str:
     """A whole page."""
     return _PAGE.format(
         connected=status.stages[Stage.CONNECTED], total=status.total, body=body(status)
     )
 
 
-def body(status: FleetStatus) -> str:
+def body(status: FleetNumbers) -> str:
     """What stands on the page, for a notebook too."""
     parts = [
         f"<style>{_STYLE}</style><div class='fleet'>",
@@ -115,11 +126,11 @@ def _name(actor: Actor) -> str:
     return actor.value[0].upper() + actor.value[1:]
 
 
-def _age(status: FleetStatus, since: datetime) -> str:
+def _age(status: FleetNumbers, since: datetime) -> str:
     return describe(max(0.0, (status.looked_at - since).total_seconds()))
 
 
-def _cards(status: FleetStatus) -> str:
+def _cards(status: FleetNumbers) -> str:
     cards = [
         f"<li class='card'><b>{status.stages[stage]}</b>"
         f"<span class='dot' style='background:{COLOURS[stage]}'></span>{escape(stage.title)}</li>"
@@ -136,7 +147,7 @@ def _cards(status: FleetStatus) -> str:
     return f"<ul class='cards'>{''.join(cards)}</ul>"
 
 
-def _stages(status: FleetStatus) -> str:
+def _stages(status: FleetNumbers) -> str:
     """One bar, a stretch for each stage."""
     width, x, pieces = 900.0, 0.0, list[str]()
     for stage, colour in COLOURS.items():
@@ -159,7 +170,7 @@ def _stages(status: FleetStatus) -> str:
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 900.0, 220.0, 44.0, 30.0, 10.0
 
 
-def _curve(status: FleetStatus) -> str:
+def _curve(status: FleetNumbers) -> str:
     """How many were connected by when; steps, since that is what it is."""
     first, last = status.connected_at[0], max(status.looked_at, status.connected_at[-1])
     span = max(1.0, (last - first).total_seconds())

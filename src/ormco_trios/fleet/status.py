@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -44,8 +44,8 @@ class Failure(BaseModel):
     problem: str
 
 
-class FleetStatus(BaseModel):
-    """All practices of a fleet at one moment.
+class FleetNumbers(BaseModel):
+    """All practices of a fleet at one moment, as values and in words.
 
     It names practices by your ids and holds no patient data.  The links are for the practices they
     belong to, and for nobody else.
@@ -76,7 +76,7 @@ class FleetStatus(BaseModel):
     failures: list[Failure]
 
     @classmethod
-    def of(cls, statuses: Iterable[PracticeStatus], *, now: datetime) -> FleetStatus:
+    def of(cls, statuses: Iterable[PracticeStatus], *, now: datetime) -> Self:
         """What the records say."""
         stages: Counter[Stage] = Counter()
         actors: Counter[Actor] = Counter()
@@ -153,17 +153,6 @@ class FleetStatus(BaseModel):
         lines += [f"  {name.ljust(width)}  {value}" for name, value in self.summary()]
         lines += [f"  {each.practice}: {each.problem}" for each in self.failures]
         return "\n".join(lines)
-
-    def to_html(self) -> str:
-        """A page of its own, with plots and with the links to send."""
-        from ormco_trios.fleet.report import page
-
-        return page(self)
-
-    def _repr_html_(self) -> str:
-        from ormco_trios.fleet.report import body
-
-        return body(self)
 
     def __repr_args__(self) -> Any:
         yield "total", self.total

@@ -154,7 +154,7 @@ class AuthorizationCode:
             clock: Where the time of the paste comes from.
 
         Raises:
-            NothingPasted: There is no code in it, or it is longer than 8 KiB.
+            NothingPasted: There is no code in it, or it is longer than 64 KiB.
             SeveralCodes: It holds two different codes.
             CodeIncomplete: The code is cut, damaged, or shortened with an ellipsis.
             NotTheRedirect: It is the authorization link itself, or a login page.

@@ -4,6 +4,8 @@ A short pipeline of pure functions::
 
     clean -> find parameters -> pick the code -> decode to the shape -> check issuer and state
 
+A paste that came by mail or chat is read in each of its `wrapping.forms`.
+
 None of them raises.  A problem is *returned*, as the exception to raise, because every frame in
 here holds the paste in its locals, and an error reporter that records locals would record a code
 that still works.  `AuthorizationCode.from_pasted` raises, after it has let go of the text.
@@ -18,6 +20,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field, replace
 from hmac import compare_digest
+from typing import TypeAlias
 from urllib.parse import unquote
 
 from ormco_trios.core.errors import (
@@ -33,8 +36,14 @@ from ormco_trios.core.errors import (
     StateMissing,
 )
 from ormco_trios.oauth.shape import CodeShape
+from ormco_trios.oauth.wrapping import HIDDEN, forms
+
+MAX_PASTE = 64 * 1024
+"""Characters of a paste: a mail with all its headers."""
 
 MAX_LENGTH = 8 * 1024
+"""Characters of a code."""
+
 MAX_LAYERS = 3
 VISIBLE = re.compile(r"[\x20-\x7e]+")
 """What a code consists of (RFC 6749, appendix A.11)."""
@@ -46,7 +55,12 @@ _MARKDOWN_LINK = re.compile(r"\s*\[[^\]]*\]\((.+)\)\s*", re.DOTALL)
 _DROPPED_CATEGORIES = {"Cf", "Pi", "Pf"}  # invisible, and typographic quotes
 _DROPPED = set('"`<>\u201e\u201a')  # the rest of the quotes; none of these is in an address raw
 _AT_THE_ENDS = "'(),;[]"
+_END_OF_SENTENCE = re.compile(r"(?<=[\w%=~-])(?:\.(?!\.)|[:!?*,;'\])}])+\Z")
+_MARKED = re.compile(r"(?:([*~|]{1,3})(.+)\1|(_{1,2})(https?://.+)\3)[.,:;!?]*", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]{1,20}[.,:;!?]*")
 _SHORTEST_REPEATED = 16
+_MOST_LINES = 32
+"""Into how many lines one address is wrapped."""
 
 _AMPERSAND = re.compile(r"&(?:(?:amp|#38|#x26);)+", re.IGNORECASE)
 _NEXT_ADDRESS = re.compile(r"(?<!=)(?=https?://)", re.IGNORECASE)
@@ -62,6 +76,7 @@ _RETURN_ADDRESS = {"returnurl", "return_url", "return_to"}
 _AUTHORIZATION_PAGE = re.compile(r"/(?:oauth|connect)/authori[sz]e", re.IGNORECASE)
 _LOGIN_PAGE = re.compile(r"/[\w-]*(?:log-?[io]n|sign-?in|consent)[\w-]*(?:[/?#]|$)", re.IGNORECASE)
 
+_BEGINS = re.compile(r"code(?:=|%3D)|!|%(?:25)*21", re.IGNORECASE)
 _ELLIPSIS = re.compile(r"…|\.{3}(?=[&#]|$)")
 _CUT_ESCAPE = re.compile(r"%[0-9A-Fa-f]?\Z")
 
@@ -94,31 +109,135 @@ class Reading:
     issuer: str | None = None
 
 
+Outcome: TypeAlias = Reading | AuthorizationError
+
+
 def read_paste(
     text: str,
     *,
     shape: CodeShape,
     expected_state: str | None = None,
     expected_issuer: str | None = None,
-) -> Reading | AuthorizationError:
+) -> Outcome:
     """Read the code from ``text``, or say what is wrong, as the exception to raise."""
-    pieces = _clean(text)
-    if isinstance(pieces, AuthorizationError):
-        return pieces
-    whole, outer = _unwrap(_once("".join(pieces).strip(_AT_THE_ENDS)))
-    parameters = _parameters(whole)
-    problem = _sent_instead(parameters) or _another_page(whole, parameters)
-    if problem is not None:
-        return problem
-    reading = _pick(whole, pieces, shape, outer)
-    if isinstance(reading, AuthorizationError):
-        return reading
-    issuers = [_issuer(value) for value in parameters.get("iss", ())]
-    return (
-        _check_issuer(issuers, expected_issuer)
-        or _check_state(parameters.get("state", []), expected_state)
-        or replace(reading, layers=reading.layers + outer, issuer=issuers[0] if issuers else None)
-    )
+    if len(text) > MAX_PASTE:
+        return NothingPasted("More than 64 KiB were pasted: a whole page, and not an address.")
+    reader = _Reader(shape, expected_state, expected_issuer)
+    best: Outcome = _no_code()
+    for form in forms(text):
+        outcome = reader.read(form)
+        if reader.several or _worth(outcome) >= _GOOD:
+            return outcome
+        if _worth(outcome) > _worth(best):
+            best = outcome
+    if isinstance(best, NothingPasted) and HIDDEN.search(text):
+        return NothingPasted(
+            "A mail filter has replaced the address by a link that does not hold it.",
+            advice="Copy the address from the browser again, and bring it in another way: in a "
+            "file that is attached, or by a chat.",
+        )
+    return best
+
+
+def _no_code() -> NothingPasted:
+    return NothingPasted("There is no code in what was pasted.")
+
+
+_GOOD = 4
+
+
+def _worth(outcome: Outcome) -> int:
+    """How much the reading of one form says, compared with another's."""
+    if isinstance(outcome, Reading):
+        return _GOOD if outcome.recognised else 2
+    if isinstance(outcome, NothingPasted):
+        return 0
+    return 1 if isinstance(outcome, CodeIncomplete) else 3
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads forms of one paste.
+
+    Attributes:
+        several: Whether two different whole codes were found, which settles it.
+        left: How often it is read on; a paste can be made so that there is no end to it.
+    """
+
+    shape: CodeShape
+    state: str | None
+    issuer: str | None
+    several: bool = False
+    left: int = 200
+
+    def read(self, text: str) -> Outcome:
+        """All of it as one address that was wrapped, or else the addresses in it."""
+        pieces = _clean(text)
+        if isinstance(pieces, AuthorizationError):
+            return pieces
+        whole = "".join(pieces)
+        outcome = self._address(whole) if len(whole) <= MAX_LENGTH else _no_code()
+        if len(pieces) == 1:
+            return outcome
+        doubtful = isinstance(outcome, Reading) and not outcome.complete
+        if doubtful and "=" not in whole and any(map(_WORD.fullmatch, pieces)):
+            return NothingPasted("These are words, and there is no code among them.")
+        if _worth(outcome) >= _GOOD:
+            return outcome
+        found, odd = self._addresses(pieces)
+        if len({reading.canonical for reading in found}) > 1:
+            self.several = True
+            return SeveralCodes("There are two different codes in what was pasted.")
+        if found and not (odd and isinstance(outcome, SeveralCodes)):
+            return found[0]
+        return outcome
+
+    def _addresses(self, pieces: list[str]) -> tuple[list[Reading], bool]:
+        """Each address among the pieces: it begins one of them, and ends where it is good.
+
+        Returns:
+            What was read, and whether there is something else that could be a code.
+        """
+        found: list[Reading] = []
+        odd = False
+        first = 0
+        while first < len(pieces):
+            text = ""
+            beginning, first = first, first + 1
+            if not _BEGINS.search(pieces[beginning]):
+                continue
+            for number in range(beginning, min(beginning + _MOST_LINES, len(pieces))):
+                text += pieces[number]
+                self.left -= 1
+                if self.left < 0 or len(text) > MAX_LENGTH:
+                    break
+                outcome = self._address(text)
+                if isinstance(outcome, Reading) and outcome.complete is not False:
+                    if outcome.recognised:
+                        found.append(outcome)
+                        first = number + 1
+                        break
+                    odd = odd or number == beginning
+        return found, odd
+
+    def _address(self, text: str) -> Outcome:
+        """The code in one address, or in what a person left of it."""
+        whole, outer = _unwrap(_once(_bare(text)))
+        parameters = _parameters(whole)
+        problem = _sent_instead(parameters) or _another_page(whole, parameters)
+        if problem is not None:
+            return problem
+        reading = _pick(whole, self.shape, outer)
+        if isinstance(reading, AuthorizationError):
+            return reading
+        issuers = [_issuer(value) for value in parameters.get("iss", ())]
+        return (
+            _check_issuer(issuers, self.issuer)
+            or _check_state(parameters.get("state", []), self.state)
+            or replace(
+                reading, layers=reading.layers + outer, issuer=issuers[0] if issuers else None
+            )
+        )
 
 
 # --- clean ----------------------------------------------------------------------------------
@@ -130,8 +249,6 @@ def _clean(text: str) -> list[str] | AuthorizationError:
     Returned in pieces, where blanks or wraps were: nearly always they belong together, but two
     codes one below the other do not.
     """
-    if len(text) > MAX_LENGTH:
-        return NothingPasted("More than 8 KiB were pasted: a whole page, and not an address.")
     if any(unicodedata.category(char) == "Cc" and char not in _WRAPS for char in text):
         return CodeIncomplete("There are control characters in it, which no address has.")
     text = "".join(
@@ -142,9 +259,17 @@ def _clean(text: str) -> list[str] | AuthorizationError:
     if link := _MARKDOWN_LINK.fullmatch(text):
         text = link[1]
     pieces = text.split()
-    if not "".join(pieces).strip(_AT_THE_ENDS):
+    if not _bare("".join(pieces)):
         return NothingPasted("Nothing was pasted.")
     return pieces
+
+
+def _bare(text: str) -> str:
+    """``text`` without what ends a sentence or marks it in a chat; an ellipsis stays."""
+    text = text.strip(_AT_THE_ENDS)
+    if marked := _MARKED.fullmatch(text):
+        text = marked[2] or marked[4]
+    return _END_OF_SENTENCE.sub("", text).strip(_AT_THE_ENDS)
 
 
 def _once(text: str) -> str:
@@ -213,11 +338,20 @@ def _sent_instead(parameters: Parameters) -> AuthorizationError | None:
 
 
 def _description(value: str) -> str | None:
-    """The server's own words, made harmless: RFC 6749's characters, no long word, at most 200."""
-    text = _layers(value.replace("+", " "))[-1]
+    """The server's own words, made harmless."""
+    return harmless(_layers(value.replace("+", " "))[-1]) or None
+
+
+def harmless(text: str) -> str:
+    """What a page said: RFC 6749's characters, no word as long as a code, at most 200."""
     text = re.sub(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]", " ", text)
     words = ["[...]" if len(word) > 24 else word for word in text.split()]
-    return " ".join(words)[:200] or None
+    return " ".join(words)[:200]
+
+
+def leads_to(text: str, redirect_uri: str) -> bool:
+    """Whether a paste holds an address of ``redirect_uri``, in any encoding."""
+    return any(redirect_uri in layer for layer in _layers("".join(text.split())))
 
 
 def _another_page(text: str, parameters: Parameters) -> AuthorizationError | None:
@@ -235,18 +369,14 @@ def _another_page(text: str, parameters: Parameters) -> AuthorizationError | Non
 # --- pick the code --------------------------------------------------------------------------
 
 
-def _pick(
-    whole: str, pieces: list[str], shape: CodeShape, outer: int
-) -> Reading | AuthorizationError:
-    """The one code of the paste, decoded and found undamaged."""
+def _pick(whole: str, shape: CodeShape, outer: int) -> Outcome:
+    """The one code of an address, decoded and found undamaged."""
     if _ELLIPSIS.search(whole):
         return CodeIncomplete("There is an ellipsis where a part of it was left out.")
     values = _values(whole)
     if not values:
-        return NothingPasted("There is no code in what was pasted.")
+        return _no_code()
     readings = [_decode(value, shape, MAX_LAYERS - outer) for value in values]
-    if len(readings) == 1 and (not readings[0].recognised or readings[0].complete is False):
-        readings = _apart(pieces, shape) or readings
     if len({reading.canonical for reading in readings}) > 1:
         return SeveralCodes("There are two different codes in what was pasted.")
     return _damage(readings[0], shape) or readings[0]
@@ -259,18 +389,9 @@ def _values(text: str) -> list[str]:
     """
     if values := _parameters(text).get("code"):
         return values
-    head = re.split("[&#]", text, maxsplit=1)[0].strip(_AT_THE_ENDS)
+    head = _bare(re.split("[&#]", text, maxsplit=1)[0])
     head = _LEFT_OF_THE_NAME.sub("", head)
     return [] if not head or _ADDRESS.search(head) else [head]
-
-
-def _apart(pieces: list[str], shape: CodeShape) -> list[Reading]:
-    """Whole codes among the pieces, where all of them together make none.
-
-    Only a shape that knows a whole code when it sees one can tell this from a wrapped line.
-    """
-    readings = [_decode(value, shape) for piece in pieces for value in _values(piece)]
-    return [reading for reading in readings if reading.complete]
 
 
 # --- decode to the shape --------------------------------------------------------------------

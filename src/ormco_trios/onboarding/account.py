@@ -19,6 +19,11 @@ PRIVATE_WINDOW = (
 )
 """Today's form of the guide's *clear browser cookies and history*."""
 
+NO_PASSWORD = (
+    "3Shape's sign-in page has a link for a forgotten password, and one for a new account."
+)
+"""Both are on the guide's first screen [guide]."""
+
 NOT_CHECKED = "account not checked"
 """What a step says when nobody told which account allowed Ormco access."""
 
@@ -185,4 +190,5 @@ def sign_in_hint(email: str | None, server: AuthorizationServer) -> str:
         hints.append(f"Sign in as {email}.")
     if server.name == "classic":
         hints.append(PRIVATE_WINDOW)
+    hints.append(NO_PASSWORD)
     return " ".join(hints)

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from ormco_trios.communicate.approval import describe
 from ormco_trios.onboarding.hints import HINTS, Hint
+from ormco_trios.ormcodigital.facts import Source, weakest
+from ormco_trios.ormcodigital.portal import PortalWay
 
 
 class StepState(enum.Enum):
@@ -36,7 +38,7 @@ class Actor(enum.Enum):
 
 
 class StepName(enum.Enum):
-    """The guide's steps, in its order."""
+    """The guide's steps, in its order, and then two witnesses."""
 
     SIGN_IN = "sign_in"
     CONNECTION = "connection"
@@ -44,6 +46,13 @@ class StepName(enum.Enum):
     PORTAL_SIGN_IN = "portal_sign_in"
     SUBMISSION_METHOD = "submission_method"
     AUTHORIZATION = "authorization"
+    CONSENT = "consent"
+    CASE_ARRIVED = "case_arrived"
+
+    @property
+    def is_witness(self) -> bool:
+        """Whether it stands beside the others: seen, it speaks for them; unseen, against none."""
+        return self in {StepName.CONSENT, StepName.CASE_ARRIVED}
 
     @property
     def title(self) -> str:
@@ -58,6 +67,8 @@ _TITLES = {
     StepName.PORTAL_SIGN_IN: "Signed in to OrmcoDigital",
     StepName.SUBMISSION_METHOD: "Submission method is 3Shape Trios",
     StepName.AUTHORIZATION: "Ormco may access the 3Shape cases",
+    StepName.CONSENT: "3Shape lists Ormco under Applications",
+    StepName.CASE_ARRIVED: "A case has reached Ormco's account",
 }
 
 
@@ -66,6 +77,8 @@ class Step(BaseModel):
 
     Attributes:
         evidence: What this rests on, in one sentence.
+        source: Who says so; None where nobody was asked.
+        said_at: When they said it.
         actor: Who has to act.
         next_action: The next thing to do, in one sentence; None when nothing is to be done.
         since: Since when it has been waiting, if that is known.
@@ -77,6 +90,8 @@ class Step(BaseModel):
     name: StepName
     state: StepState
     evidence: str
+    source: Source | None = None
+    said_at: datetime | None = None
     actor: Actor = Actor.NOBODY
     next_action: str | None = None
     since: datetime | None = None
@@ -101,6 +116,21 @@ class Step(BaseModel):
             return ""
         who = "" if self.actor is Actor.NOBODY else f" ({self.actor.value})"
         return f"Next{who}: {self.next_action}"
+
+    @property
+    def witness(self) -> str:
+        """Who says so and when, for people; empty where nobody was asked."""
+        if self.source is None:
+            return ""
+        said = self.source.value
+        if self.said_at is not None:
+            said += f", {self.said_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return said
+
+    @property
+    def grounds(self) -> str:
+        """The evidence and who says so, for people."""
+        return f"{self.evidence} ({self.witness})" if self.witness else self.evidence
 
     def words(self, looked_at: datetime) -> str:
         """The state for people, with how long it has been waiting."""
@@ -127,6 +157,8 @@ class OverallState(enum.Enum):
     CONNECTED = "connected"
     WAITING = "waiting"
     NEEDS_AUTHORIZATION = "needs_authorization"
+    NEEDS_PERSON = "needs_person"
+    """A person has to do the portal's part."""
     BROKEN = "broken"
     INCOMPLETE = "incomplete"
     UNKNOWN = "unknown"
@@ -142,7 +174,7 @@ _MARKS = {
 
 
 class Checklist(BaseModel):
-    """Every step of one practice, as both services told it at one moment.
+    """Every step of one practice, as far as it was known at one moment, and who says so.
 
     It holds no secret and no patient data.  ``str()`` is a plain text form of it, a notebook shows
     it as a table, and the command line in colour; all three show the same.
@@ -152,12 +184,14 @@ class Checklist(BaseModel):
 
     steps: tuple[Step, ...]
     looked_at: datetime
+    portal: PortalWay = PortalWay.API
+    """What does the portal's part."""
 
     @computed_field  # type: ignore[prop-decorator]  # mypy cannot stack it on a property
     @property
     def state(self) -> OverallState:
         """All steps in one word; what has to happen first decides."""
-        for step in self.steps:
+        for step in self._needed:
             match step.state:
                 case StepState.DONE:
                     continue
@@ -165,19 +199,46 @@ class Checklist(BaseModel):
                     return OverallState.WAITING
                 case StepState.UNKNOWN:
                     return OverallState.UNKNOWN
-                case StepState.MISSING | StepState.BROKEN if step.name in _BY_PERSON:
+                case StepState.MISSING | StepState.BROKEN if step.name is StepName.SIGN_IN:
+                    return OverallState.NEEDS_AUTHORIZATION
+                case StepState.MISSING | StepState.BROKEN if (
+                    step.name in _AT_THE_PORTAL and self.portal is not PortalWay.API
+                ):
+                    return OverallState.NEEDS_PERSON
+                case StepState.MISSING | StepState.BROKEN if step.name is StepName.AUTHORIZATION:
                     return OverallState.NEEDS_AUTHORIZATION
                 case StepState.BROKEN:
                     return OverallState.BROKEN
+                case StepState.MISSING if (
+                    step.name is StepName.SUBMISSION_METHOD
+                    and self[StepName.AUTHORIZATION].state is not StepState.DONE
+                ):
+                    continue  # one Update sets both
                 case StepState.MISSING:
                     return OverallState.INCOMPLETE
         return OverallState.CONNECTED
 
     @property
+    def source(self) -> Source | None:
+        """Who says that it is connected: the weakest source of all; None if it is not."""
+        if self.state is not OverallState.CONNECTED:
+            return None
+        return weakest(step.source for step in self._needed if step.source is not None)
+
+    @property
+    def _needed(self) -> tuple[Step, ...]:
+        """The steps without the two witnesses."""
+        return tuple(step for step in self.steps if not step.name.is_witness)
+
+    @property
     def summary(self) -> str:
-        """When it was looked at, and all steps in one word, for people."""
-        state = self.state.value.replace("_", " ").capitalize()
-        return f"Looked at {self.looked_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {state}"
+        """When it was looked at, all steps in one word, and on whose word, for people."""
+        said = self.state.value.replace("_", " ").capitalize()
+        if self.source is not None:
+            seen = [step.name for step in self.steps if step.state is StepState.DONE]
+            beside = [words for name, words in _WITNESSES.items() if name in seen]
+            said += f" ({'; '.join((self.source.value, *beside))})"
+        return f"Looked at {self.looked_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {said}"
 
     def _repr_html_(self) -> str:
         return (
@@ -197,7 +258,7 @@ class Checklist(BaseModel):
             f'<td style="{_LEFT};min-width:6em;max-width:11em;color:{colour};font-weight:bold">'
             f"{SYMBOLS[step.state]} {escape(step.words(self.looked_at))}</td>"
             f'<td style="{_LEFT}"><div><b>{escape(step.title)}</b></div>'
-            f'<div style="opacity:.75">{escape(step.evidence)}</div>{ahead}{hints}</td></tr>'
+            f'<div style="opacity:.75">{escape(step.grounds)}</div>{ahead}{hints}</td></tr>'
         )
 
     def __getitem__(self, name: StepName) -> Step:
@@ -205,14 +266,14 @@ class Checklist(BaseModel):
 
     @property
     def next_step(self) -> Step | None:
-        """The first step that is not done."""
-        return next((step for step in self.steps if step.state is not StepState.DONE), None)
+        """The first step that is not done, of those that are needed."""
+        return next((step for step in self._needed if step.state is not StepState.DONE), None)
 
     def __str__(self) -> str:
         lines: list[str] = []
         for step in self.steps:
             lines.append(f"{_MARKS[step.state]} {step.title}: {step.words(self.looked_at)}")
-            lines += (f"      {text}" for text in (step.evidence, step.next_sentence) if text)
+            lines += (f"      {text}" for text in (step.grounds, step.next_sentence) if text)
             lines += (f"      {hint}" for hint in step.hints)
         return "\n".join((*lines, self.summary))
 
@@ -236,4 +297,7 @@ _COLOURS = {
 _LEFT = "text-align:left;vertical-align:top"
 
 
-_BY_PERSON = frozenset({StepName.SIGN_IN, StepName.AUTHORIZATION})
+_AT_THE_PORTAL = frozenset(
+    {StepName.PORTAL_SIGN_IN, StepName.SUBMISSION_METHOD, StepName.AUTHORIZATION}
+)
+_WITNESSES = {StepName.CONSENT: "consent seen", StepName.CASE_ARRIVED: "a case has arrived"}

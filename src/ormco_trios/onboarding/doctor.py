@@ -14,8 +14,9 @@ from ormco_trios.core.environment import Service
 from ormco_trios.core.errors import ApiError, OrmcoTriosError, TransportError
 from ormco_trios.core.operation import Operation
 from ormco_trios.core.transport import Answer
-from ormco_trios.onboarding.checklist import Checklist, StepState
-from ormco_trios.onboarding.flow import Context, check
+from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
+from ormco_trios.onboarding.context import Context
+from ormco_trios.onboarding.flow import check
 
 SKEW = 120.0
 """Seconds by which a clock may be wrong before it is worth mentioning; a code lives 180."""
@@ -99,14 +100,18 @@ def examine(context: Context, services: tuple[Service, ...]) -> Flow[Diagnosis]:
     findings.append(_clock(skews))
     checklist = yield from check(context)
     for step in checklist.steps:
+        if step.name is StepName.CASE_ARRIVED and step.state is not StepState.DONE:
+            continue  # a practice that has not sent a scan yet is healthy
+        if step.name is StepName.CONSENT and step.source is None:
+            continue  # a page that cannot be asked is no finding
         verdict = {StepState.DONE: Verdict.WELL, StepState.UNKNOWN: Verdict.UNKNOWN}.get(
-            step.state, Verdict.ILL
+            step.state, Verdict.UNKNOWN if step.name.is_witness else Verdict.ILL
         )
         findings.append(
             Finding(
                 step.title,
                 verdict,
-                step.evidence,
+                step.grounds,
                 "" if verdict is Verdict.WELL else step.next_action or "",
                 f"step {step.name.value}, state {step.state.value}, {step.actor.value} acts",
             )

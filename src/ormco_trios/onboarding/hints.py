@@ -6,23 +6,21 @@ A hint is no step and stops nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
-
-from pydantic import BaseModel, ConfigDict
 
 from ormco_trios.communicate.regions import DIRECTORY
 from ormco_trios.core.provenance import Label
-from ormco_trios.onboarding.account import PRIVATE_WINDOW
+from ormco_trios.onboarding.account import NO_PASSWORD, PRIVATE_WINDOW
 
 
-class Hint(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Hint:
     """Something to know beside a step of the checklist.
 
     Attributes:
         label: How it is known, as on the documentation's page about provenance.
     """
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
 
     text: str
     label: Label
@@ -31,10 +29,7 @@ class Hint(BaseModel):
         return f"{self.text} [{self.label}]"
 
 
-PASSWORD = Hint(
-    text="3Shape's sign-in page has a link for a forgotten password, and one for a new account.",
-    label="guide",
-)
+PASSWORD = Hint(text=NO_PASSWORD, label="guide")
 PRIVATE = Hint(text=PRIVATE_WINDOW, label="inferred")
 RESELLER = Hint(
     text="If it still does not work after a repair: ask your local 3Shape reseller.", label="guide"
@@ -50,7 +45,7 @@ OVERDUE = Hint(
     label="guide",
 )
 REFRESH = Hint(
-    text="If TRIOS does not offer Ormco as a lab yet: refresh the lab connections in TRIOS or Unite.",
+    text="Where TRIOS does not offer Ormco yet, refresh the lab connections in TRIOS or Unite.",
     label="seen",
 )
 PORTAL_PASSWORD = Hint(

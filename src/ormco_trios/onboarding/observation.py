@@ -7,10 +7,12 @@ in the guide's steps.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 from ormco_trios.communicate.emails import masked
 from ormco_trios.communicate.flows import find_lab, involves
+from ormco_trios.communicate.home import Home
 from ormco_trios.communicate.models import (
     Application,
     Connection,
@@ -26,7 +28,6 @@ from ormco_trios.communicate.regions import (
     lab_account,
     region_of,
 )
-from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import (
@@ -48,9 +49,11 @@ from ormco_trios.onboarding.account import (
     PinnedAccount,
     wrong_account,
 )
+from ormco_trios.onboarding.arrival import Arrival, look_for_a_case
 from ormco_trios.onboarding.checklist import Actor, Checklist, Step, StepName, StepState
-from ormco_trios.ormcodigital.models import Profile, TriosState, TriosStatus
-from ormco_trios.ormcodigital.operations import PROFILE, STATUS
+from ormco_trios.ormcodigital.facts import Fact, PortalView, Source
+from ormco_trios.ormcodigital.models import TriosState
+from ormco_trios.ormcodigital.portal import Portal, PortalVisit, PortalWay
 
 ROLE_NOT_SHOWN = "Its role as a lab is not shown; its e-mail is that of Ormco's lab."
 
@@ -65,6 +68,7 @@ class Observation:
     """What both services said, or why one said nothing.
 
     Attributes:
+        way: What does the portal's part.
         me: The account, unless it is another one than meant: then nothing else is looked at.
         confirmed: Whether a person said that this account allowed Ormco access.
         region: Which of Ormco's labs, and why.
@@ -72,12 +76,14 @@ class Observation:
         lab_role: What the connection, or else the lab's account, says the lab is; None where
             neither shows it.
         elsewhere: Remarks about connections with Ormco that are not that one.
-        portal_seen: Whether the portal was looked at in this round.
+        portal: What is known about the portal; None if it was not looked at in this round.
         granted: Whether Communicate lists Ormco among the applications with access; None if it
             was not asked or does not say [assumed].
+        arrived: Whether a case has reached Ormco's account; None if it was not looked for.
     """
 
     looked_at: datetime
+    way: PortalWay
     region: ChosenRegion | None = None
     me: User | None = None
     confirmed: bool = False
@@ -85,11 +91,9 @@ class Observation:
     lab_role: str | None = None
     elsewhere: tuple[str, ...] = ()
     communicate_problem: OrmcoTriosError | None = None
-    portal_seen: bool = False
-    profile: Profile | None = None
-    trios: TriosStatus | None = None
+    portal: PortalView | None = None
     granted: bool | None = None
-    portal_problem: OrmcoTriosError | None = None
+    arrived: Arrival | None = None
 
     @property
     def lab_problem(self) -> NotALab | None:
@@ -107,6 +111,12 @@ class Observation:
         """Whether the connection is active."""
         return self.connection is not None and self.connection.state is ConnectionState.ACTIVE
 
+    @property
+    def linked(self) -> bool:
+        """Whether the portal's connection to 3Shape is said to be there."""
+        fact = None if self.portal is None else self.portal.connection
+        return fact is not None and fact.value is TriosState.CONNECTED
+
 
 @dataclass(slots=True)
 class Target:
@@ -115,12 +125,14 @@ class Target:
     Attributes:
         region: The region asked for; None leaves it to the account.
         account: The e-mail of the account that is meant; None if that was not said.
+        cases: The server that has the account's cases.
         lab: Ormco's account, once it was looked up.
     """
 
     environment: Environment
-    region: Region | None = None
-    account: str | None = field(default=None, repr=False)
+    region: Region | None
+    account: str | None = field(repr=False)
+    cases: Home
     lab: User | None = field(default=None, repr=False)
 
     @property
@@ -130,22 +142,37 @@ class Target:
 
 
 def observe(
-    target: Target, clock: Clock, *, everything: bool, pinned: PinnedAccount | None
+    target: Target,
+    portal: Portal,
+    visit: PortalVisit,
+    *,
+    everything: bool,
+    pinned: PinnedAccount | None,
+    linked_at: datetime | None,
+    me: User | None = None,
 ) -> Flow[Observation]:
-    """Read what both services say; the portal only once the connection is active.
+    """Read what both services say.
+
+    The portal is looked at once the connection is active, and once at the start: a wrong password
+    is no news for after a day of waiting.
 
     Args:
         target: Whom to look for.
-        clock: For the time of the observation.
-        everything: Look at the portal in any case, as a checklist for people needs it.
+        portal: The portal's half.
+        visit: What it is told.
+        everything: Look at the portal in any case, and for cases that have arrived, as a checklist
+            for people needs it.
         pinned: The account that answered before, if there was one.
+        linked_at: When Ormco's link was answered, if that is known.
+        me: The account, if it has answered a moment ago.
 
     Raises:
         RegionUnclear: No region was given, and the account says none or two.
     """
-    seen = Observation(looked_at=clock.now())
+    seen = Observation(looked_at=visit.clock.now(), way=portal.way)
     try:
-        me = yield from Call(ME)
+        if me is None:
+            me = yield from Call(ME)
     except (*SIGNED_OUT, *_PASSING) as error:
         seen.communicate_problem = error
     else:
@@ -160,15 +187,16 @@ def observe(
         else:
             seen.region = ChosenRegion(target.region, "as chosen")
         yield from _look_at_connections(seen, seen.me, seen.region.region, target)
-    if everything or seen.approved:
-        seen.portal_seen = True
-        try:
-            seen.profile = yield from Call(PROFILE)
-            seen.trios = yield from Call(STATUS)
-        except (NotSignedIn, *_PASSING) as error:
-            seen.portal_problem = error
-    if seen.me is not None and seen.trios is not None and seen.trios.state is TriosState.CONNECTED:
+    if everything or seen.approved or not visit.memory.looked:
+        seen.portal = yield from portal.look(visit, everything=everything or seen.approved)
+        visit.memory.looked = not isinstance(seen.portal.problem, PortalSignInRefused)
+    if seen.me is not None and (everything or seen.linked):
         seen.granted = yield from _granted(seen.me)
+    since = linked_at or (None if seen.portal is None else seen.portal.connected_at)
+    if everything and seen.linked and seen.me and seen.connection and since:
+        seen.arrived = yield from look_for_a_case(
+            target.cases, me=seen.me, connection=seen.connection, since=since
+        )
     return seen
 
 
@@ -234,6 +262,7 @@ def checklist_of(
     """The guide's steps, as far as ``seen`` can tell."""
     return Checklist(
         looked_at=seen.looked_at,
+        portal=seen.way,
         steps=(
             _sign_in(seen),
             _connection_step(seen),
@@ -241,8 +270,18 @@ def checklist_of(
             _portal_sign_in(seen),
             _submission_method(seen),
             _authorization(seen),
+            _consent(seen),
+            _case_arrived(seen),
         ),
     )
+
+
+def _said_by_3shape(seen: Observation) -> dict[str, Any]:
+    return {"source": Source.COMMUNICATE, "said_at": seen.looked_at}
+
+
+def _said(fact: Fact) -> dict[str, Any]:
+    return {"source": fact.source, "said_at": fact.at}
 
 
 def _unknown(name: StepName, evidence: str) -> Step:
@@ -265,6 +304,7 @@ def _sign_in(seen: Observation) -> Step:
             name=name,
             state=StepState.DONE,
             evidence=f"Communicate accepts the sign-in and was asked as {who}.",
+            **_said_by_3shape(seen),
         )
     if isinstance(problem, WrongAccount):
         return Step(
@@ -301,6 +341,7 @@ def _connection_step(seen: Observation) -> Step:
             evidence=" ".join((f"The account has no {with_lab[2:]}", *seen.elsewhere)),
             actor=Actor.LIBRARY,
             next_action="Request the connection.",
+            **_said_by_3shape(seen),
         )
     if seen.lab_problem is not None:
         return Step(
@@ -315,6 +356,7 @@ def _connection_step(seen: Observation) -> Step:
         name=name,
         state=StepState.DONE,
         evidence=" ".join((f"The account lists {with_lab}", *role, *seen.elsewhere)),
+        **_said_by_3shape(seen),
     )
 
 
@@ -332,7 +374,12 @@ def _approval(seen: Observation, since: datetime | None, until: datetime | None)
         )
     match seen.connection.state:
         case ConnectionState.ACTIVE:
-            return Step(name=name, state=StepState.DONE, evidence="The connection is active.")
+            return Step(
+                name=name,
+                state=StepState.DONE,
+                evidence="The connection is active.",
+                **_said_by_3shape(seen),
+            )
         case ConnectionState.PENDING:
             evidence = "The request is sent and waits for approval."
         case _:
@@ -343,86 +390,179 @@ def _approval(seen: Observation, since: datetime | None, until: datetime | None)
         evidence=evidence,
         actor=Actor.ORMCO,
         next_action="Wait: approval can take up to 24 hours.",
+        **_said_by_3shape(seen),
         since=since,
         until=until,
     )
 
 
 _NOT_LOOKED = "The portal's turn comes once the connection is active."
+_NOBODY_SAID = "The portal cannot be asked, and nobody has said so yet."
+_BY_HAND = "Follow the steps that `advance()`, `run()` or `ormco-trios connect` shows."
+
+
+def _not_told(name: StepName, seen: Observation) -> Step:
+    """A step at the portal of which nothing is known."""
+    if seen.portal is None:
+        return _unknown(name, _NOT_LOOKED)
+    if seen.portal.problem is not None:
+        return _unknown(name, "OrmcoDigital could not be asked.")
+    if not seen.approved:
+        return _unknown(name, _NOT_LOOKED)
+    return Step(
+        name=name,
+        state=StepState.MISSING,
+        evidence=_NOBODY_SAID,
+        actor=Actor.PRACTICE,
+        next_action=_BY_HAND,
+    )
 
 
 def _portal_sign_in(seen: Observation) -> Step:
     name = StepName.PORTAL_SIGN_IN
-    if not seen.portal_seen:
-        return _unknown(name, _NOT_LOOKED)
-    if seen.portal_problem is None:
-        return Step(name=name, state=StepState.DONE, evidence="OrmcoDigital accepts the sign-in.")
-    if isinstance(seen.portal_problem, NotSignedIn):
+    view = seen.portal
+    if view is not None and view.signed_in is not None:
+        said = "The portal accepts the sign-in."
+        if view.signed_in.source is Source.PRACTICE:
+            said = "Signed in to OrmcoDigital."
+        fact = view.signed_in
+        return Step(name=name, state=StepState.DONE, evidence=fact.evidence or said, **_said(fact))
+    problem = None if view is None else view.problem
+    if isinstance(problem, NotSignedIn):
         return Step(
             name=name,
             state=StepState.BROKEN,
-            evidence=seen.portal_problem.happened,
+            evidence=problem.happened,
             actor=Actor.PRACTICE,
-            next_action=PortalSignInRefused.advice,
+            next_action=problem.advice,
         )
-    return _unknown(name, seen.portal_problem.happened)
+    if problem is not None:
+        return Step(
+            name=name,
+            state=StepState.UNKNOWN,
+            evidence=problem.happened,
+            actor=Actor.NOBODY if isinstance(problem, _PASSING) else Actor.PRACTICE,
+            next_action=problem.advice,
+        )
+    return _not_told(name, seen)
 
 
 def _submission_method(seen: Observation) -> Step:
     name = StepName.SUBMISSION_METHOD
-    if seen.profile is None:
-        return _unknown(
-            name, "OrmcoDigital could not be asked." if seen.portal_seen else _NOT_LOOKED
-        )
-    method = seen.profile.submission_method
-    if method is not None and method.is_trios:
-        return Step(name=name, state=StepState.DONE, evidence="The profile says 3Shape Trios.")
+    fact = None if seen.portal is None else seen.portal.submission_method
+    if fact is None:
+        return _not_told(name, seen)
+    if fact.value is not None and fact.value.is_trios:
+        evidence = fact.evidence or "The profile says 3Shape Trios."
+        return Step(name=name, state=StepState.DONE, evidence=evidence, **_said(fact))
     return Step(
         name=name,
         state=StepState.MISSING,
         evidence="The profile says another method, so scans are not expected from TRIOS.",
         actor=Actor.LIBRARY,
-        next_action="Set the submission method to 3Shape Trios.",
+        next_action=(
+            "Set the submission method to 3Shape Trios."
+            if seen.linked
+            else "It is set together with the code, by one Update."
+        ),
+        **_said(fact),
     )
+
+
+_LINK = "Open the authorization link and allow access."
+_WITHOUT_CODE = {
+    TriosState.DRAFT: (
+        StepState.MISSING,
+        "A code was entered, but the profile was not saved: nothing is connected.",
+        Actor.LIBRARY,
+        "Save the profile, or authorize again.",
+    ),
+    TriosState.NOT_CONNECTED: (
+        StepState.MISSING,
+        "OrmcoDigital has no access to the practice's cases.",
+        Actor.PRACTICE,
+        _LINK,
+    ),
+    TriosState.NEEDS_REPAIR: (
+        StepState.BROKEN,
+        "OrmcoDigital's access to the practice's cases no longer works.",
+        Actor.PRACTICE,
+        _LINK,
+    ),
+}
 
 
 def _authorization(seen: Observation) -> Step:
     name = StepName.AUTHORIZATION
-    if seen.trios is None:
-        return _unknown(
-            name, "OrmcoDigital could not be asked." if seen.portal_seen else _NOT_LOOKED
+    fact = None if seen.portal is None else seen.portal.connection
+    if fact is None:
+        return _not_told(name, seen)
+    if fact.value is TriosState.CONNECTED:
+        evidence = fact.evidence.rstrip(".") or "OrmcoDigital is connected to 3Shape"
+        evidence += "." if seen.confirmed else f" ({NOT_CHECKED})."
+        if seen.granted is False:
+            evidence += f" {NOT_LISTED}"
+        return Step(name=name, state=StepState.DONE, evidence=evidence, **_said(fact))
+    if fact.value not in _WITHOUT_CODE:
+        return _unknown(name, "OrmcoDigital is in a state that this version does not know.")
+    state, evidence, actor, action = _WITHOUT_CODE[fact.value]
+    return Step(
+        name=name,
+        state=state,
+        evidence=evidence,
+        actor=actor,
+        next_action=action if seen.way is PortalWay.API else _BY_HAND,
+        **_said(fact),
+    )
+
+
+# --- the two witnesses ----------------------------------------------------------------------
+
+
+def _not_witnessed(name: StepName, evidence: str) -> Step:
+    return Step(name=name, state=StepState.UNKNOWN, evidence=evidence)
+
+
+def _consent(seen: Observation) -> Step:
+    name = StepName.CONSENT
+    if seen.granted is None:
+        return _not_witnessed(name, "Communicate was not asked, or does not say.")
+    if seen.granted:
+        return Step(
+            name=name,
+            state=StepState.DONE,
+            evidence="Allow access was pressed. That proves neither the code nor Update.",
+            **_said_by_3shape(seen),
         )
-    link = "Open the authorization link and allow access."
-    match seen.trios.state:
-        case TriosState.CONNECTED:
-            evidence = "OrmcoDigital says it is connected"
-            evidence += "." if seen.confirmed else f" ({NOT_CHECKED})."
-            if seen.granted is False:
-                evidence += f" {NOT_LISTED}"
-            return Step(name=name, state=StepState.DONE, evidence=evidence)
-        case TriosState.DRAFT:
-            return Step(
-                name=name,
-                state=StepState.MISSING,
-                evidence="A code was entered, but the profile was not saved: nothing is connected.",
-                actor=Actor.LIBRARY,
-                next_action="Save the profile, or authorize again.",
-            )
-        case TriosState.NOT_CONNECTED:
-            return Step(
-                name=name,
-                state=StepState.MISSING,
-                evidence="OrmcoDigital has no access to the practice's cases.",
-                actor=Actor.PRACTICE,
-                next_action=link,
-            )
-        case TriosState.NEEDS_REPAIR:
-            return Step(
-                name=name,
-                state=StepState.BROKEN,
-                evidence="OrmcoDigital's access to the practice's cases no longer works.",
-                actor=Actor.PRACTICE,
-                next_action=link,
-            )
-        case _:
-            return _unknown(name, "OrmcoDigital is in a state that this version does not know.")
+    return Step(
+        name=name,
+        state=StepState.MISSING,
+        evidence="Ormco is not listed [assumed].",
+        actor=Actor.PRACTICE if seen.linked else Actor.NOBODY,
+        next_action="If scans do not arrive, use repair()." if seen.linked else None,
+        **_said_by_3shape(seen),
+    )
+
+
+def _case_arrived(seen: Observation) -> Step:
+    name = StepName.CASE_ARRIVED
+    if seen.arrived is None:
+        return _not_witnessed(name, "It was not looked for, or the cases cannot be read.")
+    since = f"{seen.arrived.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if seen.arrived.received is None:
+        return Step(
+            name=name,
+            state=StepState.MISSING,
+            evidence=f"No case received since {since} names Ormco's account.",
+            actor=Actor.PRACTICE,
+            next_action="Send a scan to Ormco, and look again.",
+            **_said_by_3shape(seen),
+        )
+    return Step(
+        name=name,
+        state=StepState.DONE,
+        evidence=f"A case received after {since} names Ormco's account: scans reach it. That does "
+        "not prove that the portal holds a code.",
+        source=Source.COMMUNICATE,
+        said_at=seen.arrived.received,
+    )

@@ -9,12 +9,22 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
+from pydantic import BaseModel, ConfigDict
+
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.shield import shielded
 from ormco_trios.oauth.request import AuthorizationRequest
 from ormco_trios.onboarding.account import PinnedAccount, sign_in_hint
-from ormco_trios.onboarding.checklist import Checklist
-from ormco_trios.ormcodigital.tasks import Address
+from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
+from ormco_trios.ormcodigital.facts import PortalMemory, Source
+from ormco_trios.ormcodigital.tasks import (
+    CONFIDENTIAL,
+    CONSENT,
+    Address,
+    Task,
+    TaskAnswer,
+    TaskKind,
+)
 
 
 class Purpose(enum.Enum):
@@ -31,22 +41,66 @@ class Purpose(enum.Enum):
 
         That the permission covers all cases, is 3Shape's documentation [doc WF2].
         """
-        return f"{_ALLOWS[self]} {_CONFIDENTIAL}"
+        return _EXPLANATIONS[self]
 
 
-_ALLOWS = {
+_EXPLANATIONS = {
     Purpose.SIGN_IN: "You allow this program to see and set up your 3Shape Communicate "
     "connections. The permission that 3Shape asks for goes further: it opens all your cases, and "
-    "with them personal health information about your patients.",
-    Purpose.ORMCO: "You allow the application Ormco to open your 3Shape Communicate cases, all of "
-    "them, and with them personal health information about your patients.",
+    f"with them personal health information about your patients. {CONFIDENTIAL}",
+    Purpose.ORMCO: CONSENT,
 }
-_CONFIDENTIAL = (
-    "Personal data about a patient that is exchanged through 3Shape Communicate is strictly "
-    "confidential. The person or company that obtains it is the data controller, and is "
-    "responsible for keeping it confidential and for making sure that every third party it passes "
-    "the data on to does so as well. If you do not want this, choose Cancel."
-)
+
+
+class Repair(enum.Enum):
+    """How much is set up again, from the least to the most."""
+
+    WHAT_IS_BROKEN = "what is broken"
+    AUTHORIZE_AGAIN = "authorize again"
+    """Ormco's access is revoked first, as under Applications; for when all looks well [guide]."""
+    CONNECT_AGAIN = "connect again"
+    """The connection is requested again as well: up to another 24 hours without scans."""
+
+    def covers(self, other: Repair) -> bool:
+        """Whether it does at least as much as ``other``."""
+        order = list(Repair)
+        return order.index(self) >= order.index(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """The time in which scans may not have arrived: send them again.
+
+    Attributes:
+        since: When it last worked for certain; None if nobody can tell.
+        until: When it worked again.
+    """
+
+    since: datetime | None
+    until: datetime
+
+    def __str__(self) -> str:
+        since = "an unknown moment" if self.since is None else f"{self.since:%Y-%m-%d %H:%M} UTC"
+        return (
+            f"Scans sent between {since} and {self.until:%Y-%m-%d %H:%M} UTC may not have arrived: "
+            "send them again."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a repair found and did.
+
+    Attributes:
+        broken: The steps that were not done when it began.
+        extent: How far it had to go.
+        interruption: The time in which scans may not have arrived, if there was one.
+    """
+
+    checklist: Checklist
+    broken: tuple[StepName, ...]
+    extent: Repair
+    interruption: Interruption | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +110,22 @@ class Connected:
     Attributes:
         account_checked: Whether a person said that the account that allowed Ormco access is the
             one that Communicate was asked as; nobody else can tell.
+        repaired: What the repair that was under way found and did, if there was one.
     """
 
     checklist: Checklist
     account_checked: bool = False
+    repaired: Repaired | None = None
+
+    @property
+    def source(self) -> Source | None:
+        """Who says so: the weakest source among the steps."""
+        return self.checklist.source
+
+    @property
+    def consent_seen(self) -> bool:
+        """Whether 3Shape lists Ormco under Applications; not seen proves nothing [assumed]."""
+        return self.checklist[StepName.CONSENT].state is StepState.DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +175,69 @@ class NeedsAuthorization:
         return replace(self, problem=problem)
 
 
-Outcome: TypeAlias = Connected | Waiting | NeedsAuthorization
+@dataclass(frozen=True, slots=True)
+class NeedsPerson:
+    """A person has to do ``task``, elsewhere; the answer goes to `finish_task`."""
+
+    task: Task
+    checklist: Checklist
+
+    @property
+    def problem(self) -> str | None:
+        """What was wrong with the last answer, if there was one."""
+        return self.task.problem
+
+    def because(self, problem: str) -> NeedsPerson:
+        """The same, saying what was wrong with the last answer."""
+        return replace(self, task=self.task.because(problem))
+
+
+Outcome: TypeAlias = Connected | Waiting | NeedsAuthorization | NeedsPerson
+
+
+class TaskUnderWay(BaseModel):
+    """The task that a person is dealing with; holds neither a code nor a secret.
+
+    Attributes:
+        id: The same for a link and the code that came of it.
+        code_shown: Whether a code was shown to the person who has not said yet what came of it.
+        problem: What was wrong with the last answer, if there was one.
+    """
+
+    model_config = ConfigDict(defer_build=True, validate_assignment=True)
+
+    kind: TaskKind
+    id: str
+    code_shown: bool = False
+    problem: str | None = None
+
+
+class RepairUnderWay(BaseModel):
+    """A repair that was asked for, and how far it has come.
+
+    Attributes:
+        broken: The steps that were not done when it began.
+        worked: Whether it had been connected at all, so that something was interrupted.
+        last_worked: When it last worked for certain, if anybody knows.
+        connection: The connection that *connect again* removes; never one that was made since.
+        somebody_there: Whether a person is there who can authorize anew.
+        revoked: Whether Ormco's access has been taken away.
+        renewed: Whether the portal has been made to ask for a new authorization.
+        refused: How many codes were not taken.
+    """
+
+    model_config = ConfigDict(defer_build=True, validate_assignment=True)
+
+    extent: Repair
+    broken: tuple[StepName, ...] = ()
+    worked: bool = False
+    last_worked: datetime | None = None
+    connection: str | None = None
+    somebody_there: bool = False
+    revoked: bool = False
+    renewed: bool = False
+    refused: int = 0
+
 
 Authorize: TypeAlias = Callable[[NeedsAuthorization], str | Address]
 """Shows the link to a person, and returns what they paste."""
@@ -117,34 +245,57 @@ Authorize: TypeAlias = Callable[[NeedsAuthorization], str | Address]
 AsyncAuthorize: TypeAlias = Callable[[NeedsAuthorization], Awaitable[str | Address]]
 """As `Authorize`, awaitable."""
 
+Person: TypeAlias = Callable[[NeedsPerson], TaskAnswer | str]
+"""Shows the task to a person, and returns their answer; a text is an address."""
+
+AsyncPerson: TypeAlias = Callable[[NeedsPerson], Awaitable[TaskAnswer | str]]
+"""As `Person`, awaitable."""
+
 
 @dataclass(slots=True)
 class Progress:
     """The little that neither service knows; keep it with `to_json` between two processes.
 
-    Losing it does no harm: the next round asks for a new link, and polls a little more often.
+    Losing it does little harm: the next round asks for a new link and polls a little more often;
+    what only the practice said has to be said again, and a repair begins anew.  It never holds an
+    authorization code or a portal password.
 
     Attributes:
         waiting_since: When the pending connection was first seen.
         pending: The authorization that a person is dealing with; holds secrets.
         account: The 3Shape account that is this practice's, once it has answered.
         refused: Fingerprints of the latest codes that came from another account.
+        used: Fingerprints of the latest codes that were entered at the portal.
+        task: The task that a person is dealing with.
+        portal: What a person or a browser has told of the portal.
+        linked_at: When Ormco's link was last answered.
+        repair: The repair that is under way.
     """
 
     waiting_since: datetime | None = None
     pending: tuple[Purpose, AuthorizationRequest] | None = field(default=None)
     account: PinnedAccount | None = None
     refused: tuple[str, ...] = field(default=(), repr=False)
+    used: tuple[str, ...] = field(default=(), repr=False)
+    task: TaskUnderWay | None = None
+    portal: PortalMemory = field(default_factory=PortalMemory)
+    linked_at: datetime | None = None
+    repair: RepairUnderWay | None = None
 
     def use(self, account: PinnedAccount) -> None:
         """Remember the practice's account; what was known of another one does not hold for it."""
         if self.account is not None and self.account.id != account.id:
-            self.waiting_since = None
+            self._forget_what_was_known()
         self.account = account
 
     def forget_account(self) -> None:
         """Let any account be the practice's again: the next one that answers."""
-        self.account = self.waiting_since = None
+        self.account = None
+        self._forget_what_was_known()
+
+    def _forget_what_was_known(self) -> None:
+        self.waiting_since = self.linked_at = self.repair = None
+        self.portal.forget()
 
     def to_json(self) -> str:
         """Everything `from_json` needs; holds the ``state``, PKCE verifier and an e-mail."""
@@ -155,6 +306,11 @@ class Progress:
                 "request": self.pending and self.pending[1].to_json(),
                 "account": self.account and asdict(self.account),
                 "refused": self.refused,
+                "used": self.used,
+                "task": self.task and self.task.model_dump(mode="json"),
+                "portal": self.portal.model_dump(mode="json", exclude_defaults=True),
+                "linked_at": self.linked_at and self.linked_at.isoformat(),
+                "repair": self.repair and self.repair.model_dump(mode="json"),
             }
         )
 
@@ -169,7 +325,8 @@ class Progress:
         try:
             data = json.loads(text)
             since, purpose, request = data["waiting_since"], data["purpose"], data["request"]
-            account = data.get("account")
+            account, linked_at = data.get("account"), data.get("linked_at")
+            task, repair = data.get("task"), data.get("repair")
             return cls(
                 waiting_since=datetime.fromisoformat(since) if since else None,
                 pending=(
@@ -177,6 +334,11 @@ class Progress:
                 ),
                 account=PinnedAccount(**account) if account else None,
                 refused=tuple(map(str, data.get("refused", ()))),
+                used=tuple(map(str, data.get("used", ()))),
+                task=TaskUnderWay.model_validate(task) if task else None,
+                portal=PortalMemory.model_validate(data.get("portal", {})),
+                linked_at=datetime.fromisoformat(linked_at) if linked_at else None,
+                repair=RepairUnderWay.model_validate(repair) if repair else None,
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             pass

@@ -1,4 +1,4 @@
-"""The OrmcoDigital portal: profile, submission method, 3Shape connection [assumed]."""
+"""The OrmcoDigital portal's API: profile, submission method, 3Shape connection [assumed]."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import AsyncTransport, Timeout
 from ormco_trios.ormcodigital import flows, operations, session
+from ormco_trios.ormcodigital.api import ApiPortal
 from ormco_trios.ormcodigital.flows import PortalCode
 from ormco_trios.ormcodigital.models import (
     PortalAuthorization,
@@ -26,10 +27,13 @@ from ormco_trios.ormcodigital.models import (
     SubmissionMethod,
     TriosStatus,
 )
+from ormco_trios.ormcodigital.portal import AsyncPortalAccess
 
 
-class AsyncOrmcoDigitalClient(AsyncBaseClient):
-    """OrmcoDigital, as one user of it sees it.
+class AsyncOrmcoDigitalClient(AsyncBaseClient, AsyncPortalAccess):
+    """OrmcoDigital by API, as one user of it sees it.
+
+    No API of the portal is published: this is for the sandbox, and for an address that Ormco gave.
 
     Args:
         environment: Which host; by default `Environment.from_env`.
@@ -45,7 +49,8 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
         http_client: An httpx client of your own, for proxies or certificates; you close it.
 
     Raises:
-        ConfigurationError: A user name without a password, or several ways to sign in.
+        ConfigurationError: The environment knows no address of such an API; a user name without a
+            password; or several ways to sign in.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
         http_client: AsyncHttpClient | None = None,
     ) -> None:
         environment = environment or Environment.from_env()
+        environment.base_url(Service.ORMCODIGITAL)  # or it is no use to go on
         clock = clock or environment.clock or Clock()
         if (username is None) != (password is None):
             raise ConfigurationError("OrmcoDigital needs both a user name and a password.")
@@ -102,6 +108,8 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient):
 
     def _use(self, channel: Channel[AsyncTransport]) -> None:
         super()._use(channel)
+        self.portal = ApiPortal(channel.environment.base_url(Service.ORMCODIGITAL))
+        self.channels = {Service.ORMCODIGITAL: channel}
         self._profile = AsyncProfiles(self._runner)
         self._submission_method = AsyncSubmissionMethods(self._runner)
         self._trios = AsyncTrios(self._runner)

@@ -1,5 +1,5 @@
 # Generated from async_client.py by tools/mirror.py; edit that file.
-"""The OrmcoDigital portal: profile, submission method, 3Shape connection [assumed]."""
+"""The OrmcoDigital portal's API: profile, submission method, 3Shape connection [assumed]."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ormco_trios.core.runner import Runner
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import Timeout, Transport
 from ormco_trios.ormcodigital import flows, operations, session
+from ormco_trios.ormcodigital.api import ApiPortal
 from ormco_trios.ormcodigital.flows import PortalCode
 from ormco_trios.ormcodigital.models import (
     PortalAuthorization,
@@ -27,10 +28,13 @@ from ormco_trios.ormcodigital.models import (
     SubmissionMethod,
     TriosStatus,
 )
+from ormco_trios.ormcodigital.portal import PortalAccess
 
 
-class OrmcoDigitalClient(BaseClient):
-    """OrmcoDigital, as one user of it sees it.
+class OrmcoDigitalClient(BaseClient, PortalAccess):
+    """OrmcoDigital by API, as one user of it sees it.
+
+    No API of the portal is published: this is for the sandbox, and for an address that Ormco gave.
 
     Args:
         environment: Which host; by default `Environment.from_env`.
@@ -46,7 +50,8 @@ class OrmcoDigitalClient(BaseClient):
         http_client: An httpx client of your own, for proxies or certificates; you close it.
 
     Raises:
-        ConfigurationError: A user name without a password, or several ways to sign in.
+        ConfigurationError: The environment knows no address of such an API; a user name without a
+            password; or several ways to sign in.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class OrmcoDigitalClient(BaseClient):
         http_client: HttpClient | None = None,
     ) -> None:
         environment = environment or Environment.from_env()
+        environment.base_url(Service.ORMCODIGITAL)  # or it is no use to go on
         clock = clock or environment.clock or Clock()
         if (username is None) != (password is None):
             raise ConfigurationError("OrmcoDigital needs both a user name and a password.")
@@ -103,6 +109,8 @@ class OrmcoDigitalClient(BaseClient):
 
     def _use(self, channel: Channel[Transport]) -> None:
         super()._use(channel)
+        self.portal = ApiPortal(channel.environment.base_url(Service.ORMCODIGITAL))
+        self.channels = {Service.ORMCODIGITAL: channel}
         self._profile = Profiles(self._runner)
         self._submission_method = SubmissionMethods(self._runner)
         self._trios = Trios(self._runner)

@@ -64,8 +64,12 @@ def set_submission_method(method: SubmissionMethod) -> Flow[Profile]:
     return (yield from _save_with(method, profile))
 
 
-def submit_code(code: PortalCode) -> Flow[TriosStatus]:
+def submit_code(code: PortalCode, known: Profile | None = None) -> Flow[TriosStatus]:
     """Hand the code over and press *Update*: without that the portal forgets it.
+
+    Args:
+        code: The code.
+        known: The profile as it was read a while ago; if it has changed since, it is read anew.
 
     Raises:
         CodeSpent: The code was used before; nothing was sent.
@@ -84,18 +88,23 @@ def submit_code(code: PortalCode) -> Flow[TriosStatus]:
         status = yield from Call(STATUS)
         if status.state is not TriosState.DRAFT:
             raise CodeOutcomeUnknown(doubt.happened)
-    return (yield from save_draft())
+    return (yield from save_draft(known))
 
 
-def save_draft() -> Flow[TriosStatus]:
+def save_draft(known: Profile | None = None) -> Flow[TriosStatus]:
     """Press *Update* for a code that was entered before.
+
+    Args:
+        known: As for `submit_code`.
 
     Raises:
         DraftLost: There is no draft any more, and the portal is not connected.
         CodeRefused: The portal did not take the code.
     """
     for last in (False, True):
-        profile = yield from Call(PROFILE)
+        # What has no version could overwrite what somebody else saved meanwhile.
+        profile = known if known is not None and known.etag else (yield from Call(PROFILE))
+        known = None
         doubt: OutcomeUnknown | ServerError | None = None
         try:
             yield from _save_with(SubmissionMethod.trios(), profile)

@@ -43,7 +43,7 @@ class SubmissionMethod(WireModel):
         return self.source == "IntraoralScanner" and self.scanner == TRIOS
 
 
-class Address(WireModel):
+class ShippingAddress(WireModel):
     """A shipping address, by the screen's fields [guide]."""
 
     address1: str | None = None
@@ -66,7 +66,7 @@ class Profile(WireModel):
     name: str | None = None
     email: str | None = None
     phone: str | None = None
-    default_shipping_address: Address | None = None
+    default_shipping_address: ShippingAddress | None = None
     submission_method: SubmissionMethod | None = None
     etag: str = Field(default="", exclude=True, repr=False)
 
@@ -113,11 +113,12 @@ class Session(WireModel):
 class PortalProblem(WireModel):
     """The error object of a refused request [assumed]."""
 
-    code: str | None = None
-    field: str | None = None
+    code: str
+    message: str
+    field: str | None
 
 
 class PortalErrorReply(WireModel):
-    """How the portal wraps it."""
+    """How the portal's API wraps it: what does not look like this is not that API."""
 
-    error: PortalProblem = Field(default_factory=PortalProblem)
+    error: PortalProblem

@@ -16,6 +16,7 @@ from ormco_trios.core.errors import (
     InvalidRequest,
     NotSignedIn,
     OrmcoTriosError,
+    PortalDiffers,
     PortalSignInRefused,
     ProfileChanged,
 )
@@ -25,6 +26,7 @@ from ormco_trios.core.transport import Answer
 from ormco_trios.ormcodigital.models import (
     PortalAuthorization,
     PortalErrorReply,
+    PortalProblem,
     Profile,
     Session,
     SubmissionMethod,
@@ -37,30 +39,47 @@ def _profile(answer: Answer) -> Profile:
     return profile.model_copy(update={"etag": answer.headers.get("etag", "")})
 
 
+def _problem(answer: Answer) -> PortalProblem | None:
+    """What the API's own error body says; None if this is not one."""
+    try:
+        return PortalErrorReply.model_validate_json(answer.body).error
+    except ValueError:
+        return None
+
+
+def differs(operation: str, status: int, *, seen: str = "") -> PortalDiffers:
+    """That this is not the interface that the contract assumes."""
+    return PortalDiffers(
+        "OrmcoDigital publishes no interface; this address answered differently from the one we "
+        f"assumed (status {status}).{seen}",
+        operation=operation,
+        status=status,
+    )
+
+
 def _refuse(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
-    """As `core.answers.refusal`; a 422 about the code is `CodeRefused`."""
-    if answer.status == 422:
-        try:
-            problem = PortalErrorReply.model_validate_json(answer.body).error
-        except ValueError:
-            problem = None
-        if problem is not None and problem.field == "code":
-            return CodeRefused(
-                "OrmcoDigital did not take the authorization code; nothing is connected. "
-                f"[{operation.method} {operation.route}: status 422]"
-            )
+    """As `core.answers.refusal`, where it is the API that speaks; a 422 can be about the code."""
+    problem = _problem(answer)
+    if problem is None and answer.status != 429 and answer.status < 500:
+        return differs(operation.name, answer.status)
+    if answer.status == 422 and problem is not None and problem.field == "code":
+        return CodeRefused(
+            "OrmcoDigital did not take the authorization code; nothing is connected. "
+            f"[{operation.method} {operation.route}: status 422]"
+        )
     return refusal(operation, answer)
 
 
 def _refuse_sign_in(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
-    if answer.status == 401:
+    error = _refuse(operation, answer)
+    if isinstance(error, NotSignedIn):
         return error_as(
             PortalSignInRefused,
             operation,
             answer,
             "OrmcoDigital refused the user name or password.",
         )
-    return refusal(operation, answer)
+    return error
 
 
 _SIGNED_OUT: Facts = {

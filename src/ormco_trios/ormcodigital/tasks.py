@@ -2,7 +2,87 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import enum
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeAlias
+
+from pydantic import SecretStr
+
+CONFIDENTIAL = (
+    "Personal data about a patient that is exchanged through 3Shape Communicate is strictly "
+    "confidential. The person or company that obtains it is the data controller, and is "
+    "responsible for keeping it confidential and for making sure that every third party it passes "
+    "the data on to does so as well. If you do not want this, choose Cancel."
+)
+CONSENT = (
+    "You allow the application Ormco to open your 3Shape Communicate cases, all of them, and with "
+    f"them personal health information about your patients. {CONFIDENTIAL}"
+)
+"""What the consent page asks [guide], in our own words; that it means all cases is [doc WF2]."""
+
+
+class TaskKind(enum.Enum):
+    """What a task is for."""
+
+    GET_ADDRESS = "get_address"
+    """Press *here* at the portal, allow access at 3Shape, and bring the address [guide]."""
+    ENTER_CODE = "enter_code"
+    """Enter the code at the portal, and press *Update* [guide]."""
+    SET_METHOD = "set_method"
+    """Choose *3Shape Trios* as the submission method, and press *Update* [guide]."""
+    IN_THE_WINDOW = "in_the_window"
+    """Go on in a browser window that this program has opened."""
+    BEGIN_REPAIR = "begin_repair"
+    """Be there: something that works is about to be taken away, and a person has to renew it."""
+    REMOVE_ACCESS = "remove_access"
+    """Remove Ormco under *Applications* [guide]."""
+    DISCONNECT = "disconnect"
+    """Take the connection back at the portal."""
+
+
+class Reply(enum.Enum):
+    """What a task can be answered with."""
+
+    ADDRESS = "address"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something that a person has to do elsewhere.
+
+    Attributes:
+        kind: What for.
+        title: In one line.
+        steps: What to do, in order, one sentence or two each.
+        text: What to paste, where there is something; it may hold a code, so show it and keep it
+            nowhere.
+        replies: What the person can answer.
+        question: What to ask them for at the end.
+        if_moved: What to look for when a page or a word is not where the steps say.
+        until: Until when it works at the latest, as far as anybody can know; past it, warn.
+        account: The e-mail that the consent page has to show, where one is expected.
+        id: Names this task; an answer that names another one is not used.
+        problem: What was wrong with the last answer, if there was one.
+    """
+
+    kind: TaskKind
+    title: str
+    steps: tuple[str, ...]
+    text: SecretStr | None = None
+    replies: tuple[Reply, ...] = (Reply.DONE, Reply.FAILED)
+    question: str = ""
+    if_moved: tuple[str, ...] = ()
+    until: datetime | None = None
+    account: str | None = None
+    id: str = ""
+    problem: str | None = None
+
+    def because(self, problem: str | None) -> Task:
+        """The same, saying what was wrong with the last answer."""
+        return replace(self, problem=problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +96,22 @@ class Address:
 
     text: str = field(repr=False)
     account_shown: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The person says that they have done it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The person says that it did not work.
+
+    Attributes:
+        words: What the page showed, in its own words; shown again, made harmless.
+    """
+
+    words: str = field(default="", repr=False)
+
+
+TaskAnswer: TypeAlias = Address | Done | Failed

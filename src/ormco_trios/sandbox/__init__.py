@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ormco_trios.core._acompat import Closing
 from ormco_trios.core.clock import Clock, ManualClock
@@ -40,9 +40,11 @@ from ormco_trios.sandbox.world.journal import Entry, Journal
 from ormco_trios.sandbox.world.registered import Registered
 from ormco_trios.sandbox.world.seeds import Practice
 from ormco_trios.sandbox.world.state import Server
+from ormco_trios.sandbox.world.switches import Switches, Value
 from ormco_trios.sandbox.world.world import Settings, World
 
 if TYPE_CHECKING:
+    from ormco_trios.sandbox.serve.browser import Browser
     from ormco_trios.sandbox.serve.server import SandboxServer
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "Practice",
     "Sandbox",
     "Settings",
+    "Switches",
     "WireReply",
     "WireRequest",
     "World",
@@ -73,6 +76,10 @@ MOCK_TOKEN_PREFIX = "mock-"
 class Sandbox(Registered, Closing):
     """A World, and everything needed to use it.
 
+    Attributes:
+        world: What exists in it; tests may look, and change it.
+        dispatcher: Answers requests that are values, without any transport.
+
     Args:
         server: Serve it on a socket as well; needs the extra ``sandbox``.
         clock: Its time; the default stands still until it is advanced.  Give the same clock to
@@ -80,8 +87,8 @@ class Sandbox(Registered, Closing):
         approval: What becomes of connection requests to Ormco's labs; by default the first two
             polls see them waiting.
         token_lifetime: Of access tokens, in seconds of World time.
-        code_layers: How often classic codes stand percent-encoded in the redirect, 0 to 3.
-        sentences: Communicate's refusals as a JSON string (``text``) or ``{"Message": …}``.
+        switches: Which of the possible worlds it is, where nobody knows how the real services
+            behave.
         seed: The same seed gives the same ids, codes and tokens.
         port: Of the server; 0 for any free one.
         posing_as: Answer at this environment's addresses instead of own ones: for mocks, which
@@ -97,8 +104,7 @@ class Sandbox(Registered, Closing):
         clock: Clock | None = None,
         approval: Approval | None = None,
         token_lifetime: float = 3600.0,
-        code_layers: int = 2,
-        sentences: Literal["text", "object"] = "text",
+        switches: Switches | None = None,
         seed: int = 0,
         port: int = 0,
         posing_as: Environment | None = None,
@@ -110,8 +116,6 @@ class Sandbox(Registered, Closing):
         settings = Settings(
             approval=Approval.after_polls(2) if approval is None else approval,
             token_lifetime=token_lifetime,
-            code_layers=code_layers,
-            sentences=sentences,
             seed=seed,
             token_prefix=SANDBOX_TOKEN_PREFIX if posing_as is None else MOCK_TOKEN_PREFIX,
         )
@@ -119,9 +123,11 @@ class Sandbox(Registered, Closing):
         self.world = self._registry = World(
             clock=clock,
             settings=settings,
+            switches=switches,
             posing_as=posing_as,
             seeds=None if seed_file is None else seed_files.read(seed_file),
         )
+        self.dispatcher = Dispatcher(self.world)
 
     def __enter__(self) -> Sandbox:
         if self._served and self._server is None:
@@ -219,6 +225,17 @@ class Sandbox(Registered, Closing):
             seed=seed,
         )
 
+    def switch(self, **changes: Value) -> None:
+        """Make it another of the possible worlds, from the next request on.
+
+        Args:
+            changes: Names and positions of switches, see `Switches`.
+
+        Raises:
+            ValueError: There is no such switch, or it has no such position.
+        """
+        self.world.switch(**changes)
+
     def approve(self, connection: str | None = None) -> int:
         """Accept one connection request as the lab, or all that wait; how many were accepted."""
         return self.world.approve(connection)
@@ -245,12 +262,15 @@ class Sandbox(Registered, Closing):
         Raises:
             JourneyFailed: The pages did not lead back to the application.
         """
-        from ormco_trios.sandbox.serve import browser
+        browser = self.browser()
+        try:
+            return browser.authorize(url, allow=allow, email=email, password=password)
+        finally:
+            browser.close()
 
-        who = self.practice.email if email is None else email
-        known = self.world.state.user_by_email(who)
-        if password is None:
-            password = known.password if known else ""
-        return browser.authorize(
-            self.world, url, allow=allow, email=who, password=password, served=self._served
-        )
+    def browser(self) -> Browser:
+        """A browser that keeps its cookies, for a person who opens more than one link in it."""
+        # Needs httpx, which is slow to import.
+        from ormco_trios.sandbox.serve.browser import Browser
+
+        return Browser(self.world, served=self._served)

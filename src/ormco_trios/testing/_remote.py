@@ -11,7 +11,7 @@ from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
 from ormco_trios.sandbox import Journal, World
 from ormco_trios.sandbox.serve._httpx import browser_client
-from ormco_trios.sandbox.serve.browser import authorize
+from ormco_trios.sandbox.serve.browser import Browser
 from ormco_trios.sandbox.world.journal import Entry
 from ormco_trios.sandbox.world.registered import Registered
 
@@ -112,8 +112,12 @@ class RemoteSandbox(Registered, Closing):
         body: dict[str, Json] = {} if connection is None else {"connection": connection}
         return int(self.ask("POST", "approve", body)["approved"])
 
+    def switch(self, **changes: str | int) -> None:
+        """Make it another of the possible worlds; see `Sandbox.switch`."""
+        self.ask("POST", "switches", changes)
+
     def reset(self) -> None:
-        """Begin again: seeds, an empty journal, no faults.  The clock goes on."""
+        """Begin again: seeds and switches as at first, no journal or faults.  The clock goes on."""
         self.ask("POST", "reset", {})
 
     def authorize(
@@ -125,14 +129,15 @@ class RemoteSandbox(Registered, Closing):
         password: str | None = None,
     ) -> str:
         """Play the doctor, as `Sandbox.authorize` does; by default the sample practice's."""
-        return authorize(
-            self._registry,
-            url,
-            allow=allow,
-            email=email or self.practice.email,
-            password=password or self.practice.password,
-            served=True,
-        )
+        browser = self.browser()
+        try:
+            return browser.authorize(url, allow=allow, email=email, password=password)
+        finally:
+            browser.close()
+
+    def browser(self) -> Browser:
+        """A browser that keeps its cookies; see `Sandbox.browser`."""
+        return Browser(self._registry, served=True)
 
     def ask(self, method: str, what: str, body: Json = None) -> Any:
         """Use the control API below ``/sandbox/``; the answer's JSON."""

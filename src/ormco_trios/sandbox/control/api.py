@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from typing import cast
 
 from ormco_trios.sandbox.services import communicate, portal
 from ormco_trios.sandbox.services.calls import InboundCall
 from ormco_trios.sandbox.wire.messages import Json, Refused, WireReply, iso, json_reply
 from ormco_trios.sandbox.world.faults import Fault
+from ormco_trios.sandbox.world.switches import Value
 from ormco_trios.sandbox.world.world import World
 
 
@@ -100,6 +102,20 @@ def fault(world: World, call: InboundCall) -> WireReply:
     return json_reply({"planned": True}, status=201)
 
 
+def switches(world: World, call: InboundCall) -> WireReply:
+    """Every switch and its position."""
+    return json_reply(world.switches.as_dict())
+
+
+def switch(world: World, call: InboundCall) -> WireReply:
+    """Set switches: ``{name: position}``; the answer has all of them."""
+    try:
+        world.switch(**{name: cast(Value, value) for name, value in call.json.items()})
+    except ValueError as error:
+        raise _wrong(f"{error}.") from None
+    return json_reply(world.switches.as_dict())
+
+
 def clear_faults(world: World, call: InboundCall) -> WireReply:
     """Plan none."""
     world.faults.clear()
@@ -107,7 +123,7 @@ def clear_faults(world: World, call: InboundCall) -> WireReply:
 
 
 def reset(world: World, call: InboundCall) -> WireReply:
-    """Begin again: seeds, an empty journal, no faults.  The clock goes on."""
+    """Begin again: seeds and switches as at first, no journal or faults.  The clock goes on."""
     world.reset()
     return WireReply(204)
 

@@ -8,6 +8,7 @@ from typing import get_args
 from ormco_trios.sandbox.wire.mangling import Mangle
 from ormco_trios.sandbox.wire.messages import Json, Network
 from ormco_trios.sandbox.world.faults import When
+from ormco_trios.sandbox.world.switches import choices
 
 _TEXT: Json = {"type": "string"}
 _TEXT_OR_NULL: Json = {"type": ["string", "null"]}
@@ -74,6 +75,8 @@ _FAULT: dict[str, Json] = {
     "seed": {"type": "integer"},
 }
 
+_SWITCHES: dict[str, Json] = {name: {"enum": list(values)} for name, values in choices().items()}
+
 _ADVANCE: Json = {"type": "number", "minimum": 0}
 _MOMENT: Json = {"type": "string", "format": "date-time"}
 _SCALE: Json = {"type": "number", "minimum": 0, "exclusiveMaximum": 1e9}
@@ -104,6 +107,7 @@ TAKES: Mapping[str, Json] = {
     },
     "sandbox.approve": _object({"connection": _TEXT_OR_NULL}, "connection", closed=False),
     "sandbox.fault": _object(_FAULT, *_FAULT),
+    "sandbox.switch": _object(_SWITCHES, *_SWITCHES),
     "sandbox.reset": _NOTHING,
     "sandbox.snapshot": _NOTHING,
     "sandbox.restore": _object({"snapshot": _TEXT}, closed=False),
@@ -120,6 +124,8 @@ ANSWERS: Mapping[str, Mapping[int, Json | None]] = {
     "sandbox.approve": {200: _object({"approved": _COUNT}), 404: _ERROR},
     "sandbox.fault": {201: _object({"planned": {"const": True}})},
     "sandbox.clear_faults": {204: None},
+    "sandbox.switches": {200: _object(_SWITCHES)},
+    "sandbox.switch": {200: _object(_SWITCHES)},
     "sandbox.reset": {204: None},
     "sandbox.snapshot": {201: _object({"snapshot": _TEXT})},
     "sandbox.restore": {204: None, 404: _ERROR},

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import get_args
 
 from ormco_trios.sandbox.dispatch.refusals import area_of, render
 from ormco_trios.sandbox.dispatch.routing import Route, match
-from ormco_trios.sandbox.dispatch.table import TABLE
+from ormco_trios.sandbox.dispatch.table import PORTAL_API, TABLE
+from ormco_trios.sandbox.dispatch.unserved import unserved
 from ormco_trios.sandbox.services import portal, tokens
 from ormco_trios.sandbox.services.calls import InboundCall
 from ormco_trios.sandbox.wire.messages import OWN_AREAS, Area, Refused, WireReply, WireRequest
 from ormco_trios.sandbox.world import magic
 from ormco_trios.sandbox.world.faults import Fault
 from ormco_trios.sandbox.world.journal import Entry
+from ormco_trios.sandbox.world.switches import Served
 from ormco_trios.sandbox.world.world import World
+
+NAMES = frozenset(
+    name for route in TABLE if route.area not in OWN_AREAS for name in route.all_names
+)
+"""What a fault can be planned for."""
 
 FAULT_HEADER = "X-Sandbox-Fault"
 """A request with it meets the fault that it spells, as `Fault.parse` reads it."""
@@ -30,9 +39,7 @@ class Dispatcher:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        world.faults.operations = frozenset(
-            route.operation for route in TABLE if route.area not in OWN_AREAS
-        )
+        world.faults.operations = NAMES
 
     def handle(self, request: WireRequest) -> WireReply:
         """Answer one request, and write it into the journal."""
@@ -53,19 +60,24 @@ class Dispatcher:
                     fault = self._fault_for(route, request)
                 if fault is not None and fault.when == "before":
                     result = fault.reply()
+                elif (position := self._position(route)) is not None:
+                    result = unserved(route.switch, position)
                 else:
                     call = self._admit(route, path, request, now)
                     result = route.handler(world, call)
             except Refused as refused:
                 result = refused
+                portal_api = world.switches.portal_api
+                if request.path.startswith(PORTAL_API) and route is None and portal_api != "served":
+                    result = unserved("portal_api", portal_api)
             if fault is not None and fault.when == "after":
                 if isinstance(result, Refused):
-                    result = self._rendered(result, area)
+                    result = render(world, result, area)
                 result = fault.reply(result)
             explain = fault.explain if fault else ""
             if isinstance(result, Refused):
                 explain = explain or result.explain
-                result = self._rendered(result, area)
+                result = render(world, result, area)
             reply = _finished(result, explain, request_id)
             if area not in OWN_AREAS:
                 world.journal.add(
@@ -83,9 +95,14 @@ class Dispatcher:
                 )
             return reply
 
+    def _position(self, route: Route) -> str | None:
+        """Where the route's switch is, if the route is not served as it should be."""
+        position = getattr(self.world.switches, route.switch) if route.switch else "served"
+        return None if position not in get_args(Served) or position == "served" else position
+
     def _fault_for(self, route: Route, request: WireRequest) -> Fault | None:
         """The planned fault that fires; or one that the request itself asks for."""
-        planned = self.world.faults.take(route.operation)
+        planned = self.world.faults.take(*route.names(request))
         asked = request.header(FAULT_HEADER)
         if planned is not None or asked is None:
             return planned or magic.fault_of(request)
@@ -94,10 +111,6 @@ class Dispatcher:
         except ValueError as error:
             explain = f"The header {FAULT_HEADER} is not a fault: {error}."
             raise Refused(400, "The request is invalid.", explain, code="bad_request") from None
-
-    def _rendered(self, refused: Refused, area: Area) -> WireReply:
-        as_object = self.world.settings.sentences == "object"
-        return render(refused, area, sentences_as_object=as_object)
 
     def _admit(
         self, route: Route, path: Mapping[str, str], request: WireRequest, now: float
@@ -120,4 +133,4 @@ def _finished(reply: WireReply, explain: str, request_id: str) -> WireReply:
     if explain:
         plain = explain.encode("ascii", "replace").decode()
         headers += (("x-sandbox-explain", "".join(c if c.isprintable() else "?" for c in plain)),)
-    return WireReply(reply.status, headers, reply.body, reply.broken)
+    return replace(reply, headers=headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ormco_trios.sandbox.pages import rendering
 from ormco_trios.sandbox.wire.messages import Area, Json, Refused, WireReply, html_reply, json_reply
+from ormco_trios.sandbox.world.world import World
 
 
 def area_of(path: str) -> Area:
@@ -18,22 +19,26 @@ def area_of(path: str) -> Area:
     return "sandbox" if head == "sandbox" else "page"
 
 
-def render(refused: Refused, area: Area, *, sentences_as_object: bool) -> WireReply:
+def render(world: World, refused: Refused, area: Area) -> WireReply:
     """The answer a client of ``area`` sees.
 
     Args:
+        world: Its switch says whether Communicate's sentences come as ``{"Message": …}`` instead
+            of a bare JSON string: the documentation prints only the sentence [doc M2.1].
         refused: What was refused, and why.
         area: Who was asked.
-        sentences_as_object: Communicate's sentences as ``{"Message": …}`` instead of a bare JSON
-            string.  The documentation prints only the sentence, so both must be expected [doc].
     """
     if refused.as_page or area in ("page", "operator"):
-        html = rendering.problem(refused.status, refused.message)
+        html = rendering.problem(world, refused.status, refused.message)
         return html_reply(html, status=refused.status, headers=refused.headers)
     body: Json
     match area:
         case "communicate":
-            body = {"Message": refused.message} if sentences_as_object else refused.message
+            body = (
+                {"Message": refused.message}
+                if world.switches.sentences == "object"
+                else refused.message
+            )
         case "oauth":
             code = "invalid_request" if refused.code in ("", "bad_request") else refused.code
             body = {"error": code}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from ormco_trios.core.provenance import Label
 from ormco_trios.sandbox.services.calls import Handler, bad_request, parameters, shown
@@ -33,6 +33,9 @@ class Route:
         template: Below the sandbox's base address; braces match one path segment each.
         operation: Its name in the journal and for faults; several routes may share one.
         query: Parameters it knows; an exclamation mark after the name: it must be there.
+        switch: The name of the switch that says whether it is served at all.
+        kinds: What a token request can be, by its ``grant_type``; a fault can be planned for each
+            of them as well, by the name that the library's errors and events have.
     """
 
     method: str
@@ -44,6 +47,20 @@ class Route:
     access: Access = "open"
     body: Body = "none"
     query: tuple[str, ...] = ()
+    switch: str = ""
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """Every name that a fault for it can have."""
+        return self.operation, *(f"oauth.{kind}" for kind in self.kinds)
+
+    def names(self, request: WireRequest) -> tuple[str, ...]:
+        """Those that ``request`` meets."""
+        if not self.kinds:
+            return (self.operation,)
+        kind = dict(parse_qsl(request.body.decode("latin-1"))).get("grant_type")
+        return (self.operation, f"oauth.{kind}") if kind in self.kinds else (self.operation,)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:

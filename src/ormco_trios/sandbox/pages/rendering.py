@@ -6,8 +6,9 @@ The wording is the sandbox's own.  Forms work without scripts; every input has a
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from ormco_trios.sandbox.world.world import World
 
 if TYPE_CHECKING:
     import jinja2
@@ -46,53 +47,23 @@ def _templates() -> jinja2.Environment:
     )
 
 
-def render(template: str, title: str, *, site: str = "communicate", **values: object) -> str:
+def render(
+    world: World, template: str, title: str, *, site: str = "communicate", **values: object
+) -> str:
     """A page.
 
     Args:
+        world: Whose page it is.
         template: Its name without ``.html``.
         title: Of the page; also its heading.
-        site: Whose page it is, one of `SITES`.
+        site: One of `SITES`.
         values: What the template shows.
     """
     page = _templates().get_template(f"{template}.html")
-    return page.render(title=title, site=site, site_name=SITES[site], **values)
+    start = world.page_address("/")
+    return page.render(title=title, site=site, site_name=SITES[site], start=start, **values)
 
 
-def sign_in(*, action: str, csrf: str, application: str, email: str = "", error: str = "") -> str:
-    """3Shape's sign-in form on the way to the consent page."""
-    return render(
-        "sign_in",
-        "Log in to your account",
-        action=action,
-        token=csrf,
-        application=application,
-        email=email,
-        error=error,
-    )
-
-
-def consent(
-    *, action: str, csrf: str, application: str, email: str, scopes: Sequence[str] = ()
-) -> str:
-    """The question whether the application may have access."""
-    return render(
-        "consent",
-        "Authorize",
-        action=action,
-        token=csrf,
-        application=application,
-        who=email,
-        scopes=scopes,
-    )
-
-
-def landing(address: str, *, denied: bool) -> str:
-    """Where the browser arrives after the consent page, with what its address bar shows."""
-    title = "Access was not allowed" if denied else "You can copy the address now"
-    return render("landing", title, site="portal", address=address, denied=denied)
-
-
-def problem(status: int, message: str) -> str:
+def problem(world: World, status: int, message: str) -> str:
     """Something was refused or failed."""
-    return render("problem", f"Error {status}", site="sandbox", error=message)
+    return render(world, "problem", f"Error {status}", site="sandbox", error=message)

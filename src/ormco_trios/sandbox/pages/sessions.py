@@ -13,8 +13,9 @@ from ormco_trios.sandbox.wire.messages import Headers, Refused
 from ormco_trios.sandbox.world.state import WebSession
 from ormco_trios.sandbox.world.world import World
 
-Site: TypeAlias = Literal["communicate", "portal", "operator"]
-"""Whose pages: each has a cookie of its own."""
+Site: TypeAlias = Literal["communicate", "identity", "portal", "operator"]
+"""Whose pages: each has a cookie of its own.  Communicate shares its with the classic sign-in; the
+account dialect is at another domain [seen]."""
 
 
 def current(

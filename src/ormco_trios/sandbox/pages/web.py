@@ -67,6 +67,7 @@ class Visit:
         handler: Handler,
         *,
         path: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
         body: Json = None,
         headers: Headers = (),
     ) -> Any:
@@ -81,7 +82,7 @@ class Visit:
             request,
             self.call.template,
             path or {},
-            {},
+            query or {},
             self.call.now,
             signed_in=self.user if self.site == "communicate" else None,
             portal=self.account if self.site == "portal" else None,

@@ -6,12 +6,15 @@ checked again at each step, so nothing is kept for a journey that nobody finishe
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl, urlencode
+
 from ormco_trios.sandbox.pages import rendering, sessions
+from ormco_trios.sandbox.pages.sessions import Site
 from ormco_trios.sandbox.services import authorization
 from ormco_trios.sandbox.services.authorization import Asked
 from ormco_trios.sandbox.services.calls import InboundCall
-from ormco_trios.sandbox.wire.messages import Refused, WireReply, html_reply, redirect
-from ormco_trios.sandbox.world.state import Dialect
+from ormco_trios.sandbox.wire.messages import Headers, Refused, WireReply, html_reply, redirect
+from ormco_trios.sandbox.world.state import Dialect, WebSession
 from ormco_trios.sandbox.world.world import World
 
 _PLACES: dict[Dialect, tuple[str, str, str]] = {
@@ -31,22 +34,25 @@ def authorize(world: World, call: InboundCall) -> WireReply:
         asked = authorization.asked_for(world, call)
     except authorization.SentBack as back:
         return back.reply
-    session, cookie = sessions.current(world, call)
+    session, cookie = sessions.current(world, call, site=_site(asked))
     user = world.state.users.get(session.user or "")
-    if user is None:
-        html = rendering.sign_in(
-            action=world.page_address(_page(asked, call, 1)),
-            csrf=session.csrf,
-            application=asked.client.name,
-        )
-    else:
-        html = rendering.consent(
-            action=world.page_address(_page(asked, call, 2)),
-            csrf=session.csrf,
-            application=asked.client.name,
-            email=user.email,
-            scopes=asked.scope.split(),
-        )
+    prompt = call.query.get("prompt")
+    if prompt == "none":
+        error = "login_required" if user is None else "interaction_required"
+        return authorization.answer(world, asked, {"error": error}, explain="A person is needed.")
+    if user is None or prompt == "login":
+        return _sign_in(world, call, asked, session, cookie, email=call.query.get("login_hint", ""))
+    html = rendering.render(
+        world,
+        "consent",
+        "Authorize",
+        action=world.page_address(_page(asked, call, 2)),
+        links=[("Home", world.page_address("/communicate/User/Connections"))],
+        token=session.csrf,
+        application=asked.client.name,
+        email=user.email,
+        scopes=asked.scope.split(),
+    )
     return html_reply(html, headers=cookie)
 
 
@@ -56,21 +62,47 @@ def sign_in(world: World, call: InboundCall) -> WireReply:
         asked = authorization.asked_for(world, call)
     except authorization.SentBack as back:
         return back.reply
-    session, form = sessions.check_form(world, call, "email", "password")
+    session, form = sessions.check_form(world, call, "email", "password", site=_site(asked))
     user = world.state.user_by_email(form["email"])
     if user is None or user.password != form["password"]:
-        html = rendering.sign_in(
-            action=world.page_address(_page(asked, call, 1)),
-            csrf=session.csrf,
-            application=asked.client.name,
-            email=form["email"],
+        return _sign_in(
+            world, call, asked, session, (), email=form["email"],
             error="The e-mail address or the password is wrong.",
-        )
-        explain = (("x-sandbox-explain", "No account has this e-mail and password."),)
-        return html_reply(html, status=400, headers=explain)
+        )  # fmt: skip
     call.wrote = True
-    _, cookie = sessions.start(world, user=user.id)
-    return redirect(world.page_address(_page(asked, call, 0)), headers=cookie, status=303)
+    _, cookie = sessions.start(world, user=user.id, site=_site(asked))
+    # Whoever asked for a fresh sign-in has had it.
+    query = urlencode([pair for pair in parse_qsl(call.request.query) if pair[0] != "prompt"])
+    here = f"{_PLACES[asked.client.dialect][0]}?{query}"
+    return redirect(world.page_address(here), headers=cookie, status=303)
+
+
+def _sign_in(
+    world: World,
+    call: InboundCall,
+    asked: Asked,
+    session: WebSession,
+    cookie: Headers,
+    *,
+    email: str,
+    error: str = "",
+) -> WireReply:
+    html = rendering.render(
+        world,
+        "sign_in",
+        "Log in to your account",
+        action=world.page_address(_page(asked, call, 1)),
+        token=session.csrf,
+        application=asked.client.name,
+        email=email,
+        error=error,
+    )
+    why = (("x-sandbox-explain", "No account has this e-mail and password."),) if error else ()
+    return html_reply(html, status=400 if error else 200, headers=(*cookie, *why))
+
+
+def _site(asked: Asked) -> Site:
+    return "communicate" if asked.client.dialect == "classic" else "identity"
 
 
 def consent(world: World, call: InboundCall) -> WireReply:
@@ -79,16 +111,15 @@ def consent(world: World, call: InboundCall) -> WireReply:
         asked = authorization.asked_for(world, call)
     except authorization.SentBack as back:
         return back.reply
-    session, form = sessions.check_form(world, call, "decision")
+    session, form = sessions.check_form(world, call, "decision", site=_site(asked))
     user = world.state.users.get(session.user or "")
     if user is None:
         return redirect(world.page_address(_page(asked, call, 0)), status=303)
     match form["decision"]:
         case "allow":
             call.wrote = True
-            return authorization.answer(
-                world, asked, {"code": authorization.new_code(world, asked, user, call.now)}
-            )
+            code = authorization.new_code(world, asked, user, call.now)
+            return authorization.answer(world, asked, {"code": code})
         case "cancel":
             return authorization.answer(world, asked, {"error": "access_denied"})
         case _:
@@ -100,4 +131,8 @@ def landing(world: World, call: InboundCall) -> WireReply:
     address = world.public(call.template)
     query = call.request.query
     shown = f"{address}?{query}" if query else address
-    return html_reply(rendering.landing(shown, denied="error" in call.query))
+    denied = "error" in call.query
+    title = "Access was not allowed" if denied else "You can copy the address now"
+    return html_reply(
+        rendering.render(world, "landing", title, site="portal", address=shown, denied=denied)
+    )

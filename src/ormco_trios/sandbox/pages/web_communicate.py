@@ -7,9 +7,10 @@ from typing import Any
 
 from ormco_trios.sandbox.pages import rendering, sessions
 from ormco_trios.sandbox.pages.web import Visit, attempt
-from ormco_trios.sandbox.services import communicate
+from ormco_trios.sandbox.services import cases, communicate
 from ormco_trios.sandbox.services.calls import InboundCall
 from ormco_trios.sandbox.wire.messages import Refused, WireReply, html_reply
+from ormco_trios.sandbox.world.seeds import PATIENTS
 from ormco_trios.sandbox.world.state import UserRecord
 from ormco_trios.sandbox.world.world import World
 
@@ -17,6 +18,7 @@ SIGN_IN = "/communicate/User/SignIn"
 CONNECTIONS = "/communicate/User/Connections"
 ADD = "/communicate/User/Connections/Add"
 APPLICATIONS = "/communicate/User/Applications"
+CASES = "/communicate/User/Cases"
 
 _KINDS = {"labs": "Lab", "practices": "Clinic"}
 
@@ -38,6 +40,7 @@ def send_sign_in(world: World, call: InboundCall) -> WireReply:
 
 def _sign_in(visit: Visit, error: str = "", email: str = "") -> WireReply:
     html = rendering.render(
+        visit.world,
         "sign_in",
         "Log in to your account",
         action=visit.world.page_address(SIGN_IN),
@@ -126,7 +129,7 @@ def _connections(visit: Visit, refused: Refused | None = None) -> WireReply:
 
 
 def find(world: World, call: InboundCall) -> WireReply:
-    """Search by e-mail, or by a part of the name."""
+    """Search by e-mail, or by what the name or the city begins with [client]."""
     return _find(Visit.of(world, call, "communicate"))
 
 
@@ -163,7 +166,12 @@ def _matching(visit: Visit, text: str) -> list[UserRecord]:
         except Refused:
             return []
         return [state.users[answer["Id"]]]
-    return [one for one in state.users.values() if text.casefold() in one.text("Name").casefold()]
+    begins = text.casefold()
+    return [
+        one
+        for one in state.users.values()
+        if any(one.text(name).casefold().startswith(begins) for name in ("Name", "City"))
+    ][:20]
 
 
 def _shown(world: World, other: UserRecord, viewer: UserRecord) -> Mapping[str, object]:
@@ -207,15 +215,88 @@ def _applications(visit: Visit, refused: Refused | None = None) -> WireReply:
     return _page(visit, "applications", "Applications", refused, rows=rows)
 
 
+# --- cases ----------------------------------------------------------------------------------
+
+
+def list_cases(world: World, call: InboundCall) -> WireReply:
+    """The newest cases; a practice can send them from here, as it does in TRIOS [assumed]."""
+    return _cases(Visit.of(world, call, "communicate"))
+
+
+def send_case(world: World, call: InboundCall) -> WireReply:
+    """A case, sent to a lab."""
+    visit = Visit.with_form(world, call, "communicate", "case", "lab")
+    user = visit.user
+    if user is None:
+        return visit.go(SIGN_IN)
+
+    def deed() -> WireReply:
+        case = world.state.cases.get(call.form["case"])
+        lab = world.state.users.get(call.form["lab"])
+        if case is None or case.creator != user.id or lab is None:
+            raise Refused(400, "There is no such case, or no such lab.", "The page has no such.")
+        try:
+            world.send_case(case.id, lab.email)
+        except ValueError as error:
+            raise Refused(400, "The lab is not connected with you.", f"{error}.") from None
+        call.wrote = True
+        return visit.go(CASES)
+
+    return attempt(lambda refused: _cases(visit, refused), deed)
+
+
+def scan(world: World, call: InboundCall) -> WireReply:
+    """One more case, as if a patient had been scanned."""
+    visit = Visit.with_form(world, call, "communicate")
+    if visit.user is None:
+        return visit.go(SIGN_IN)
+    patient = PATIENTS[len(world.state.cases) % len(PATIENTS)]
+    world.add_case(visit.user.email, patient=patient)
+    call.wrote = True
+    return visit.go(CASES)
+
+
+def _cases(visit: Visit, refused: Refused | None = None) -> WireReply:
+    user, users = visit.user, visit.world.state.users
+    if user is None:
+        return visit.go(SIGN_IN)
+    page = visit.ask(cases.list_cases, path={"server": user.server}, query={"page": "0"})
+    rows: list[Mapping[str, object]] = []
+    for case in page["Cases"]:
+        others = [actor["Id"] for actor in case["Actors"] if actor["Id"] != user.id]
+        rows.append(
+            {
+                "id": case["Id"],
+                "patient": case["PatientName"],
+                "order": case["ThreeShapeOrderNo"],
+                "created": case["Created"][:16].replace("T", " "),
+                "state": case["State"],
+                "flag": case["StateFlag"],
+                "files": len(case["Attachments"]),
+                "actors": [actor["Id"] for actor in case["Actors"]],
+                "sent_to": ", ".join(users[key].text("Name") for key in others),
+            }
+        )
+    partners = [users[key] for key in visit.ask(communicate.me)["ConnectedUsers"]]
+    labs = [{"id": one.id, "name": one.text("Name")} for one in partners if "Lab" in one.roles]
+    practice = "Clinic" in user.roles
+    return _page(
+        visit, "cases", "Cases", refused, rows=rows, labs=labs if practice else [],
+        practice=practice, more=page["Count"] - len(rows),
+    )  # fmt: skip
+
+
 def _page(
     visit: Visit, template: str, title: str, refused: Refused | None, **values: Any
 ) -> WireReply:
     address = visit.world.page_address
     html = rendering.render(
+        visit.world,
         template,
         title,
         links=[
             ("Connections", address(CONNECTIONS)),
+            ("Cases", address(CASES)),
             ("Applications", address(APPLICATIONS)),
             ("Sign out", address("/communicate/User/SignOut")),
         ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ormco_trios.sandbox.pages import rendering, web_communicate, web_portal
 from ormco_trios.sandbox.pages.web import Visit, attempt
 from ormco_trios.sandbox.services import portal
@@ -9,9 +11,11 @@ from ormco_trios.sandbox.services.calls import InboundCall
 from ormco_trios.sandbox.wire.messages import Refused, WireReply, html_reply, iso
 from ormco_trios.sandbox.world.faults import Fault
 from ormco_trios.sandbox.world.seeds import LAB_EMAILS
+from ormco_trios.sandbox.world.switches import Switches, choices
 from ormco_trios.sandbox.world.world import World
 
 PAGE = "/sandbox/"
+SWITCHES = "/sandbox/set-switches"
 _LAST = 40
 _MOST = 12
 
@@ -58,27 +62,10 @@ def _do(world: World, deed: str, value: str) -> None:
 def _page(visit: Visit, refused: Refused | None = None) -> WireReply:
     world, state = visit.world, visit.world.state
     address = world.page_address
-    accounts = [
-        {"where": "3Shape", "name": user.email, "password": user.password, "state": ""}
-        for user in state.users.values()
-        if user.email.casefold() in LAB_EMAILS.values()
-    ]
-    for account in list(state.portal_accounts.values())[:_MOST]:
-        email = account.profile["email"]
-        user = state.user_by_email(str(email))
-        if user is not None:
-            accounts.append(
-                {"where": "3Shape", "name": user.email, "password": user.password, "state": ""}
-            )
-        accounts.append(
-            {
-                "where": "OrmcoDigital",
-                "name": account.username,
-                "password": account.password,
-                "state": portal.connection_state(world, account, visit.call.now),
-            }
-        )
+    switches = world.switches.as_dict()
+    first = Switches().as_dict()
     html = rendering.render(
+        world,
         "operator",
         "Operator",
         site="sandbox",
@@ -87,10 +74,9 @@ def _page(visit: Visit, refused: Refused | None = None) -> WireReply:
         token=visit.session.csrf,
         now=iso(world.clock.time()),
         base_url=world.base_url,
-        pages=[
-            ("3Shape Communicate", address(web_communicate.SIGN_IN)),
-            ("OrmcoDigital", address(web_portal.SIGN_IN)),
-        ],
+        set_switches=address(SWITCHES),
+        switches=[(name, switches[name], values) for name, values in choices().items()],
+        changed=[f"{name}={each}" for name, each in switches.items() if each != first[name]],
         connections=[
             {
                 "id": row.id,
@@ -101,8 +87,81 @@ def _page(visit: Visit, refused: Refused | None = None) -> WireReply:
             for row in state.connections.values()
         ],
         faults=list(world.faults),
-        accounts=accounts,
+        accounts=_accounts(world, visit.call.now),
         journal=list(world.journal)[: -_LAST - 1 : -1],
         total=len(world.journal),
     )
     return html_reply(html, headers=visit.cookie)
+
+
+def set_switches(world: World, call: InboundCall) -> WireReply:
+    """The switches, all of them."""
+    visit = Visit.with_form(world, call, "operator", *choices())
+
+    def deed() -> WireReply:
+        try:
+            world.switch(**{name: call.form[name] for name in choices()})
+        except ValueError as error:
+            raise Refused(400, f"{error}.", "The page has no such position.") from None
+        return visit.go(PAGE)
+
+    return attempt(lambda refused: _page(visit, refused), deed)
+
+
+def start(world: World, call: InboundCall) -> WireReply:
+    """The page that leads everywhere."""
+    at = world.page_address
+    groups = [
+        (
+            "For a practice, and for Ormco's lab",
+            [
+                ("3Shape Communicate", at(web_communicate.SIGN_IN), "sign in"),
+                ("Connections", at(web_communicate.CONNECTIONS), "whom one works with"),
+                ("Add Connection", at(web_communicate.ADD), "find a lab, and ask it"),
+                ("Cases", at(web_communicate.CASES), "look at them, and send them"),
+                ("Applications", at(web_communicate.APPLICATIONS), "who may read the cases"),
+                ("OrmcoDigital", at(web_portal.SIGN_IN), "sign in"),
+                ("My Account", at(web_portal.ACCOUNT), "its menu"),
+                ("My Profile", at(web_portal.PROFILE), "how scans come, and from where"),
+            ],
+        ),
+        (
+            "For those who test",
+            [
+                ("Operator", at(PAGE), "approve, let time pass, make trouble, set switches"),
+                ("State", at("/sandbox/state"), "as JSON"),
+                ("Journal", at("/sandbox/journal"), "every request, as JSON"),
+                ("Switches", at("/sandbox/switches"), "as JSON"),
+                ("Everything", at("/sandbox/openapi.json"), "as OpenAPI, with how it is known"),
+                ("The portal's API", at("/ormcodigital/openapi.json"), "as OpenAPI; assumed"),
+            ],
+        ),
+    ]
+    html = rendering.render(
+        world, "start", "All pages", site="sandbox", groups=groups, now=iso(call.now),
+        accounts=_accounts(world, call.now),
+    )  # fmt: skip
+    return html_reply(html)
+
+
+def _accounts(world: World, now: float) -> list[Mapping[str, str]]:
+    """Those one can sign in with: Ormco's labs, and the first practices."""
+    state = world.state
+
+    def row(whose: str, where: str, name: str, password: str, says: str = "") -> Mapping[str, str]:
+        return {
+            "whose": whose, "where": where, "name": name, "password": password, "state": says,
+        }  # fmt: skip
+
+    rows = [
+        row("Ormco's lab", "3Shape", user.email, user.password)
+        for user in state.users.values()
+        if user.email.casefold() in LAB_EMAILS.values()
+    ]
+    for account in list(state.portal_accounts.values())[:_MOST]:
+        user = state.user_by_email(str(account.profile["email"]))
+        if user is not None:
+            rows.append(row("A practice", "3Shape", user.email, user.password))
+        says = portal.connection_state(world, account, now)
+        rows.append(row("A practice", "OrmcoDigital", account.username, account.password, says))
+    return rows

@@ -12,6 +12,8 @@ from ormco_trios.sandbox.wire.messages import Refused, WireReply, html_reply
 from ormco_trios.sandbox.world.world import World
 
 SIGN_IN = "/ormcodigital/"
+HOME = "/ormcodigital/home"
+ACCOUNT = "/ormcodigital/my-account"
 PROFILE = "/ormcodigital/my-account/profile"
 CODE = "/ormcodigital/my-account/profile/code"
 
@@ -35,13 +37,14 @@ def send_sign_in(world: World, call: InboundCall) -> WireReply:
         visit.session, visit.cookie = sessions.start(
             world, user=form["username"].casefold(), site="portal"
         )
-        return visit.go(PROFILE)
+        return visit.go(HOME)
 
     return attempt(lambda refused: _sign_in(visit, refused, form["username"]), deed)
 
 
 def _sign_in(visit: Visit, refused: Refused | None = None, username: str = "") -> WireReply:
     html = rendering.render(
+        visit.world,
         "sign_in",
         "Log in",
         site="portal",
@@ -59,6 +62,27 @@ def sign_out(world: World, call: InboundCall) -> WireReply:
     visit = Visit.of(world, call, "portal")
     visit.session.user = None
     return visit.go(SIGN_IN)
+
+
+# --- My Account ---------------------------------------------------------------------------
+
+
+def home(world: World, call: InboundCall) -> WireReply:
+    """Where one is after signing in."""
+    return _plain(world, call, "portal_home", "Welcome to OrmcoDigital")
+
+
+def account(world: World, call: InboundCall) -> WireReply:
+    """The menu *My Account*."""
+    return _plain(world, call, "portal_account", "My Account")
+
+
+def _plain(world: World, call: InboundCall, template: str, title: str) -> WireReply:
+    visit = Visit.of(world, call, "portal")
+    if visit.account is None:
+        return visit.go(SIGN_IN)
+    profile = world.page_address(PROFILE)
+    return _page(visit, template, title, None, name=visit.account.profile["name"], profile=profile)
 
 
 # --- My Profile -----------------------------------------------------------------------------
@@ -156,11 +180,12 @@ def _page(
 ) -> WireReply:
     address = visit.world.page_address
     html = rendering.render(
+        visit.world,
         template,
         title,
         site="portal",
-        links=[("My Profile", address(PROFILE)), ("Sign out", address("/ormcodigital/sign-out"))],
-        here=title,
+        links=[("My Account", address(ACCOUNT)), ("Sign out", address("/ormcodigital/sign-out"))],
+        here="" if template == "portal_home" else "My Account",
         base=address("/ormcodigital"),
         token=visit.session.csrf,
         who=visit.account.username if visit.account else "",

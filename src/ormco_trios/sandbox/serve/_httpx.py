@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+
 import httpx
 
 from ormco_trios.core.log import silence
 from ormco_trios.sandbox.dispatch.dispatcher import Dispatcher
 from ormco_trios.sandbox.serve.transport import split_url
-from ormco_trios.sandbox.wire.messages import Network, WireRequest
+from ormco_trios.sandbox.wire.messages import Content, Network, WireRequest
 from ormco_trios.sandbox.world.world import World
 
 silence("httpx", "httpcore.connection", "httpcore.http11")
@@ -57,9 +59,28 @@ def respond(dispatcher: Dispatcher, request: httpx.Request, body: bytes) -> http
     if reply.broken is not None:
         kind, text = _FAILURES[reply.broken]
         raise kind(text, request=request)
+    if reply.content is None:
+        return httpx.Response(
+            reply.status, headers=list(reply.headers), content=reply.body, request=request
+        )
+    with_length = [*reply.headers, ("content-length", str(reply.size))]
     return httpx.Response(
-        reply.status, headers=list(reply.headers), content=reply.body, request=request
+        reply.status, headers=with_length, stream=_Blocks(reply.content), request=request
     )
+
+
+class _Blocks(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A long body, for either kind of client."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._content)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for block in self._content:
+            yield block
 
 
 def browser_client(world: World, *, served: bool) -> httpx.Client:

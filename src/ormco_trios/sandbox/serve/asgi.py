@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import TypeAlias, cast
 
 from ormco_trios.core.clock import Clock
@@ -102,21 +104,29 @@ async def _body(receive: AsgiReceive) -> bytes | None:
 
 async def _send(send: AsgiSend, reply: WireReply) -> None:
     await _start(send, reply)
+    if reply.content is not None:
+        for block in reply.content:
+            await send({"type": "http.response.body", "body": block, "more_body": True})
     await send({"type": "http.response.body", "body": reply.body})
 
 
 async def _send_half(send: AsgiSend, reply: WireReply) -> None:
     """Promise the whole body, and send the first half of it."""
-    body = reply.body or b"{}"
-    await _start(send, WireReply(reply.status, reply.headers, body))
-    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+    reply = reply if reply.size else replace(reply, body=b"{}")
+    await _start(send, reply)
+    left = reply.size // 2
+    for block in reply.blocks():
+        await send({"type": "http.response.body", "body": block[:left], "more_body": True})
+        left -= min(left, len(block))
+        if not left:
+            return
 
 
 async def _send_slowly(send: AsgiSend, reply: WireReply) -> None:
     """A byte at a time, in real time: a client's limits are real ones."""
     await _start(send, reply)
     clock = Clock()
-    for byte in reply.body:
+    for byte in itertools.chain.from_iterable(reply.blocks()):
         await send({"type": "http.response.body", "body": bytes((byte,)), "more_body": True})
         await clock.sleep_async(_DRIP)
     await send({"type": "http.response.body", "body": b""})
@@ -125,7 +135,7 @@ async def _send_slowly(send: AsgiSend, reply: WireReply) -> None:
 async def _start(send: AsgiSend, reply: WireReply) -> None:
     headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in reply.headers]
     if reply.status != 204:
-        headers.append((b"content-length", str(len(reply.body)).encode()))
+        headers.append((b"content-length", str(reply.size).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
 
 

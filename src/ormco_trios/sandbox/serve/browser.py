@@ -24,17 +24,20 @@ class _Form:
     buttons: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
 
 
-class _Forms(HTMLParser):
-    """The forms of a page; a button is known by what stands on it."""
+class _ParsedPage(HTMLParser):
+    """The forms of a page, whose buttons are known by their words, and the account it names."""
 
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[_Form] = []
         self._button: tuple[str, str] | None = None
         self._label = ""
+        self.account: str | None = None
+        self._in_account = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
+        self._in_account = values.get("id") == "account"
         if tag == "form":
             self.forms.append(_Form(values.get("action", "")))
         elif tag == "input" and self.forms:
@@ -46,39 +49,87 @@ class _Forms(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self._label += data
+        if self._in_account:
+            self.account = data
 
     def handle_endtag(self, tag: str) -> None:
+        self._in_account = False
         if tag == "button" and self._button is not None:
             self.forms[-1].buttons[self._label.strip()] = self._button
             self._button = None
 
 
-def authorize(
-    world: World, url: str, *, allow: bool, email: str, password: str, served: bool
-) -> str:
-    """Go through sign-in and consent like a person with a fresh browser.
+class Browser:
+    """A browser with its cookies, and a person before it who reads no more than she has to.
 
-    Returns:
-        The address the browser ends at, as its address bar shows it.
+    Args:
+        world: Whose pages it opens.
+        served: Go over the socket that the World is served on, instead of into the World.
 
-    Raises:
-        JourneyFailed: A page refused, or the sign-in was wrong.
+    Attributes:
+        account: The e-mail that the last consent page showed: whose account it was.
     """
-    goal = parse_qs(urlsplit(url).query).get("redirect_uri", [""])[0]
-    with quietly(), browser_client(world, served=served) as client:
-        request = client.build_request("GET", url)
+
+    def __init__(self, world: World, *, served: bool) -> None:
+        self._world = world
+        self._client = browser_client(world, served=served)
+        self.account: str | None = None
+
+    def clear(self) -> None:
+        """Clear cookies and history, as the guide advises."""
+        self._client.cookies.clear()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+    def authorize(
+        self,
+        url: str,
+        *,
+        allow: bool = True,
+        email: str | None = None,
+        password: str | None = None,
+    ) -> str:
+        """Open an authorization link, sign in where the page asks for it, and press a button.
+
+        Args:
+            url: The link.
+            allow: Press *Allow access*, or else *Cancel*.
+            email: Whose account, if there is a sign-in page: a browser that is signed in shows
+                none, and then it is the account that it is signed in as.  The sample practice's
+                by default.
+            password: The account's own by default.
+
+        Returns:
+            The address the browser ends at, as its address bar shows it.
+
+        Raises:
+            JourneyFailed: A page refused, or the sign-in was wrong.
+        """
+        email = self._world.practice().email if email is None else email
+        if password is None:
+            known = self._world.state.user_by_email(email)
+            password = known.password if known else ""
+        goal = parse_qs(urlsplit(url).query).get("redirect_uri", [""])[0]
+        with quietly():
+            return self._travel(url, goal, email, password, "Allow access" if allow else "Cancel")
+
+    def _travel(self, url: str, goal: str, email: str, password: str, button: str) -> str:
+        request = self._client.build_request("GET", url)
         signed_in = False
         for _ in range(_MOST_PAGES):
             here = str(request.url)
-            response = client.send(request)
+            response = self._client.send(request)
             if response.is_redirect:
                 place = response.headers["location"]
                 if goal and place.startswith(goal):
-                    _visit(client, world, place)
+                    self._visit(place)
                     return place
-                request = client.build_request("GET", urljoin(here, place))
+                request = self._client.build_request("GET", urljoin(here, place))
                 continue
-            form = _form(response)
+            page = _page(response)
+            form = page.forms[0]
             if "password" in form.kinds:
                 if signed_in:
                     raise _failed(response)
@@ -86,31 +137,31 @@ def authorize(
                 form.fields[form.kinds["email"]] = email
                 form.fields[form.kinds["password"]] = password
             else:
-                name, value = form.buttons["Allow access" if allow else "Cancel"]
+                self.account = page.account
+                name, value = form.buttons[button]
                 form.fields[name] = value
-            request = client.build_request(
+            request = self._client.build_request(
                 "POST",
                 urljoin(here, form.action),
                 content=urlencode(form.fields),
                 headers={"content-type": "application/x-www-form-urlencoded"},
             )
-    raise JourneyFailed(0, "The pages go round in circles.")
+        raise JourneyFailed(0, "The pages go round in circles.")
+
+    def _visit(self, place: str) -> None:
+        """Open the page behind the redirect if the sandbox has it; an application's is its own."""
+        if self._world.locate(place) is not None:
+            response = self._client.get(place)
+            if response.status_code >= 400:
+                raise _failed(response)
 
 
-def _visit(client: httpx.Client, world: World, place: str) -> None:
-    """Open the page behind the redirect if the sandbox has it; an application's own is its own."""
-    if world.locate(place) is not None:
-        response = client.get(place)
-        if response.status_code >= 400:
-            raise _failed(response)
-
-
-def _form(response: httpx.Response) -> _Form:
-    parser = _Forms()
-    parser.feed(response.text)
-    if not parser.forms:
+def _page(response: httpx.Response) -> _ParsedPage:
+    page = _ParsedPage()
+    page.feed(response.text)
+    if not page.forms:
         raise _failed(response)
-    return parser.forms[0]
+    return page
 
 
 def _failed(response: httpx.Response) -> JourneyFailed:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ormco_trios.core.errors import NotDelivered, OutcomeUnknown, UntrustedHost
-from ormco_trios.core.transport import Answer, AsyncTransport, Request, Transport
+from ormco_trios.core.transport import BLOCK, Answer, AsyncTransport, Request, Transport
 from ormco_trios.sandbox.dispatch.dispatcher import Dispatcher
 from ormco_trios.sandbox.wire.messages import Network, WireReply, WireRequest
 from ormco_trios.sandbox.world.world import World
@@ -33,23 +34,63 @@ def split_url(world: World, url: str) -> tuple[str, str]:
     return path, query
 
 
+class _UnreadReply:
+    """A body that is read block by block, and perhaps breaks off in the middle."""
+
+    def __init__(self, reply: WireReply) -> None:
+        self._blocks = reply.blocks()
+        self._left = reply.size // 2 if reply.broken else reply.size
+        self._broken = reply.broken
+
+    def read(self) -> bytes:
+        """The next block; nothing at the end."""
+        block = b""
+        while len(block) < min(BLOCK, self._left):
+            block += next(self._blocks)
+        block = block[: self._left]
+        self._left -= len(block)
+        if not block and self._broken is not None:
+            raise OutcomeUnknown(_FAILURES[self._broken])
+        return block
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class _AsyncUnreadReply:
+    """As `_UnreadReply`, for an event loop."""
+
+    def __init__(self, body: _UnreadReply) -> None:
+        self._body = body
+
+    async def read(self) -> bytes:
+        """The next block; nothing at the end."""
+        return self._body.read()
+
+    async def aclose(self) -> None:
+        """Nothing is held open."""
+
+
 def _ask(dispatcher: Dispatcher, request: Request) -> Answer:
     path, query = split_url(dispatcher.world, request.url)
     reply = dispatcher.handle(
         WireRequest(request.method, path, query, tuple(request.headers), request.body)
     )
+    if request.stream and 200 <= reply.status < 300 and reply.broken in (None, "truncate"):
+        headers = {**_headers(reply), "content-length": str(reply.size)}
+        return Answer(reply.status, headers, b"", _UnreadReply(reply))
     if reply.broken is not None:
         failure = NotDelivered if reply.broken == "connect" else OutcomeUnknown
         raise failure(_FAILURES[reply.broken])
-    return _answer(reply)
+    return Answer(reply.status, _headers(reply), reply.whole())
 
 
-def _answer(reply: WireReply) -> Answer:
+def _headers(reply: WireReply) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in reply.headers:
         key = name.lower()
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    return Answer(reply.status, headers, reply.body)
+    return headers
 
 
 class InProcessTransport:
@@ -74,7 +115,10 @@ class AsyncInProcessTransport:
 
     async def send(self, request: Request) -> Answer:
         """Ask the World."""
-        return _ask(self._dispatcher, request)
+        answer = _ask(self._dispatcher, request)
+        if isinstance(answer.stream, _UnreadReply):
+            return replace(answer, stream=_AsyncUnreadReply(answer.stream))
+        return answer
 
     async def aclose(self) -> None:
         """Nothing is held open."""

@@ -11,11 +11,13 @@ import threading
 
 from ormco_trios.core.clock import ManualClock
 from ormco_trios.sandbox.dispatch.dispatcher import Dispatcher
+from ormco_trios.sandbox.dispatch.table import WELL_KNOWN
 from ormco_trios.sandbox.wire.messages import WireReply, WireRequest, json_reply
 from ormco_trios.sandbox.world.clock import ControlledClock
 from ormco_trios.sandbox.world.world import World
 
 _PATH = re.compile(r"/w/([A-Za-z0-9._-]{1,40})(/.*)")
+_WELL_KNOWN = re.compile(rf"({re.escape(WELL_KNOWN)})(/w/[A-Za-z0-9._-]{{1,40}})(/.*)")
 _MOST = 1000
 
 
@@ -43,6 +45,7 @@ class Worlds:
                 world = World(
                     clock=_fresh(self.root),
                     settings=self.root.settings,
+                    switches=self.root.switches,
                     base_url=f"{self.root.base_url}/w/{name}",
                     seeds=self.root.seeds,
                 )
@@ -51,7 +54,9 @@ class Worlds:
 
     def handle(self, request: WireRequest) -> WireReply:
         """Answer with the World that the path belongs to."""
-        found = _PATH.fullmatch(request.path)
+        # RFC 8414 puts its own part before the path of the issuer.
+        path = _WELL_KNOWN.sub(r"\2\1\3", request.path)
+        found = _PATH.fullmatch(path)
         if found is None:
             return self._at_root.handle(request)
         if (request.method, found[2]) == ("DELETE", "/"):

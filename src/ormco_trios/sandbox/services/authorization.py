@@ -23,7 +23,7 @@ SCOPES = (
 )
 """What the account dialect knows [seen]."""
 
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost)(:\d{1,5})?(/[^?#]*)?")
+_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(/[^?#]*|)")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -67,7 +67,7 @@ def asked_for(world: World, call: InboundCall) -> Asked:
             400,
             "The application may not send you to that address.",
             "The redirect_uri is not one of those registered for this application; they are "
-            "compared character by character, except for the port of a loopback address.",
+            "compared character by character; only the port of a loopback address is free.",
         )
     asked = Asked(
         client=client,
@@ -90,6 +90,8 @@ def _problem(dialect: Dialect, call: InboundCall) -> tuple[str, str] | None:
     if query["response_type"] != "code":
         return "unsupported_response_type", "The response_type is always code."
     if dialect == "classic":
+        if query.get("scope", "") not in ("", "offline_access"):
+            return "invalid_scope", "The only scope that anybody sends here is offline_access."
         return None
     scopes = query["scope"].split()
     if not scopes or not set(scopes) <= set(SCOPES):
@@ -98,6 +100,8 @@ def _problem(dialect: Dialect, call: InboundCall) -> tuple[str, str] | None:
         return "invalid_request", "PKCE is done with S256 only."
     if not _CHALLENGE.fullmatch(query["code_challenge"]):
         return "invalid_request", "The code_challenge is not 43 characters of base64url."
+    if query.get("prompt", "login") not in ("login", "none"):
+        return "invalid_request", "The prompt is login or none."
     if query.get("response_mode", "query") != "query":
         return "invalid_request", "The response_mode is always query."
     return None
@@ -107,7 +111,8 @@ def may_redirect(world: World, client: Client, address: str) -> bool:
     """Whether ``address`` is registered for ``client``."""
     if address in map(world.public, client.redirect_uris):
         return True
-    return client.loopback and _LOOPBACK.fullmatch(address) is not None
+    found = _LOOPBACK.fullmatch(address)
+    return found is not None and found[2] in client.loopback
 
 
 def new_code(world: World, asked: Asked, user: UserRecord, now: float) -> str:
@@ -123,7 +128,7 @@ def new_code(world: World, asked: Asked, user: UserRecord, now: float) -> str:
     if asked.client.dialect == "classic":
         code, content = codes.seal(state.code_handle, state.code_key, state.rng)
         state.codes[content] = record
-        return codes.wrap(code, world.settings.code_layers)
+        return codes.wrap(code, world.switches.code_layers)
     code = f"{state.prefix}{state.rng.randbytes(32).hex().upper()}-1"
     state.codes[code] = record
     return code
@@ -136,7 +141,7 @@ def answer(
     rest: dict[str, str] = {}
     if asked.state is not None:
         rest["state"] = asked.state
-    if asked.client.dialect == "account":
+    if asked.client.dialect == "account" and world.switches.iss == "sent":
         rest["iss"] = world.issuer
     query = "&".join(f"{name}={value}" for name, value in says.items())
     if rest:

@@ -61,6 +61,8 @@ class InboundCall:
         """The JSON body, which must be an object."""
         try:
             value: Json = json.loads(self.request.body)
+        except RecursionError:
+            raise bad_request("The JSON is nested too deeply.") from None
         except ValueError:
             value = None
         if not isinstance(value, Mapping):

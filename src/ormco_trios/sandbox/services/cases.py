@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import get_args
 
 from ormco_trios.sandbox.services.calls import InboundCall
-from ormco_trios.sandbox.services.communicate import NO_PERMISSION
-from ormco_trios.sandbox.wire.messages import Json, Refused, WireReply, iso, json_reply
-from ormco_trios.sandbox.world.state import CaseRecord, File
+from ormco_trios.sandbox.services.communicate import NO_PERMISSION, named_host
+from ormco_trios.sandbox.wire.messages import Headers, Json, Refused, WireReply, iso, json_reply
+from ormco_trios.sandbox.world.state import CaseRecord, FileRecord, Server
 from ormco_trios.sandbox.world.world import World
 
 PAGE_SIZE = 10
@@ -16,8 +17,12 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?")
 
 
 def servers(world: World, call: InboundCall) -> WireReply:
-    """Base addresses of every regional server."""
-    return json_reply([world.public(f"/metadata-{server}") for server in ("am", "as", "eu")])
+    """Base addresses of the regional servers, the account's own first."""
+    own = call.user.server
+    rest = [server for server in get_args(Server) if server != own]
+    first = named_host(world.switches.servers, own, world.public(f"/metadata-{own}"))
+    hosts = [first, *(world.public(f"/metadata-{server}") for server in rest)]
+    return json_reply([host and f"{host}/api/" for host in hosts])
 
 
 def list_cases(world: World, call: InboundCall) -> WireReply:
@@ -34,6 +39,10 @@ def search(world: World, call: InboundCall) -> WireReply:
 def updated(world: World, call: InboundCall) -> WireReply:
     """Every case updated since a moment, unpaged."""
     start, end = _span(call)
+    if "to" in call.query and world.switches.updated_until != "heeded":
+        if world.switches.updated_until == "refused":
+            raise Refused(400, "The request is invalid.", "The switch updated_until refuses 'to'.")
+        end = float("inf")
     found = [c for c in _mine(world, call) if start <= c.updated <= end]
     found.sort(key=lambda case: case.updated, reverse=True)
     return json_reply([case_object(world, case) for case in found])
@@ -67,23 +76,42 @@ def get_increment(world: World, call: InboundCall) -> WireReply:
 
 
 def attachment(world: World, call: InboundCall) -> WireReply:
-    """The bytes of a file, by its SHA-1."""
-    case = _case(world, call)
-    file = next((f for f in case.files if f.sha1 == call.path["hash"].lower()), None)
-    if file is None:
-        raise Refused(400, NO_PERMISSION, "The case has no file with this hash.")
+    """A file, by its SHA-1 as in the example, or by its id as in the address line [doc M3.1]."""
+    file = _case_file(world, call)
     is_stl = file.kind == "stl"
     if is_stl and "Lab" not in call.user.roles and not call.user.may_download_stl:
         raise Refused(
             400, NO_PERMISSION, "A practice's token gets STL files only if 3Shape granted it."
         )
     kind = "application/stl" if is_stl else "application/octet-stream"
-    headers = (
+    if isinstance(file.content, bytes):
+        return WireReply(200, _file_headers(kind, file.sha1), file.content)
+    return WireReply(200, _file_headers(kind, file.sha1), content=file.content)
+
+
+def as_ply(world: World, call: InboundCall) -> WireReply:
+    """A scan, converted to PLY by the server [seen]."""
+    file = _case_file(world, call)
+    if file.section != "Scans":
+        raise Refused(400, NO_PERMISSION, "Only scans can be converted.")
+    text = f"ply\nformat ascii 1.0\ncomment {file.sha1}\nelement vertex 0\nend_header\n"
+    return WireReply(200, _file_headers("application/octet-stream", file.sha1), text.encode())
+
+
+def _case_file(world: World, call: InboundCall) -> FileRecord:
+    wanted = call.path["hash"].lower()
+    for file in _case(world, call).files:
+        if wanted in (file.sha1, file.id):
+            return file
+    raise Refused(400, NO_PERMISSION, "The case has no file with this hash.")
+
+
+def _file_headers(kind: str, name: str) -> Headers:
+    return (
         ("content-type", kind),
-        ("content-disposition", f'attachment; filename="{file.sha1}"'),
+        ("content-disposition", f'attachment; filename="{name}"'),
         ("cache-control", "no-store"),
     )
-    return WireReply(200, headers, file.data)
 
 
 def comment(world: World, call: InboundCall) -> WireReply:
@@ -103,8 +131,7 @@ def set_state(world: World, call: InboundCall) -> WireReply:
         raise Refused(
             400, f"Unsupported state: {state}", "A case can be approved or rejected, no more."
         )
-    case.versions.append({**case.versions[-1], "State": state.capitalize()})
-    case.updated = call.now
+    case.save_version(call.now, StateFlag=state.capitalize())
     call.wrote = True
     return WireReply(200)
 
@@ -185,46 +212,59 @@ def _moment(call: InboundCall, name: str, default: float) -> float:
 def case_object(world: World, case: CaseRecord, *, version: int | None = None) -> dict[str, Json]:
     """The case object; times come with and without decimals and zone, as they do live [seen]."""
     number = version or len(case.versions)
-    href = world.public(f"/metadata-{case.server}/api/cases/{case.id}/attachments/")
+    href = world.public(f"/metadata-{case.server}/api/cases/{case.id}")
     answer: dict[str, Json] = {
         "Id": case.id,
+        "Href": href,
         "Version": number,
         "CreatorId": case.creator,
         "Created": iso(case.created, decimals=3, zone=""),
         "UpdatedOn": iso(case.updated),
-        "ReceivedOn": iso(case.created, decimals=2),
+        "ReceivedOn": iso(case.received, decimals=2),
         "OperatorId": None,
         "Actors": [_actor(world, user) for user in case.actors],
         "Comments": [{"Id": key, "Created": iso(case.created)} for key in case.comments],
         **case.versions[number - 1],
     }
-    for section in ("Attachments", "Scans", "Designs"):
-        answer[section] = [_file(f, case, href) for f in case.files if f.section == section]
+    answer["Attachments"] = [_attachment(file, case, href) for file in case.files]
+    for section in ("Scans", "Designs"):
+        rows = [_listed(file, case, href) for file in case.files if file.section == section]
+        answer[section] = list[Json](rows)
     return answer
 
 
 def _actor(world: World, key: str) -> dict[str, Json]:
     user = world.state.users[key]
+    named = world.switches.actors == "named"
     return {
         "Id": user.id,
         "Roles": list(user.roles),
-        "Email": user.email,
-        "Name": user.fields.get("Name"),
+        "Email": user.email if named else None,
+        "Name": user.fields.get("Name") if named else None,
     }
 
 
-def _file(file: File, case: CaseRecord, href: str) -> dict[str, Json]:
-    answer: dict[str, Json] = {
+def _attachment(file: FileRecord, case: CaseRecord, href: str) -> dict[str, Json]:
+    return {
         "Id": file.id,
+        "Name": file.name,
         "Hash": file.sha1,
         "FileType": file.kind,
-        "Href": href + file.sha1,
-        **file.extra,
+        "Created": iso(case.created, decimals=1),
+        "Updated": None,
+        "Href": f"{href}/attachments/{file.sha1}",
+        "Type": file.type,
     }
-    if file.section == "Attachments":
-        answer["Name"] = file.name
-        answer["Created"] = iso(case.created, decimals=1)
-        answer["Updated"] = None
-    else:
-        answer["ScanTimestamp"] = iso(case.created, zone="")
-    return answer
+
+
+def _listed(file: FileRecord, case: CaseRecord, href: str) -> dict[str, Json]:
+    """A file that is listed a second time, among the scans or the designs."""
+    return {
+        "Id": file.id,
+        "ScanTimestamp": iso(case.created, zone=""),
+        "Type": file.type,
+        **({"JawType": file.jaw} if file.jaw else {}),
+        "Href": f"{href}/attachments/{file.sha1}",
+        "Hash": file.sha1,
+        "FileType": file.kind,
+    }

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 from ormco_trios.sandbox.services.calls import InboundCall
+from ormco_trios.sandbox.wire import addresses
 from ormco_trios.sandbox.wire.messages import Json, Refused, WireReply, iso, json_reply
 from ormco_trios.sandbox.world.state import ConnectionRecord, Server, UserRecord, absent
 from ormco_trios.sandbox.world.world import World
 
 NO_PERMISSION = "You don't have permission to access this resource."
+_SERVICE_ID = "0b4f4b5e-6f0a-4c43-9d0c-2f8f6a1d7b01"
+_COUNTRIES: dict[str, Server] = {
+    **dict.fromkeys(("AR", "BR", "CA", "CL", "CO", "MX", "PE", "US"), "am"),
+    **dict.fromkeys(
+        ("AU", "CN", "HK", "ID", "IN", "JP", "KR", "MY", "NZ", "PH", "SG", "TH", "TW", "VN"), "as"
+    ),
+}
+_LOGO = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4z8AAAAMBAQAY3Y2wAAAAAElFTkSuQmCC"
+)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_RENAMED = {"Lab": "Laboratory", "Clinic": "Practice"}
 _REGION_NAMES: dict[Server, str] = {"am": "America", "as": "Asia", "eu": "Europe"}
 _REGION_IDS: dict[Server, str] = {
     "am": "0b4f4b5e-6f0a-4c43-9d0c-2f8f6a1d7a01",
@@ -48,6 +61,15 @@ def me(world: World, call: InboundCall) -> WireReply:
     return json_reply(user_object(world, call.user, viewer=call.user))
 
 
+def logo(world: World, call: InboundCall) -> WireReply:
+    """An account's logo [client]."""
+    found = world.state.users.get(call.path["user"].lower())
+    if found is None or not found.has_logo:
+        raise Refused(400, NO_PERMISSION, "There is no such account, or it has no logo.")
+    kind = (("content-type", "image/png"), ("cache-control", "no-store"))
+    return WireReply(200, kind, _LOGO)
+
+
 def _count_poll(connection: ConnectionRecord) -> None:
     if connection.approval.kind != "after_polls":
         return
@@ -80,7 +102,7 @@ def get(world: World, call: InboundCall) -> WireReply:
 
 
 def request_connection(world: World, call: InboundCall) -> WireReply:
-    """Ask another account for a connection."""
+    """Ask another account for a connection; the answer is the connection [doc U3.1]."""
     _need_self(call)
     _need_scope(call, "communicate.connections.manage")
     remote = world.state.users.get(call.path["remote"].lower())
@@ -99,9 +121,9 @@ def request_connection(world: World, call: InboundCall) -> WireReply:
             "There is a request or a connection between the two accounts; a second one is not "
             "made. Read users/me before asking.",
         )
-    world.new_connection(call.user, remote)
+    made = world.new_connection(call.user, remote)
     call.wrote = True
-    return json_reply(user_object(world, call.user, viewer=call.user))
+    return json_reply(connection_object(world, made))
 
 
 def approve_connection(world: World, call: InboundCall) -> WireReply:
@@ -117,17 +139,64 @@ def approve_connection(world: World, call: InboundCall) -> WireReply:
         )
     call.wrote = not connection.accepted
     connection.accepted = True
-    return json_reply(user_object(world, call.user, viewer=call.user))
+    return WireReply(200)
 
 
 def remove_connection(world: World, call: InboundCall) -> WireReply:
-    """Take a request back, or end a connection; either side may."""
+    """Reject a request, take it back, or end a connection, whatever its state [doc U3.3]."""
     _need_self(call)
     _need_scope(call, "communicate.connections.manage")
     connection = _own_connection(world, call)
+    side = "inviter" if connection.inviter == call.user.id else "remote"
+    if world.switches.removal not in ("both", side):
+        raise Refused(
+            400, NO_PERMISSION, f"The switch removal lets only the {world.switches.removal} do it."
+        )
     world.state.drop_connection(connection)
     call.wrote = True
-    return json_reply(user_object(world, call.user, viewer=call.user))
+    return WireReply(200)
+
+
+# --- which server ---------------------------------------------------------------------------
+
+
+def default_service(world: World, call: InboundCall) -> WireReply:
+    """The account's own server of a kind."""
+    kind = call.path["kind"]
+    heads = {
+        "MetaDataService": f"/metadata-{call.user.server}",
+        "MasterDataService": "/communicate",
+        "DmeService": f"/metadata-{call.user.server}",
+    }
+    if kind not in heads:
+        raise Refused(
+            400, "The request is invalid.", f"There are the kinds {', '.join(sorted(heads))}."
+        )
+    uri = named_host(world.switches.services, call.user.server, world.public(heads[kind]))
+    return json_reply({"Id": _SERVICE_ID, "Uri": uri, "ServiceType": kind})
+
+
+def master_data(world: World, call: InboundCall) -> WireReply:
+    """Which server a country belongs to; the shape of the answer is [assumed]."""
+    country = call.path["country"].upper()
+    if not re.fullmatch(r"[A-Z]{2}", country) or call.path["version"] != "15":
+        raise Refused(400, "The request is invalid.", "It takes a country of two letters, and 15.")
+    server = _COUNTRIES.get(country, "eu")
+    uri = named_host(world.switches.master_data, server, world.public("/communicate"))
+    return json_reply({"Id": _SERVICE_ID, "Uri": uri, "ServiceType": "MasterDataService"})
+
+
+def named_host(position: str, server: Server, right: str) -> str | None:
+    """The address that an answer names: the right one, or what its switch says."""
+    others = {
+        "retired": f"https://{addresses.RETIRED[server]}",
+        "foreign": f"https://{addresses.FOREIGN}",
+        "null": None,
+    }
+    return others.get(position, right)
+
+
+# --- applications ---------------------------------------------------------------------------
 
 
 def list_applications(world: World, call: InboundCall) -> WireReply:
@@ -193,17 +262,33 @@ def user_object(world: World, user: UserRecord, *, viewer: UserRecord) -> dict[s
     partner = relation is not None and relation.accepted
     everything: dict[str, Json] = {"Id": user.id, "Email": user.email, **user.fields}
     everything["Roles"] = list(user.roles)
+    if user.has_logo:
+        href = world.public(f"/communicate/api/users/{user.id}/logo")
+        everything |= {"HasLogo": True, "Logo": {"Href": href, "IsAvailable": True}}
     if user is viewer:
         own = world.state.connections_of(user.id)
         partners = [c.remote if c.inviter == user.id else c.inviter for c in own if c.accepted]
         return {
             **everything,
-            "RegionUri": _region_uri(world, user),
-            "Region": _region(world, user),
+            **_region(world, user),
             "ConnectedUsers": list[Json](partners),
             "Connections": [connection_object(world, c) for c in _listed(world, user)],
         }
-    return absent(everything, *_OWN_ONLY, *(() if partner else _PARTNERS_ONLY))
+    if partner:
+        return absent(everything, *_OWN_ONLY)
+    hidden = absent(everything, *_OWN_ONLY, *_PARTNERS_ONLY, "Roles")
+    return hidden | _stranger_roles(world.switches.roles, user)
+
+
+def _stranger_roles(position: str, user: UserRecord) -> dict[str, Json]:
+    shown: dict[str, Json] = {
+        "shown": list(user.roles),
+        "null": None,
+        "empty": [],
+        "text": user.roles[0],
+        "renamed": [_RENAMED.get(role, role) for role in user.roles],
+    }
+    return {"Roles": shown[position]} if position in shown else {}
 
 
 def _listed(world: World, user: UserRecord) -> list[ConnectionRecord]:
@@ -217,7 +302,9 @@ def _listed(world: World, user: UserRecord) -> list[ConnectionRecord]:
 
 def connection_object(world: World, connection: ConnectionRecord) -> dict[str, Json]:
     """The connection object, with both sides named."""
-    waiting = None if connection.pending_as_null else False
+    pending = world.switches.pending
+    as_null = connection.pending_as_null if pending == "either" else pending == "null"
+    waiting = None if as_null else False
     answer: dict[str, Json] = {
         "Id": connection.id,
         "ConnectionAccepted": True if connection.accepted else waiting,
@@ -227,25 +314,47 @@ def connection_object(world: World, connection: ConnectionRecord) -> dict[str, J
         answer[f"{side}UserId"] = user.id
         answer[f"{side}UserEmail"] = user.email
         answer[f"{side}UserName"] = user.fields.get("Name")
-        answer[f"{side}UserType"] = user.roles[0] if user.roles else None
+        answer[f"{side}UserType"] = _user_type(world.switches.user_types, user)
         # The nested objects are there for active connections only [assumed].
         nested: dict[str, Json] = {"Id": user.id, "Email": user.email, "Roles": list(user.roles)}
         answer[f"{side}User"] = nested if connection.accepted else None
     return answer
 
 
-def _region_uri(world: World, user: UserRecord) -> str | None:
-    if user.region_uri is None:
-        return None
-    url = world.public(f"/metadata-{user.server}")
-    return user.region_uri.format(url=url, place=url.partition("://")[2])
+def _user_type(position: str, user: UserRecord) -> str | None:
+    role = user.roles[0] if user.roles and position != "null" else None
+    return _RENAMED.get(role or "") if position == "renamed" else role
 
 
 def _region(world: World, user: UserRecord) -> dict[str, Json]:
-    return {
+    """``RegionUri`` and ``Region``, which say where the account's cases are."""
+    own = world.public(f"/metadata-{user.server}")
+    uris: dict[str, Json] = {
+        "published": addresses.RETIRED[user.server],
+        "v1.5": addresses.CURRENT[user.server],
+        "address": own.partition("://")[2],
+        "null": None,
+        "unknown": addresses.UNKNOWN,
+        "foreign": addresses.FOREIGN,
+    }
+    whole: dict[str, Json] = {
         "Id": _REGION_IDS[user.server],
         "RegionName": _REGION_NAMES[user.server],
-        "Url": world.public(f"/metadata-{user.server}"),
+        "Url": own,
         "Servers": None,
         "Services": None,
     }
+    regions: dict[str, Json] = {
+        "whole": whole,
+        "name": {**dict.fromkeys(whole), "RegionName": _REGION_NAMES[user.server]},
+        "null": None,
+        "unknown": {**dict.fromkeys(whole), "RegionName": "Atlantis"},
+    }
+    answer: dict[str, Json] = {}
+    if user.region_uri is not None:
+        answer["RegionUri"] = user.region_uri.format(url=own, place=own.partition("://")[2])
+    elif world.switches.region_uri in uris:
+        answer["RegionUri"] = uris[world.switches.region_uri]
+    if world.switches.region in regions:
+        answer["Region"] = regions[world.switches.region]
+    return answer

@@ -47,12 +47,11 @@ def classic_token(world: World, call: InboundCall) -> WireReply:
             client = _authenticate(world, call, "classic")
             user = world.state.user_by_email(form["username"])
             if user is None or user.password != form["password"]:
-                raise _no(
-                    "invalid_grant", "No account has this user name and password.", status=401
-                )
+                return _password_refused(world.switches.password_refused)
             call.wrote = True
             grant = world.grant(user, client)
-            return json_reply(_issue(world, grant, "classic", "", call.now))
+            scope = form.get("scope", "")
+            return json_reply(_issue(world, grant, "classic", scope, call.now))
         case "refresh_token":
             _need(form, "refresh_token")
             client = _authenticate(world, call, "classic")
@@ -68,6 +67,17 @@ def classic_token(world: World, call: InboundCall) -> WireReply:
                 "unsupported_grant_type",
                 "The grant_type is authorization_code, password or refresh_token.",
             )
+
+
+def _password_refused(position: str) -> WireReply:
+    """A wrong user name or password: 401 without a body [doc A2.1], or what the switch says."""
+    explain = "No account has this user name and password."
+    if position == "empty":
+        kind = ("content-type", "application/json; charset=utf-8")
+        return WireReply(401, (kind, ("x-sandbox-explain", explain)))
+    if position == "html":
+        raise Refused(401, "You are not allowed to see this page.", explain, as_page=True)
+    raise _no("invalid_grant", explain, status=400 if position == "400" else 401)
 
 
 def spend_classic_code(world: World, code: str, now: float) -> Code:
@@ -131,7 +141,7 @@ def token_info(world: World, call: InboundCall) -> WireReply:
             "User": world.state.users[grant.user].email,
             "Client": client.name,
             "ClientType": "Confidential" if client.secret else "Public",
-            "LifeTime": f"{lifetime // 3600:02d}:{lifetime // 60 % 60:02d}:{lifetime % 60:02d}",
+            "LifeTime": lifetime,
             "UtcIssued": iso(token.issued, decimals=3),
         }
     )
@@ -153,12 +163,16 @@ def account_token(world: World, call: InboundCall) -> WireReply:
         case "refresh_token":
             _need(form, "refresh_token", "client_id")
             old = _refresh_token(world, form["refresh_token"], client)
-            old.dead = True
+            rotated = world.switches.rotation == "rotated"
+            old.dead = rotated
             call.wrote = True
             grant = world.state.grants[old.grant]
-            return json_reply(
-                _issue(world, grant, "account", old.scope, call.now, family=old.family)
+            answer = _issue(
+                world, grant, "account", old.scope, call.now, family=old.family, new=rotated
             )
+            if world.switches.rotation == "kept":
+                answer["refresh_token"] = form["refresh_token"]
+            return json_reply(answer)
         case _:
             raise _no(
                 "unsupported_grant_type", "The grant_type is authorization_code or refresh_token."
@@ -211,10 +225,10 @@ def userinfo(world: World, call: InboundCall) -> WireReply:
 
 def discovery(world: World, call: InboundCall) -> WireReply:
     """Where the account dialect's endpoints are: its place is [seen], its content [rfc 8414, 2]."""
-    issuer = world.issuer
+    issuer = world.public("/identity")
     return json_reply(
         {
-            "issuer": issuer,
+            "issuer": world.issuer,
             "authorization_endpoint": f"{issuer}/connect/authorize",
             "token_endpoint": f"{issuer}/connect/token",
             "revocation_endpoint": f"{issuer}/connect/revocation",
@@ -225,7 +239,7 @@ def discovery(world: World, call: InboundCall) -> WireReply:
             "grant_types_supported": ["authorization_code", "refresh_token"],
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "none"],
-            "authorization_response_iss_parameter_supported": True,
+            "authorization_response_iss_parameter_supported": world.switches.iss == "sent",
         }
     )
 
@@ -359,7 +373,8 @@ def _issue(
         "expires_in": int(lifetime),
         "scope": scope,
     }
-    if new and (dialect == "classic" or "offline_access" in scope.split()):
+    free = dialect == "classic" and world.switches.offline_access == "not_needed"
+    if new and (free or "offline_access" in scope.split()):
         refresh = state.new_secret()
         state.tokens[refresh] = TokenRecord(
             "refresh", dialect, grant.id, family, scope, issued=now, expires=None

@@ -5,27 +5,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from ormco_trios.core import environment
 from ormco_trios.core.environment import Environment
 
 LIVE_LANDING = "https://ormco.com"
 """Where Ormco's application sends the browser [guide]."""
 
 
-def addresses_of(environment: Environment) -> dict[str, str]:
-    """The address of every service of ``environment``, by the first part of a World's path."""
+SERVERS = {"America": "am", "Asia": "as", "Europe": "eu"}
+"""3Shape's regions, and what the sandbox calls their metadata servers."""
+
+RETIRED = {SERVERS[region]: host for host, region in environment.RETIRED.items()}
+"""The hosts of API v1.0 [doc M1]; one of them is what a published ``RegionUri`` names."""
+
+CURRENT = {
+    SERVERS[region]: url.removeprefix("https://")
+    for region, url in Environment.production().regions.items()
+}
+"""Those of v1.5 [doc M1], which programs use [seen]."""
+
+UNKNOWN = "africametadata.3shapecommunicate.com"
+FOREIGN = "metadata.clinic.example"
+"""What no table knows: a host that could be 3Shape's, and one that cannot."""
+
+
+def addresses_of(of: Environment) -> dict[str, str]:
+    """The address of every service of an environment, by the first part of a World's path."""
     places = {
-        "communicate": environment.communicate,
-        "auth": environment.auth_classic,
-        "identity": environment.auth_account,
-        "ormcodigital": environment.ormcodigital,
+        "communicate": of.communicate,
+        "auth": of.auth_classic,
+        "identity": of.auth_account,
+        "ormcodigital": of.ormcodigital,
         "ormco": LIVE_LANDING,
     }
-    for server, region in (("am", "America"), ("as", "Asia"), ("eu", "Europe")):
-        if region in environment.regions:
-            places[f"metadata-{server}"] = environment.regions[region]
-    if not environment.regions:
-        places["metadata-eu"] = environment.metadata
-    return {head: place.rstrip("/") for head, place in places.items()}
+    for region, url in of.regions.items():
+        places[f"metadata-{SERVERS[region]}"] = url
+    if not of.regions:
+        places["metadata-eu"] = of.metadata
+    return {head: place.rstrip("/") for head, place in places.items() if place}
 
 
 def public(base_url: str, places: Mapping[str, str], path: str) -> str:

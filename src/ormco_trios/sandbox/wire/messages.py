@@ -6,10 +6,10 @@ Plain values only.  The adapters (in process, ASGI, a server) translate to and f
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias, Union
+from typing import Literal, Protocol, TypeAlias, Union
 
 Json: TypeAlias = Union[None, bool, int, float, str, "Sequence[Json]", "Mapping[str, Json]"]
 """A JSON value; sequences and mappings are read-only so that callers may pass any kind."""
@@ -56,18 +56,46 @@ class WireRequest:
         return _header(self.headers, name)
 
 
+class Content(Protocol):
+    """A body too long to be held in memory."""
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Its blocks; each iteration begins anew."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class WireReply:
     """One reply.
 
     Attributes:
         broken: Set by a network fault: the adapter must fail in this way instead of answering.
+        content: The body instead of ``body``, if it is a long one.
     """
 
     status: int
     headers: Headers = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     broken: Network | None = None
+    content: Content | None = field(default=None, repr=False)
+
+    def whole(self) -> bytes:
+        """The body, for those who have to have it in one piece."""
+        return self.body if self.content is None else b"".join(self.content)
+
+    def blocks(self) -> Iterator[bytes]:
+        """The body, block by block."""
+        return iter((self.body,)) if self.content is None else iter(self.content)
+
+    @property
+    def size(self) -> int:
+        """The length of the body in bytes."""
+        return len(self.body) if self.content is None else self.content.size
 
     def header(self, name: str) -> str | None:
         """The first header called ``name`` (any case)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from random import Random
 from typing import Literal, TypeAlias, get_args
 
@@ -66,6 +66,8 @@ class Fault:
             raise ValueError("a network failure has no status, no body and no mangling")
         if self.mangle is not None and instead:
             raise ValueError("a mangled answer has the status and the body of the real one")
+        if self.status == 429 and self.when == "after":
+            raise ValueError("status 429 means that nothing was carried out")
         if self.network == "connect" and self.when == "after":
             raise ValueError("what was never delivered cannot have been carried out")
         if self.nth < 1 or (self.times is not None and self.times < 1):
@@ -130,9 +132,9 @@ class Fault:
         ]
         return f"{self.operation or 'any operation'}: {', '.join(plain) or 'a body'}"
 
-    def matches(self, operation: str) -> bool:
-        """Count this request and say whether the fault fires for it."""
-        if self.operation not in (None, operation):
+    def matches(self, *names: str) -> bool:
+        """Count a request for the operation of these names, and say whether the fault fires."""
+        if self.operation is not None and self.operation not in names:
             return False
         self._seen += 1
         if self._seen < self.nth or (self.times is not None and self.fired >= self.times):
@@ -152,7 +154,7 @@ class Fault:
         if self.network is not None:
             if real is None or self.network not in _NEEDS_A_REPLY:
                 return WireReply(502, broken=self.network)
-            return WireReply(real.status, real.headers, real.body, self.network)
+            return replace(real, broken=self.network)
         if self.mangle is not None and real is not None:
             return mangling.mangle(real, self.mangle)
         status = self.status or 200
@@ -207,9 +209,9 @@ class Faults:
         """Plan none."""
         self._plan.clear()
 
-    def take(self, operation: str) -> Fault | None:
-        """The fault that fires for this request, if any."""
-        return next((fault for fault in self._plan if fault.matches(operation)), None)
+    def take(self, *names: str) -> Fault | None:
+        """The fault that fires for a request for the operation of these names, if any."""
+        return next((fault for fault in self._plan if fault.matches(*names)), None)
 
     def unused(self) -> list[Fault]:
         """Faults that never fired: mostly a test that tests nothing."""

@@ -7,8 +7,10 @@ that cannot exist.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import cast
 
 from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX
 from ormco_trios.sandbox.wire.messages import Json
@@ -16,7 +18,8 @@ from ormco_trios.sandbox.world import codes, magic
 from ormco_trios.sandbox.world.state import (
     CaseRecord,
     Client,
-    File,
+    FileRecord,
+    GeneratedFile,
     PortalAccount,
     Server,
     State,
@@ -82,26 +85,25 @@ class _Place:
     state: str | None
     country: str
     phone: str
-    region_uri: str | None
 
 
-# RegionUri comes with a scheme, without one, and not at all; Country in either case [seen].
+# Country comes in either case [seen].
 _PLACES: dict[Server, _Place] = {
     "eu": _Place(
         "Kieferorthopädie am Sonnenhof", "Mira", "Sonnenhof", "Musterallee 7", "10999", "Berlin",
-        None, "DE", "+49 30 5550 0142", "{url}",
+        None, "DE", "+49 30 5550 0142",
     ),
     "am": _Place(
         "Maple Street Orthodontics", "Robin", "Maple", "100 Maple Street", "97201", "Portland",
-        "OR", "us", "+1 503 555 0142", "{place}",
+        "OR", "us", "+1 503 555 0142",
     ),
     "as": _Place(
         "Harbour Lane Orthodontics", "Kim", "Harbour", "2 Harbour Lane", "2000", "Sydney",
-        "NSW", "au", "+61 2 5550 0142", None,
+        "NSW", "au", "+61 2 5550 0142",
     ),
 }  # fmt: skip
 
-_PATIENTS = (
+PATIENTS = (
     ("Ada", "Beispiel"), ("Bruno", "Muster"), ("Clara", "Probe"), ("David", "Entwurf"),
     ("Elif", "Vorlage"), ("Finn", "Modell"), ("Greta", "Skizze"), ("Hugo", "Abdruck"),
     ("Ida", "Bogen"), ("Jonas", "Klammer"), ("Kaya", "Spange"), ("Leo", "Zahnlos"),
@@ -121,7 +123,7 @@ def new_state(seed: int, now: float, *, prefix: str = SANDBOX_TOKEN_PREFIX) -> S
         (LOOK_ALIKE_EMAIL, "Ormco", ("Lab",)),
     ):
         place = _PLACES["eu"]
-        _add_user(state, email, roles, "eu", _fields(place, name=name), place.region_uri)
+        _add_user(state, email, roles, "eu", _fields(place, name=name))
     for server in ("eu", "am", "as"):
         alias = {"eu": "eu", "am": "na", "as": "ap"}[server]
         add_practice(state, f"practice.{alias}", server)
@@ -160,7 +162,7 @@ def add_practice(
     """A practice called ``name``, with both accounts."""
     place = _PLACES[server]
     email = f"{name}@{domain}"
-    _add_user(state, email, ("Clinic",), server, _fields(place), place.region_uri)
+    _add_user(state, email, ("Clinic",), server, _fields(place))
     state.portal_accounts[name] = PortalAccount(
         username=name,
         password=_password(state, "portal", name),
@@ -222,7 +224,6 @@ def _add_user(
     roles: tuple[str, ...],
     server: Server,
     fields: dict[str, Json],
-    region_uri: str | None,
 ) -> UserRecord:
     user = UserRecord(
         id=state.new_id(),
@@ -231,7 +232,6 @@ def _add_user(
         roles=roles,
         server=server,
         fields=fields,
-        region_uri=region_uri,
     )
     return state.add_user(user)
 
@@ -255,8 +255,10 @@ def _add_labs(state: State) -> None:
             "City": city,
             "Country": country,
             "HasLogo": False,
+            "Logo": None,
         }
-        _add_user(state, email, ("Lab",), server, fields, "{url}")
+        lab = _add_user(state, email, ("Lab",), server, fields)
+        lab.has_logo = True
 
 
 def _add_clients(state: State) -> None:
@@ -281,7 +283,7 @@ def _add_clients(state: State) -> None:
             "account",
             None,
             (APP_REDIRECT,),
-            loopback=True,
+            loopback=("/callback", "/", ""),
         ),
         Client(
             ACCOUNT_CONFIDENTIAL_CLIENT_ID,
@@ -296,68 +298,111 @@ def _add_clients(state: State) -> None:
 
 # --- cases ----------------------------------------------------------------------------------
 
+_PICTURE = b"\x89PNG\r\n\x1a\n"
+_DAY = 86_400.0
+
 
 def _add_cases(state: State, now: float) -> None:
-    """Two pages of cases for the European practice, the oldest a dozen days old."""
-    owner = state.user_by_email("practice.eu@clinic.example")
-    lab = state.user_by_email(LAB_EMAILS["eu"])
-    if owner is None or lab is None:
-        raise LookupError("cases need the practice and the lab")
-    for number, (first, last) in enumerate(_PATIENTS, start=1):
-        created = now - (len(_PATIENTS) - number + 1) * 86_400.0 + number * 61.25
-        case = CaseRecord(
-            id=state.new_id(),
-            server="eu",
-            creator=owner.id,
-            actors=(owner.id, lab.id),
-            created=created,
-            updated=created + 600.0,
-            versions=[_case_fields(number, first, last)],
-            files=[_file(state, number, kind) for kind in ("stl", "png")],
-            comments={state.new_id(): f"Please look at the bite of case {number}."},
-            increments=(state.new_id(),),
-        )
-        state.cases[case.id] = case
+    """Two pages of cases for the European practice, one for each other; the newest is not sent."""
+    for server, patients in (("eu", PATIENTS), ("am", PATIENTS[:3]), ("as", PATIENTS[3:6])):
+        alias = {"eu": "eu", "am": "na", "as": "ap"}[server]
+        owner = state.user_by_email(f"practice.{alias}@clinic.example")
+        lab = state.user_by_email(LAB_EMAILS[cast(Server, server)])
+        if owner is None or lab is None:
+            raise LookupError("cases need the practice and the lab")
+        for number, patient in enumerate(patients, start=1):
+            age = len(patients) - number + 1
+            created = now - age * _DAY + number * 61.25
+            sent = age > 1
+            add_case(
+                state, owner, patient, _scans(number), created=created, updated=created + 600.0,
+                sent_to=(lab,) if sent else (),
+            )  # fmt: skip
 
 
-def _case_fields(number: int, first: str, last: str) -> dict[str, Json]:
-    fields: dict[str, Json] = {
-        "PatientName": f"{last}, {first}",
-        "Patient": {
-            "FirstName": first,
-            "LastName": last,
-            "ExternalId": None,
-            "PatientRefNo": f"P-{number:04d}",
-        },
-        "State": "Sent",
-        "StateFlag": 0,
-        "DeliveryDate": None,
-        "ScanSource": "TRIOS",
-        "Application": "TRIOS",
-        "ThreeShapeOrderNo": f"SANDBOX-{number:05d}",
-        "Model3D": None,
-        "ModelElements": [],
-    }
-    if number % 3 == 0:
-        del fields["Model3D"]
-    return fields
+def add_case(
+    state: State,
+    owner: UserRecord,
+    patient: tuple[str, str],
+    files: Mapping[str, bytes | GeneratedFile],
+    *,
+    created: float,
+    updated: float | None = None,
+    sent_to: tuple[UserRecord, ...] = (),
+) -> CaseRecord:
+    """A case of ``owner``'s.
 
-
-def _file(state: State, number: int, kind: str) -> File:
-    """A tiny file: an empty mesh, or a picture of one grey pixel's worth of bytes."""
-    if kind == "stl":
-        # Binary STL: 80 bytes of header, then the number of triangles.
-        data = f"sandbox scan {number}".encode().ljust(80, b" ") + bytes(4)
-        extra: dict[str, Json] = {"Type": "Prepreparation", "JawType": "Upper"}
-    else:
-        data = b"\x89PNG\r\n\x1a\n" + f"sandbox picture {number}".encode()
-        extra = {"Type": "Image"}
-    return File(
+    Args:
+        state: Where it belongs.
+        owner: The practice.
+        patient: First and last name.
+        files: By name.  What ends in ``.dcm`` or ``.ply`` is a scan, of the jaw that its name
+            begins with; what ends in ``.stl`` is a design.
+        created: World time.
+        updated: World time; when it was created by default.
+        sent_to: Those who can read it besides.
+    """
+    number = len(state.cases) + 1
+    first, last = patient
+    designed = any(name.endswith(".stl") for name in files)
+    case = CaseRecord(
         id=state.new_id(),
-        name=f"case-{number}.{kind}",
-        kind=kind,
-        data=data,
-        sha1=hashlib.sha1(data, usedforsecurity=False).hexdigest(),
-        section="Scans" if kind == "stl" else "Attachments",
-        extra=extra,
+        server=owner.server,
+        creator=owner.id,
+        actors=(owner.id, *(user.id for user in sent_to)),
+        created=created,
+        updated=created if updated is None else updated,
+        received=created,
+        versions=[
+            {
+                "PatientName": f"{last}, {first}",
+                "Patient": {
+                    "FirstName": first,
+                    "LastName": last,
+                    "ExternalId": None,
+                    "PatientRefNo": f"P-{number:04d}",
+                },
+                # Designed and Sent are printed [doc]; the other two words are [assumed].
+                "State": "Designed" if designed else "Scanned",
+                "StateFlag": "Sent" if sent_to else "Created",
+                "DeliveryDate": None,
+                "ScanSource": "TRIOS",
+                "Application": "TRIOS",
+                "ThreeShapeOrderNo": f"SANDBOX-{number:05d}",
+                **({"Model3D": None} if number % 3 else {}),
+                "ModelElements": [],
+            }
+        ],
+        files=[_file(state, name, content) for name, content in files.items()],
+        comments={state.new_id(): f"Please look at the bite of case {number}."},
+        increments=(state.new_id(),),
     )
+    state.cases[case.id] = case
+    return case
+
+
+def _scans(number: int) -> dict[str, bytes | GeneratedFile]:
+    """Tiny files: two jaws, a picture, and for every third case a mesh without triangles."""
+    files: dict[str, bytes | GeneratedFile] = {
+        f"{jaw}-{number}.dcm": f"sandbox scan {number}, {jaw} jaw".encode()
+        for jaw in ("upper", "lower")
+    }
+    files[f"picture-{number}.png"] = _PICTURE + f"sandbox picture {number}".encode()
+    if number % 3 == 0:
+        # Binary STL: 80 bytes of header, then the number of triangles.
+        files[f"design-{number}.stl"] = f"sandbox design {number}".encode().ljust(84, b"\0")
+    return files
+
+
+def _file(state: State, name: str, content: bytes | GeneratedFile) -> FileRecord:
+    digest = hashlib.sha1(usedforsecurity=False)
+    for block in (content,) if isinstance(content, bytes) else content:
+        digest.update(block)
+    kind = name.rpartition(".")[2]
+    record = FileRecord(state.new_id(), name, kind, content, digest.hexdigest(), type="Image")
+    if kind in ("dcm", "ply"):
+        record.section, record.type = "Scans", "Scan"
+        record.jaw = "upper" if name.startswith("upper") else "lower"
+    elif kind == "stl":
+        record.section, record.type = "Designs", "Design"
+    return record

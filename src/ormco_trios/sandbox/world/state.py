@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import heapq
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal, TypeAlias
 
 from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX
-from ormco_trios.sandbox.wire.messages import Json
+from ormco_trios.sandbox.wire.messages import Json, iso
 from ormco_trios.sandbox.world.approval import Approval
 
 Server: TypeAlias = Literal["am", "as", "eu"]
 """A regional metadata server [doc]."""
+
+_BLOCK = 64 * 1024
 
 DRAFT_LIFETIME = 600.0
 """Seconds of World time until the portal forgets a code that was not saved [assumed]."""
@@ -34,7 +36,8 @@ class UserRecord:
         email: As the site shows it; it is looked up case-folded.
         server: Where its cases are.
         fields: The rest of the user object, by its wire names; absent here is absent on the wire.
-        region_uri: Template with ``{url}``, or ``{place}`` without the scheme; or ``None``.
+        region_uri: Instead of what the switch says: a text, in which ``{url}`` is the address of
+            its server, and ``{place}`` the same without the scheme.
         may_download_stl: Whether 3Shape granted this account STL files [doc WF2].
         company: The account, by its id, whose connections it sees beside its own [assumed].
     """
@@ -48,6 +51,7 @@ class UserRecord:
     region_uri: str | None = None
     may_download_stl: bool = False
     company: str | None = None
+    has_logo: bool = False
 
     def text(self, name: str) -> str:
         """A field as text, empty if it is missing."""
@@ -75,21 +79,52 @@ class ConnectionRecord:
 
 
 @dataclass(slots=True)
-class File:
-    """Something attached to a case."""
+class FileRecord:
+    """Something attached to a case.
+
+    Attributes:
+        kind: The end of its name.
+        content: What is in it; a `GeneratedFile` if it is long.
+        section: Where it is listed besides among the attachments, which hold every file [doc].
+        type: What it is.
+        jaw: ``upper`` or ``lower`` [seen], of scans.
+    """
 
     id: str
     name: str = field(repr=False)
     kind: str
-    data: bytes = field(repr=False)
+    content: bytes | GeneratedFile = field(repr=False)
     sha1: str
-    section: Literal["Attachments", "Scans", "Designs"]
-    extra: dict[str, Json] = field(default_factory=dict[str, Json], repr=False)
+    type: str
+    section: Literal["Scans", "Designs"] | None = None
+    jaw: Literal["upper", "lower"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedFile:
+    """A file of any size that is made while it is read, the same each time."""
+
+    size: int
+    seed: int = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Blocks of 64 KiB, no two of them alike."""
+        tail = Random(self.seed).randbytes(_BLOCK - 8)  # noqa: S311 - nobody's secret
+        whole, rest = divmod(self.size, _BLOCK)
+        for number in range(whole):
+            yield number.to_bytes(8, "big") + tail
+        if rest:
+            yield (whole.to_bytes(8, "big") + tail)[:rest]
 
 
 @dataclass(slots=True)
 class CaseRecord:
-    """A case; ``versions`` holds every saved state of it, oldest first [doc]."""
+    """A case.
+
+    Attributes:
+        versions: Every saved state of it, oldest first [doc].
+        received: When it came in, or was sent to somebody since [assumed].
+    """
 
     id: str
     server: Server
@@ -98,9 +133,17 @@ class CaseRecord:
     updated: float
     created: float
     versions: list[dict[str, Json]] = field(repr=False)
-    files: list[File] = field(repr=False)
+    files: list[FileRecord] = field(repr=False)
     comments: dict[str, str] = field(repr=False)
+    received: float
     increments: tuple[str, ...] = ()
+
+    def save_version(self, now: float, **changes: Json) -> None:
+        """Change it, which saves a whole version of its own [doc M2.2]."""
+        latest = self.versions[-1]
+        self.versions[-1] = {**latest, "UpdatedOn": iso(self.updated)}
+        self.versions.append({**latest, **changes})
+        self.updated = now
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +153,8 @@ class Client:
     Attributes:
         secret: ``None`` for a public client.
         redirect_uris: As paths of the World.
-        loopback: Whether any port of the loopback address is allowed as well [rfc 8252].
+        loopback: The paths at which it may be reached on any port of the loopback address
+            [rfc 8252, 7.3].
     """
 
     id: str
@@ -118,7 +162,7 @@ class Client:
     dialect: Dialect
     secret: str | None = field(repr=False)
     redirect_uris: tuple[str, ...]
-    loopback: bool = False
+    loopback: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

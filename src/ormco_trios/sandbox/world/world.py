@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from ormco_trios.core.clock import Clock, ManualClock
 from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX, Environment
@@ -25,14 +25,17 @@ from ormco_trios.sandbox.world.faults import Fault, Faults, When
 from ormco_trios.sandbox.world.journal import Journal
 from ormco_trios.sandbox.world.seeds import Practice, new_state
 from ormco_trios.sandbox.world.state import (
+    CaseRecord,
     Client,
     ConnectionRecord,
+    GeneratedFile,
     Grant,
     PortalLink,
     Server,
     State,
     UserRecord,
 )
+from ormco_trios.sandbox.world.switches import Switches, Value
 
 _SHORTLY = Approval.after_polls(2)
 
@@ -45,15 +48,12 @@ IN_PROCESS_BASE = "https://sandbox.example"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Choices where the contract leaves one.
+    """How a World is made; what nobody knows of the real services are its `Switches`.
 
     Attributes:
         approval: What becomes of connection requests to Ormco's labs.
         token_lifetime: Of access tokens, in seconds of World time.
         portal_session_lifetime: Of portal sessions, in seconds of World time [assumed].
-        code_layers: How often the classic code stands percent-encoded in the redirect: 0 to 3;
-            2 is what the guide's address bar shows [guide].
-        sentences: Communicate's refusals as a bare JSON string, or as ``{"Message": …}``.
         seed: Of everything random.
         token_prefix: What tokens begin with.  The library refuses to send the sandbox's own to a
             live host, so a World that poses as one needs another.
@@ -62,14 +62,8 @@ class Settings:
     approval: Approval = _SHORTLY
     token_lifetime: float = 3600.0
     portal_session_lifetime: float = 1800.0
-    code_layers: int = 2
-    sentences: Literal["text", "object"] = "text"
     seed: int = 0
     token_prefix: str = SANDBOX_TOKEN_PREFIX
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.code_layers <= 3:
-            raise ValueError("code_layers is 0 to 3")
 
 
 class World:
@@ -82,6 +76,7 @@ class World:
         clock: Its time.
         journal: What happened.
         faults: What is planned to go wrong.
+        switches: Which of the possible worlds it is, where nobody knows.
         seeds: What exists at the beginning besides the built in; see `sandbox.world.seed_files`.
         state: Everything it remembers; tests may look, and change it between requests.
     """
@@ -93,18 +88,20 @@ class World:
         *,
         clock: Clock | None = None,
         settings: Settings | None = None,
+        switches: Switches | None = None,
         base_url: str = IN_PROCESS_BASE,
         posing_as: Environment | None = None,
         seeds: Mapping[str, Any] | None = None,
     ) -> None:
         self.clock = ManualClock() if clock is None else clock
         self.settings = Settings() if settings is None else settings
+        self._first_switches = Switches() if switches is None else switches
         self.base_url = base_url.rstrip("/")
         self.places = {} if posing_as is None else addresses.addresses_of(posing_as)
         self.journal = Journal()
         self.faults = Faults()
         self.lock = threading.RLock()
-        self._snapshots: dict[str, tuple[State, Faults]] = {}
+        self._snapshots: dict[str, tuple[State, Faults, Switches]] = {}
         self.seeds = seeds
         self._begin()
 
@@ -113,7 +110,7 @@ class World:
     @property
     def issuer(self) -> str:
         """Issuer of the account dialect."""
-        return self.public("/identity")
+        return self.public("/identity") + ("/" if self.switches.issuer == "slash" else "")
 
     @property
     def landing_address(self) -> str:
@@ -134,17 +131,20 @@ class World:
 
     def _begin(self) -> None:
         prefix = self.settings.token_prefix
+        self.switches = self._first_switches
         self.state = new_state(self.settings.seed, self.clock.time(), prefix=prefix)
         if self.seeds is not None:
             self.plant(self.seeds)
 
     def plant(self, content: Mapping[str, Any]) -> None:
-        """Add the practices of a seed; see `sandbox.world.seed_files`.
+        """Add what a seed says; see `sandbox.world.seed_files`.
 
         Raises:
             ValueError: It is none.
         """
-        for wanted in seed_files.check(content)["practices"]:
+        content = seed_files.check(content)
+        self.switches = self.switches.with_changes(content.get("switches", {}))
+        for wanted in content.get("practices", ()):
             practice = seeds.add_practice(self.state, wanted["name"], wanted.get("server", "eu"))
             if "approval" in wanted:
                 approval = seed_files.approval_of(wanted["approval"])
@@ -153,6 +153,14 @@ class World:
             if wanted.get("connection", "none") != "none":
                 row = self.new_connection(user, self.user(practice.lab_email))
                 row.accepted = row.accepted or wanted["connection"] == "active"
+            user.fields.update(wanted.get("account", {}))
+            for case in wanted.get("cases", ()):
+                self.add_case(
+                    user.email,
+                    patient=tuple(case.get("patient", ("Ada", "Beispiel"))),
+                    files=case.get("files"),
+                    sent_to=practice.lab_email if case.get("sent") else None,
+                )
             account = self.state.portal_accounts[practice.portal_username]
             account.profile.update(wanted.get("profile", {}))
             if wanted.get("portal") == "connected":
@@ -229,6 +237,15 @@ class World:
         """As `fault`, for one made already."""
         with self.lock:
             return self.faults.add(fault)
+
+    def switch(self, **changes: Value) -> None:
+        """Make it another of the possible worlds, from the next request on; see `Switches`.
+
+        Raises:
+            ValueError: There is no such switch, or it has no such position.
+        """
+        with self.lock:
+            self.switches = self.switches.with_changes(changes)
 
     def set_approval(
         self,
@@ -343,6 +360,61 @@ class World:
                 for number in range(first, first + n)
             ]
 
+    def add_case(
+        self,
+        practice: str,
+        *,
+        patient: tuple[str, str] = ("Ada", "Beispiel"),
+        files: Mapping[str, bytes | int] | None = None,
+        sent_to: str | None = None,
+    ) -> CaseRecord:
+        """A case that the practice makes now.
+
+        Args:
+            practice: Its e-mail.
+            patient: First and last name.
+            files: By name; a number of bytes makes a file of that size, which is never in memory.
+            sent_to: E-mail of the lab that gets it at once, as `send_case` does.
+
+        Raises:
+            LookupError: An e-mail has no account.
+            ValueError: The two accounts have no active connection.
+        """
+        with self.lock:
+            content = {
+                name: GeneratedFile(each) if isinstance(each, int) else each
+                for name, each in (files or {"upper.dcm": b"upper", "lower.dcm": b"lower"}).items()
+            }
+            now = self.clock.time()
+            case = seeds.add_case(self.state, self.user(practice), patient, content, created=now)
+            if sent_to is not None:
+                self.send_case(case.id, sent_to)
+            return case
+
+    def send_case(self, case: str, lab: str) -> None:
+        """What *Send* in TRIOS does: from now on the lab can read the case.
+
+        Args:
+            case: Its id.
+            lab: E-mail of the lab.
+
+        Raises:
+            LookupError: There is no such case, or no such account.
+            ValueError: Practice and lab have no active connection.
+        """
+        with self.lock:
+            found = self.state.cases.get(case.lower())
+            if found is None:
+                raise LookupError("no case has this id")
+            to = self.user(lab)
+            relation = self.state.between(found.creator, to.id)
+            if relation is None or not relation.accepted:
+                raise ValueError("there is no active connection between the practice and the lab")
+            if to.id not in found.actors:
+                found.actors += (to.id,)
+            found.received = self.clock.time()
+            found.save_version(found.received, StateFlag="Sent")
+
     def advance(self, seconds: float) -> None:
         """Let time pass.
 
@@ -370,10 +442,10 @@ class World:
         self.clock.set_scale(scale)
 
     def snapshot(self) -> str:
-        """Remember the state and the planned faults; the name of the snapshot."""
+        """Remember the state, the planned faults and the switches; the name of the snapshot."""
         with self.lock:
             name = f"snapshot-{len(self._snapshots) + 1}"
-            self._snapshots[name] = copy.deepcopy((self.state, self.faults))
+            self._snapshots[name] = copy.deepcopy((self.state, self.faults, self.switches))
             return name
 
     def restore(self, snapshot: str) -> None:
@@ -385,10 +457,11 @@ class World:
         with self.lock:
             if snapshot not in self._snapshots:
                 raise LookupError("no snapshot has this name")
-            self.state, self.faults = copy.deepcopy(self._snapshots[snapshot])
+            found = copy.deepcopy(self._snapshots[snapshot])
+            self.state, self.faults, self.switches = found
 
     def reset(self) -> None:
-        """Begin again: seeds, an empty journal, no faults.  The clock goes on."""
+        """Begin again: seeds and switches as at first, no journal or faults.  The clock goes on."""
         with self.lock:
             self._begin()
             self.journal.clear()
