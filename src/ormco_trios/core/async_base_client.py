@@ -10,6 +10,7 @@ from ormco_trios.core._acompat import AsyncClosing
 from ormco_trios.core.channel import Channel
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.html import card
 from ormco_trios.core.operation import Body, Operation, encode
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
@@ -35,6 +36,14 @@ class AsyncBaseClient(Shielded, AsyncClosing):
     def environment(self) -> Environment:
         """Which hosts this client talks to."""
         return self.channel.environment
+
+    def _repr_html_(self) -> str:
+        signed_in = {
+            service.value: "signed in" if auth.current() else "not signed in yet"
+            for service, auth in self.channel.auth.items()
+        }
+        rows = [("environment", self.environment.name), *signed_in.items()]
+        return card(type(self).__name__, rows)
 
     async def call(
         self,
