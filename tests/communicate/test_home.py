@@ -297,7 +297,7 @@ def test_no_other_server_gets_a_token(
             assert host not in RETIRED
             assert host not in {
                 urlsplit(environment.base_url(s)).hostname
-                for s in environment.services
+                for s in environment.base_urls
                 if s is not Service.METADATA
             }
             if host not in table:
