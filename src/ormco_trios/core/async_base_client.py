@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 
 from ormco_trios.core import async_runner
 from ormco_trios.core._acompat import AsyncClosing
+from ormco_trios.core._uninterrupted import finished_async
 from ormco_trios.core.channel import Channel
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
@@ -81,5 +82,15 @@ class AsyncBaseClient(Shielded, AsyncClosing):
         return view
 
     async def aclose(self) -> None:
-        """Close the connections; the client and its views cannot be used afterwards."""
-        await self.channel.transport.aclose()
+        """Close the connections; the client and its views cannot be used afterwards.
+
+        What went on after its caller was cancelled, such as a refresh, is waited for, as long as
+        one attempt may take (``Timeout.total``).
+
+        Raises:
+            TokenNotSaved: It ended with a token that the store failed to keep.
+        """
+        try:
+            await finished_async(self.channel.unfinished, self.channel.options.timeout.total)
+        finally:
+            await self.channel.transport.aclose()

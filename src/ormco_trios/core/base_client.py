@@ -8,6 +8,7 @@ from typing import Self, TypeVar
 
 from ormco_trios.core import runner
 from ormco_trios.core._acompat import Closing
+from ormco_trios.core._uninterrupted import finished
 from ormco_trios.core.channel import Channel
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
@@ -82,5 +83,15 @@ class BaseClient(Shielded, Closing):
         return view
 
     def close(self) -> None:
-        """Close the connections; the client and its views cannot be used afterwards."""
-        self.channel.transport.close()
+        """Close the connections; the client and its views cannot be used afterwards.
+
+        What went on after its caller was cancelled, such as a refresh, is waited for, as long as
+        one attempt may take (``Timeout.total``).
+
+        Raises:
+            TokenNotSaved: It ended with a token that the store failed to keep.
+        """
+        try:
+            finished(self.channel.unfinished, self.channel.options.timeout.total)
+        finally:
+            self.channel.transport.close()
