@@ -200,10 +200,12 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation, to site/; `nox -s docs -- serve` shows it while you write."""
-    install(session, "docs")
+    """The documentation, to site/, and whether it is whole; `-- serve` shows it while you write."""
+    install(session, "docs", project=".[cli]")
     command = session.posargs or ["build", "--strict", "--quiet"]
     session.run("mkdocs", *command, env={"NO_MKDOCS_2_WARNING": "1"})
+    if not session.posargs:
+        session.run("python", "tools/site.py", "site")
 
 
 @nox.session
