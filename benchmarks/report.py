@@ -16,6 +16,7 @@ import clients
 import fan_out
 import fleet
 import imports
+import looks
 import onboarding
 import parsing
 import per_call
@@ -112,6 +113,12 @@ in each row alike, and no socket is.
 `AsyncFleet` adds the records, a file that is written after each round. The queue adds jobs, seals,
 and a database that all of it goes through; what a practice waits for takes hours all the same.
 
+Most of a fleet's life is looking at practices that wait. CPU of the fleet's process for one such
+look, from its records and over a real socket, relative to a bare `advance()` of a practice that is
+kept open:
+
+{looks}
+
 ## The sandbox's server
 
 Wall time over one connection on the loopback interface, after the imports, as medians. Both servers
@@ -154,6 +161,7 @@ PARTS: dict[str, tuple[Sequence[str], Callable[[], Rows]]] = {
     "onboarding": (onboarding.HEAD, lambda: asyncio.run(onboarding.measure())),
     "cases": (cases.HEAD, cases.measure),
     "fleet": (fleet.HEAD, fleet.measure),
+    "looks": (looks.HEAD, looks.measure),
     "sandbox": (sandbox.HEAD, sandbox.measure),
 }
 

@@ -163,6 +163,7 @@ def test_one_module_knows_tenacity() -> None:
 def test_extras_stay_in_their_parts() -> None:
     at_home = {
         "click": ("cli/",),
+        "pyperclip": ("cli/",),
         "rich": ("cli/",),
         "jinja2": ("sandbox/",),
         "starlette": ("sandbox/",),

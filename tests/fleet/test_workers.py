@@ -66,7 +66,7 @@ class Opens:
     def __init__(self) -> None:
         self.opened: list[tuple[HttpLibrary, Opened]] = []
 
-    def open_lane(self, library: HttpLibrary) -> Opened:
+    def open_connection(self, library: HttpLibrary) -> Opened:
         self.opened.append((library, Opened()))
         return self.opened[-1][1]
 
@@ -84,7 +84,7 @@ class Opened:
 class TheCallersOwn:
     """As an injected client's: others may not open anything in its place."""
 
-    open_lane = None
+    open_connection = None
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ import pytest
 from allpairspy import AllPairs
 from tests.practices import clients
 
-from ormco_trios import Region, errors
+from ormco_trios import Address, Region, errors
 from ormco_trios.onboarding.checklist import OverallState, StepName
-from ormco_trios.ormcodigital.tasks import Address
 from ormco_trios.sandbox import Approval, Sandbox
 from ormco_trios.sandbox.world.state import Server
 

@@ -203,6 +203,7 @@ class AsyncCases(Shielded):
         Raises:
             NotFound: The account's server has no such case.
             PermissionDenied: The account takes no part in it.
+            UnexpectedAnswer: The answer has another id than was asked for.
         """
         await self._runner.run(case_flows.set_state(self._home, _id(case), "approved"))
 

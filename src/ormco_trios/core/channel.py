@@ -53,6 +53,8 @@ class Options:
 
     def but(self, *, timeout: Timeout | None = None, retry: Retry | None = None) -> Options:
         """The same with what is given replaced."""
+        if timeout is None and retry is None:
+            return self
         return replace(self, timeout=timeout or self.timeout, retry=retry or self.retry)
 
 
@@ -62,7 +64,7 @@ class Channel(Generic[C]):
     ``C`` is the kind of transport; only a runner touches it, a sync one or an async one.
     """
 
-    __slots__ = ("_bases", "auth", "clock", "environment", "listeners", "options", "transport")
+    __slots__ = ("auth", "clock", "environment", "listeners", "options", "transport")
 
     def __init__(
         self,
@@ -80,7 +82,6 @@ class Channel(Generic[C]):
         self.clock = clock
         self.options = options
         self.listeners = listeners or Listeners()
-        self._bases = {service: environment.base_url(service) for service in environment.services}
 
     def with_options(self, options: Options) -> Channel[C]:
         """The same channel with other limits; the connections are shared."""
@@ -210,9 +211,7 @@ class Channel(Generic[C]):
         if token is not None:
             check_token_fits(token, self.environment)
         if call.base_url is None:
-            base = self._bases.get(operation.service) or self.environment.base_url(
-                operation.service
-            )
+            base = self.environment.base_url(operation.service)
         else:
             base = call.base_url.rstrip("/")
             self.environment.check_trusted(base)

@@ -128,12 +128,12 @@ class HttpConnections:
 
     def instead_of(self, transport: Transport) -> Transport:
         """What to send with; ``transport`` itself, if the caller of the library chose it."""
-        open_lane: Callable[[HttpLibrary], Transport] | None
-        open_lane = getattr(transport, "open_lane", None)
-        if open_lane is None:
+        open_connection: Callable[[HttpLibrary], Transport] | None
+        open_connection = getattr(transport, "open_connection", None)
+        if open_connection is None:
             return transport
         if self._own is None:
-            self._own = open_lane(self._library)
+            self._own = open_connection(self._library)
         return self._own
 
     def close(self) -> None:
@@ -156,12 +156,12 @@ class AsyncHttpConnections:
 
     def instead_of(self, transport: AsyncTransport) -> AsyncTransport:
         """What to send with; ``transport`` itself, if the caller of the library chose it."""
-        open_lane: Callable[[HttpLibrary], AsyncTransport] | None
-        open_lane = getattr(transport, "open_lane", None)
-        if open_lane is None:
+        open_connection: Callable[[HttpLibrary], AsyncTransport] | None
+        open_connection = getattr(transport, "open_connection", None)
+        if open_connection is None:
             return transport
         if self._own is None:
-            self._own = open_lane(self._library)
+            self._own = open_connection(self._library)
         return self._own
 
     async def aclose(self) -> None:

@@ -251,7 +251,8 @@ def ormco_application(applications: list[Application]) -> Application | None:
 def _granted(me: User) -> Flow[bool | None]:
     try:
         applications = yield from Call(APPLICATIONS, path={"user": me.id})
-    except (ApiError, TransportError):
+    # A 401 here says nothing about the token, which has just been taken by a call that is known.
+    except (ApiError, TransportError, AuthorizationNeeded):
         return None
     return ormco_application(applications) is not None
 
@@ -280,7 +281,7 @@ def _said_by_3shape(seen: Observation) -> dict[str, Any]:
     return {"source": Source.COMMUNICATE, "said_at": seen.looked_at}
 
 
-def _said(fact: Fact[Any]) -> dict[str, Any]:
+def _said(fact: Fact) -> dict[str, Any]:
     return {"source": fact.source, "said_at": fact.at}
 
 

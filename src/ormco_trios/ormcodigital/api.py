@@ -8,7 +8,13 @@ from datetime import datetime, timedelta
 from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.errors import OrmcoTriosError, PortalDiffers, UnexpectedAnswer
 from ormco_trios.ormcodigital import flows
-from ormco_trios.ormcodigital.facts import Fact, PortalView, Source
+from ormco_trios.ormcodigital.facts import (
+    ConnectionFact,
+    MethodFact,
+    PortalView,
+    SignInFact,
+    Source,
+)
 from ormco_trios.ormcodigital.flows import PortalCode
 from ormco_trios.ormcodigital.models import (
     PortalAuthorization,
@@ -120,14 +126,14 @@ def _view(
 ) -> PortalView:
     """What the portal has said."""
     view = PortalView(
-        signed_in=Fact[bool](value=True, source=Source.PORTAL, at=now),
-        submission_method=Fact[SubmissionMethod | None](value=method, source=Source.PORTAL, at=now),
+        signed_in=SignInFact(value=True, source=Source.PORTAL, at=now),
+        submission_method=MethodFact(value=method, source=Source.PORTAL, at=now),
     )
     if status is None:
         return view
     return replace(
         view,
-        connection=Fact[TriosState](value=status.state, source=Source.PORTAL, at=now),
+        connection=ConnectionFact(value=status.state, source=Source.PORTAL, at=now),
         connected_at=status.connected_at,
         last_worked=status.last_checked_at,
     )

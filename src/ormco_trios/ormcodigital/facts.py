@@ -6,15 +6,12 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from ormco_trios.core.errors import OrmcoTriosError
 from ormco_trios.ormcodigital.models import SubmissionMethod, TriosState
 from ormco_trios.ormcodigital.tasks import Task
-
-V = TypeVar("V")
 
 
 class Source(enum.Enum):
@@ -31,7 +28,7 @@ def weakest(sources: Iterable[Source]) -> Source | None:
     return max(sources, key=list(Source).index, default=None)
 
 
-class Fact(BaseModel, Generic[V]):
+class Fact(BaseModel):
     """One thing that is known.
 
     Attributes:
@@ -42,10 +39,27 @@ class Fact(BaseModel, Generic[V]):
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    value: V
     source: Source
     at: datetime
     evidence: str = ""
+
+
+class SignInFact(Fact):
+    """Whether the practice's login works."""
+
+    value: bool
+
+
+class MethodFact(Fact):
+    """What the profile says; None if nothing was ever chosen."""
+
+    value: SubmissionMethod | None
+
+
+class ConnectionFact(Fact):
+    """The portal's connection to 3Shape."""
+
+    value: TriosState
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +76,9 @@ class PortalView:
         task: What a person has to do before anything can be seen or done here.
     """
 
-    signed_in: Fact[bool] | None = None
-    submission_method: Fact[SubmissionMethod | None] | None = None
-    connection: Fact[TriosState] | None = None
+    signed_in: SignInFact | None = None
+    submission_method: MethodFact | None = None
+    connection: ConnectionFact | None = None
     connected_at: datetime | None = None
     last_worked: datetime | None = None
     problem: OrmcoTriosError | None = None
@@ -83,9 +97,9 @@ class PortalMemory(BaseModel):
 
     model_config = ConfigDict(defer_build=True)
 
-    signed_in: Fact[bool] | None = None
-    submission_method: Fact[SubmissionMethod | None] | None = None
-    connection: Fact[TriosState] | None = None
+    signed_in: SignInFact | None = None
+    submission_method: MethodFact | None = None
+    connection: ConnectionFact | None = None
     looked: bool = False
     differs: str | None = None
     status: int = 0

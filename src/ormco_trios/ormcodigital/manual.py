@@ -12,7 +12,13 @@ from pydantic import SecretStr
 
 from ormco_trios.core.effects import Flow
 from ormco_trios.core.shield import Shielded
-from ormco_trios.ormcodigital.facts import Fact, PortalView, Source
+from ormco_trios.ormcodigital.facts import (
+    ConnectionFact,
+    MethodFact,
+    PortalView,
+    SignInFact,
+    Source,
+)
 from ormco_trios.ormcodigital.flows import PortalCode
 from ormco_trios.ormcodigital.models import SubmissionMethod, TriosState
 from ormco_trios.ormcodigital.portal import AsyncPortalAccess, PortalAccess, PortalVisit, PortalWay
@@ -132,16 +138,16 @@ class HandPortal:
         if task is TaskKind.DISCONNECT:
             memory.forget()
             state = TriosState.NOT_CONNECTED
-            memory.connection = Fact[TriosState](value=state, source=Source.PRACTICE, at=now)
+            memory.connection = ConnectionFact(value=state, source=Source.PRACTICE, at=now)
             return
-        memory.signed_in = Fact[bool](value=True, source=Source.PRACTICE, at=now)
+        memory.signed_in = SignInFact(value=True, source=Source.PRACTICE, at=now)
         if task in {TaskKind.ENTER_CODE, TaskKind.SET_METHOD}:
-            memory.submission_method = Fact[SubmissionMethod | None](
+            memory.submission_method = MethodFact(
                 value=SubmissionMethod.trios(), source=Source.PRACTICE, at=now
             )
         if task is TaskKind.ENTER_CODE:
             state = TriosState.CONNECTED
-            memory.connection = Fact[TriosState](value=state, source=Source.PRACTICE, at=now)
+            memory.connection = ConnectionFact(value=state, source=Source.PRACTICE, at=now)
 
 
 class ManualPortal(Shielded, PortalAccess):
