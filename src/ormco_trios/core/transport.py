@@ -22,7 +22,7 @@ class Timeout:
         connect: Until the connection stands; also the wait for a free one from the pool.
         read: Between two pieces of the answer.
         total: For the whole answer, headers included, however slowly it arrives.  Of a file that is
-            downloaded, for its headers, and then for each further 512 KiB.
+            downloaded, for its headers, and then for each further 256 KiB.
     """
 
     connect: float = 10.0
@@ -44,7 +44,7 @@ class Request:
     """Leave the body of a successful answer to be read from `Answer.stream`."""
 
 
-BLOCK = 512 * 1024
+BLOCK = 256 * 1024
 """About how many bytes of a stream are read at a time."""
 
 
