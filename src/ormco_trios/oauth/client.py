@@ -160,12 +160,16 @@ class OAuthClient(BaseClient):
     def exchange(self, code: AuthorizationCode, request: AuthorizationRequest) -> Token:
         """Turn the code into tokens, and save them.
 
-        The code is spent by this, whatever comes of it; it is never sent a second time.
+        The code is spent by this, whatever comes of it.  It is sent a second time only if the first
+        time was provably not carried out: it never arrived, or the server answered 429 and named a
+        short delay.
 
         Raises:
             CodeSpent: It was used before; nothing was sent.
             CodeRefused: Expired, used, damaged or issued for another address.
             CodeOutcomeUnknown: The answer was lost.
+            RateLimited: The server asks for fewer requests, for longer than is waited; get a fresh
+                code then.
             ClientRefused: The application's id or secret is wrong.
             AuthorizationServerFailed: A page came instead of a token.
             ConfigurationError: The code is for another application, such as Ormco's; it is not
