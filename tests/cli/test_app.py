@@ -92,7 +92,7 @@ def test_check_shows_where_a_practice_stands() -> None:
 def test_a_missing_setting_is_named() -> None:
     done = run("check")
     assert done.exit_code == 2
-    assert "ORMCO_TRIOS_PORTAL_USERNAME" in done.output
+    assert "ORMCO_TRIOS_REDIRECT_URI" in done.output
     done = run("check", "--json")
     assert json.loads(done.stdout)["error"]["type"] == "ConfigurationError"
 
