@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cases
 import clients
 import fan_out
 import fleet
 import imports
+import looks
 import onboarding
 import parsing
 import per_call
@@ -91,6 +93,16 @@ In the sandbox, without a socket, relative to as many calls of `users.me()` ther
 `run` waits, refreshes and asks again whatever it is not sure of; the way through the doctor's pages
 is part of it, too.
 
+## Cases
+
+Files come from another process on the same machine and go to a disk; what is written by hand is
+httpx's stream, SHA-1 and `fsync`. Wall time and memory, so what else the machine does is in it.
+
+{cases}
+The memory is that of a first download, with all that it imports. An event loop is held up less than
+by hand, since a thread writes. The interruptions and kills happen while cases change, and each
+version of each case was given: that is counted, not timed.
+
 ## A fleet
 
 CPU of the whole process for one onboarding, from nothing to connected, in milliseconds of one
@@ -100,6 +112,12 @@ in each row alike, and no socket is.
 {fleet}
 `AsyncFleet` adds the records, a file that is written after each round. The queue adds jobs, seals,
 and a database that all of it goes through; what a practice waits for takes hours all the same.
+
+Most of a fleet's life is looking at practices that wait. CPU of the fleet's process for one such
+look, from its records and over a real socket, relative to a bare `advance()` of a practice that is
+kept open:
+
+{looks}
 
 ## The sandbox's server
 
@@ -141,7 +159,9 @@ PARTS: dict[str, tuple[Sequence[str], Callable[[], Rows]]] = {
     "clients": (clients.HEAD, clients.measure),
     "parsing": (parsing.HEAD, lambda: asyncio.run(parsing.measure())),
     "onboarding": (onboarding.HEAD, lambda: asyncio.run(onboarding.measure())),
+    "cases": (cases.HEAD, cases.measure),
     "fleet": (fleet.HEAD, fleet.measure),
+    "looks": (looks.HEAD, looks.measure),
     "sandbox": (sandbox.HEAD, sandbox.measure),
 }
 

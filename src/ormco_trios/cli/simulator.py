@@ -54,7 +54,8 @@ def sandbox(
         need_server()
         try:
             planned = [Fault.parse(text) for text in faults]
-            changes = dict(text.partition("=")[::2] for text in switches)
+            pairs = [text.partition("=") for text in switches]
+            changes = {name: position for name, _, position in pairs}
             box = Sandbox(
                 server=True,
                 port=port,

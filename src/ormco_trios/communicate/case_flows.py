@@ -15,6 +15,7 @@ from ormco_trios.communicate.case_sync import (
     passes,
     windows,
 )
+from ormco_trios.communicate.flows import check_id
 from ormco_trios.communicate.home import Home, find_home
 from ormco_trios.communicate.models import Case, CaseIncrement, CasePage
 from ormco_trios.communicate.operations import (
@@ -110,6 +111,7 @@ def _passed_over(
             except (NotFound, PermissionDenied):
                 # From before the account took part in the case.
                 break
+            check_id(case.id, latest.id, VERSION.name)
             if case.version != number or changed_at(case) < start.timestamp():
                 break
             found.append(case)
@@ -132,6 +134,7 @@ def _one(
     of = check_filter(practice)
     base = yield from find_home(home)
     case = yield from Call(operation, path=path, base_url=base)
+    check_id(case.id, path["case"], operation.name)
     if not passes(case, of):
         raise NotFound(
             "The case is not one of this practice.",
@@ -145,7 +148,10 @@ def _one(
 def increment(home: Home, id: str) -> Flow[CaseIncrement]:
     """A case increment."""
     base = yield from find_home(home)
-    return (yield from Call(INCREMENT, path={"increment": id}, base_url=base))
+    found = yield from Call(INCREMENT, path={"increment": id}, base_url=base)
+    if found.id is not None:
+        check_id(found.id, id, INCREMENT.name)
+    return found
 
 
 def comment(home: Home, case: str, comment: str) -> Flow[str]:

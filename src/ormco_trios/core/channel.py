@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from pydantic import SecretStr, ValidationError
 
 from ormco_trios._version import __version__
+from ormco_trios.core._uninterrupted import Unfinished
 from ormco_trios.core.answers import error_as, refusal, request_id_of
 from ormco_trios.core.auth import Auth, check_token_fits
 from ormco_trios.core.clock import Clock
@@ -53,6 +54,8 @@ class Options:
 
     def but(self, *, timeout: Timeout | None = None, retry: Retry | None = None) -> Options:
         """The same with what is given replaced."""
+        if timeout is None and retry is None:
+            return self
         return replace(self, timeout=timeout or self.timeout, retry=retry or self.retry)
 
 
@@ -62,7 +65,15 @@ class Channel(Generic[C]):
     ``C`` is the kind of transport; only a runner touches it, a sync one or an async one.
     """
 
-    __slots__ = ("_bases", "auth", "clock", "environment", "listeners", "options", "transport")
+    __slots__ = (
+        "auth",
+        "clock",
+        "environment",
+        "listeners",
+        "options",
+        "transport",
+        "unfinished",
+    )
 
     def __init__(
         self,
@@ -73,6 +84,7 @@ class Channel(Generic[C]):
         clock: Clock,
         options: Options,
         listeners: Listeners | None = None,
+        unfinished: Unfinished | None = None,
     ) -> None:
         self.environment = environment
         self.transport = transport
@@ -80,7 +92,7 @@ class Channel(Generic[C]):
         self.clock = clock
         self.options = options
         self.listeners = listeners or Listeners()
-        self._bases = {service: environment.base_url(service) for service in environment.services}
+        self.unfinished = unfinished or Unfinished()
 
     def with_options(self, options: Options) -> Channel[C]:
         """The same channel with other limits; the connections are shared."""
@@ -91,6 +103,7 @@ class Channel(Generic[C]):
             clock=self.clock,
             options=options,
             listeners=self.listeners,
+            unfinished=self.unfinished,
         )
 
     def call(self, call: Call[T]) -> Flow[T]:
@@ -210,9 +223,7 @@ class Channel(Generic[C]):
         if token is not None:
             check_token_fits(token, self.environment)
         if call.base_url is None:
-            base = self._bases.get(operation.service) or self.environment.base_url(
-                operation.service
-            )
+            base = self.environment.base_url(operation.service)
         else:
             base = call.base_url.rstrip("/")
             self.environment.check_trusted(base)

@@ -78,6 +78,9 @@ class Service(enum.Enum):
     AUTH_ACCOUNT = "auth_account"
     ORMCODIGITAL = "ormcodigital"
 
+    # Enum's own is written in Python; a client is made with many of these for keys.
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -115,7 +118,7 @@ class Environment:
     pacer: Pacer | AsyncPacer | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        addresses = {service.value: self.base_url(service) for service in self.services}
+        addresses = {service.value: self.base_url(service) for service in self.base_urls}
         addresses |= {f"metadata ({name})": url for name, url in self.regions.items()}
         for name, url in addresses.items():
             scheme, host, _ = _origin(url) or ("", "", None)
@@ -231,18 +234,13 @@ class Environment:
             environment = replace(environment, regions={})
         return replace(environment, **urls)  # type: ignore[arg-type]
 
-    @functools.cached_property
-    def services(self) -> tuple[Service, ...]:
-        """Those that have an address."""
-        return tuple(service for service in Service if getattr(self, service.value) is not None)
-
     def base_url(self, service: Service) -> str:
         """Where ``service`` is, without a trailing slash.
 
         Raises:
             ConfigurationError: The environment knows no such address.
         """
-        url: str | None = getattr(self, service.value)
+        url = self.base_urls.get(service)
         if url is None:
             raise ConfigurationError(
                 f"The environment {self.name!r} knows no API of the portal; OrmcoDigital publishes "
@@ -250,12 +248,18 @@ class Environment:
                 advice="Leave `ormco` out, and a person does the portal's part; or name the "
                 "address that Ormco gave for it (portal_api, ORMCO_TRIOS_ORMCODIGITAL_URL).",
             )
-        return url.rstrip("/")
+        return url
+
+    @functools.cached_property
+    def base_urls(self) -> Mapping[Service, str]:
+        """Where each service is that has an address, without trailing slashes."""
+        urls: dict[Service, str | None] = {each: getattr(self, each.value) for each in Service}
+        return {service: url.rstrip("/") for service, url in urls.items() if url is not None}
 
     @functools.cached_property
     def is_local(self) -> bool:
         """Whether every service is on this machine, as the sandbox is."""
-        return all(urlsplit(self.base_url(s)).hostname in _LOOPBACK for s in self.services) or (
+        return all(urlsplit(self.base_url(s)).hostname in _LOOPBACK for s in self.base_urls) or (
             self.gateway is not None
         )
 
@@ -271,7 +275,7 @@ class Environment:
             raise UntrustedHost("The address is malformed or hides its host.")
         if here[1] in RETIRED:
             raise UntrustedHost("The address is a server that 3Shape has retired.")
-        if here in {_origin(self.base_url(service)) for service in self.services}:
+        if here in {_origin(self.base_url(service)) for service in self.base_urls}:
             return
         scheme, host, port = here
         suffix = any(

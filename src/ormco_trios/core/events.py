@@ -71,7 +71,7 @@ class Listeners:
 
     def __init__(self, on_event: OnEvent | None = None, on_audit: OnAudit | None = None) -> None:
         for hook in (on_event, on_audit):
-            if inspect.iscoroutinefunction(hook):
+            if hook is not None and inspect.iscoroutinefunction(hook):
                 raise TypeError("a hook is a plain function, also in an asynchronous client")
         self.on_event = on_event
         self.on_audit = on_audit

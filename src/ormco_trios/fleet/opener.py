@@ -70,7 +70,7 @@ class PracticeOpener(Shielded):
         self._client_secret = as_secret(client_secret)
         self._redirect_uri = redirect_uri
         self._store = store
-        self._server = server
+        self._server = server or AuthorizationServer.classic()
         self._schedule = schedule
 
     @property

@@ -24,10 +24,18 @@ _PART = 1200
 
 
 class MemoryTokenStore:
-    """Tokens for as long as the process lives; safe between threads and tasks."""
+    """Tokens for as long as the process lives; safe between threads and tasks.
+
+    A process that is forked gets a copy.  Where the server rotates refresh tokens, only one of the
+    two can use it: let processes share a `FileTokenStore`.
+    """
 
     def __init__(self) -> None:
         self._tokens: dict[str, Token] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
@@ -41,6 +49,9 @@ class MemoryTokenStore:
         self._tokens.pop(account, None)
 
     def try_lock(self, account: str) -> bool:
+        if self._process != os.getpid():
+            # What another process's threads hold is not given back here.
+            self._begin()
         with self._guard:
             lock = self._locks.setdefault(account, threading.Lock())
         return lock.acquire(blocking=False)
@@ -54,12 +65,21 @@ class _FileLocks:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._of_parent: dict[str, FileLock] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._locks: dict[str, FileLock] = {}
         self._guard = threading.Lock()
 
     def try_lock(self, account: str) -> bool:
         from filelock import FileLock, Timeout
 
+        if self._process != os.getpid():
+            # What another process holds is not ours, and must not be unlocked by being forgotten.
+            self._of_parent |= self._locks
+            self._begin()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._guard:
             if account in self._locks:

@@ -10,14 +10,14 @@ from datetime import timedelta
 from ormco_trios.communicate.flows import withdraw
 from ormco_trios.communicate.operations import REMOVE
 from ormco_trios.core.effects import AskHuman, Flow
-from ormco_trios.core.errors import OrmcoTriosError
+from ormco_trios.core.errors import OrmcoTriosError, WrongAccount
 from ormco_trios.oauth.paste import harmless
 from ormco_trios.onboarding.context import Context
 from ormco_trios.onboarding.flow import Asking, run
 from ormco_trios.onboarding.mending import revoke
 from ormco_trios.onboarding.observation import Observation
 from ormco_trios.onboarding.outcomes import Repair, Repaired
-from ormco_trios.onboarding.person import needs_person
+from ormco_trios.onboarding.person import confirm, needs_person
 from ormco_trios.ormcodigital.tasks import Done, Failed, Task
 
 
@@ -79,6 +79,8 @@ class Disconnected:
 def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disconnected]:
     """Take everything back; a place that fails does not keep the others from being cleaned."""
     seen = yield from context.look(everything=True)
+    if isinstance(seen.communicate_problem, WrongAccount):
+        yield from context.drop_sign_in()
 
     def access() -> Flow[bool | Task]:
         _signed_in(seen)
@@ -117,6 +119,7 @@ def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disco
     progress.pending = progress.task = progress.repair = progress.linked_at = None
     progress.waiting_since = context.code = None
     progress.portal.forget()
+    confirm(progress, confirmed=False)
     return Disconnected(tuple(places))
 
 
