@@ -56,7 +56,7 @@ class Terminal:
             environ[f"{name}_URL"] = f"{sandbox.base_url}/{below}"
         for name, value in environ.items():
             monkeypatch.setenv(f"ORMCO_TRIOS_{name}", value)
-        monkeypatch.setattr("ormco_trios.cli.person.click.prompt", self.answer)
+        monkeypatch.setattr("click.prompt", self.answer)
         echo = click.echo
 
         def keep(message: object = None, **options: Any) -> None:
@@ -150,7 +150,7 @@ def test_what_the_page_said_leads_back_to_the_first_task(
             return "This code is not valid"
         return answer(question, **options)
 
-    monkeypatch.setattr("ormco_trios.cli.person.click.prompt", fail_once)
+    monkeypatch.setattr("click.prompt", fail_once)
     done = terminal.run("connect")
     assert done.exit_code == 0, done.output
     assert "It did not work. The page said: This code is not valid" in done.output
@@ -318,7 +318,7 @@ finally:
     )
     assert done.stdout.splitlines()[0] == ONCE
     took, *modules = ast.literal_eval(done.stderr.splitlines()[-1])
-    assert {"asyncio", "httpx", "rich", "socket", "ssl"} & {*modules} == set()
+    assert {"asyncio", "httpx", "pydantic", "rich", "socket", "ssl"} & {*modules} == set()
     peer = subprocess.run(
         [sys.executable, "-c", "import httpx, pydantic, time; print(time.process_time())"],
         capture_output=True,
