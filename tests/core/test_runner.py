@@ -101,3 +101,34 @@ def test_an_error_takes_no_local_variable_of_the_flow_along(runner: Any) -> None
     # The runner's own frame is the one that still ran: its caller's shield empties it.
     assert all("run" in name for name in held)
     assert any("iterate" in frame.name for frame in ours)
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_task_waits_for_what_it_runs() -> None:
+    """A file, say, is not closed under the thread that writes it."""
+    import asyncio
+
+    began, may_end = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    ended: list[str] = []
+
+    def write() -> None:
+        loop.call_soon_threadsafe(began.set)
+        may_end.wait(10)
+        ended.append("written")
+
+    def keep() -> Flow[None]:
+        try:
+            yield from Blocking(write)
+        finally:
+            ended.append("closed")
+
+    task = asyncio.create_task(AsyncRunner({}, ManualClock()).run(keep()))
+    await began.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == ["written", "closed"]
