@@ -296,9 +296,9 @@ def test_no_other_server_gets_a_token(
             assert path.startswith("/api/cases")
             assert host not in RETIRED
             assert host not in {
-                urlsplit(environment.base_url(s)).hostname
-                for s in environment.base_urls
-                if s is not Service.METADATA
+                urlsplit(url).hostname
+                for service, url in environment.base_urls.items()
+                if service is not Service.METADATA
             }
             if host not in table:
                 assert host.endswith(SUFFIX)

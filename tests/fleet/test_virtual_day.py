@@ -19,7 +19,7 @@ from tests.fleet.waiting import access_token
 
 from ormco_trios import MemoryTokenStore, PollSchedule, Token
 from ormco_trios.core.clock import ManualClock
-from ormco_trios.core.transport import AsyncHttpConnections
+from ormco_trios.core.connections import AsyncHttpConnections
 from ormco_trios.fleet import (
     AsyncFleet,
     AsyncPracticeOpener,

@@ -370,8 +370,9 @@ def test_the_account_dialect_is_given_a_hint(both: Any, sandbox: Sandbox) -> Non
     assert query(needed)["login_hint"] == [email]
     assert query(needed)["prompt"] == ["login"]
     assert "private window" not in needed.hint
-    for options in ({"account_dialect": True}, {"account": email}):
-        needed = clients(both, sandbox, **options).onboarding.advance()
+    for dialect, account in ((True, None), (False, email)):
+        made = clients(both, sandbox, account_dialect=dialect, account=account)
+        needed = made.onboarding.advance()
         assert not {"login_hint", "prompt"} & query(needed).keys()
     assert email in needed.hint
     assert "private window" in needed.hint

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import AfterValidator, Field
 
@@ -81,6 +81,10 @@ class Connection(PascalModel):
     remote_user_email: str | None = None
     remote_user_name: str | None = None
     remote_user_type: str | None = None
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        yield from super().__repr_args__()
+        yield "state", self.state.value
 
     @property
     def state(self) -> ConnectionState:

@@ -122,6 +122,16 @@ class Local(Effect[Any]):
 
 
 @dataclass(frozen=True, slots=True)
+class Uninterrupted(Effect[R]):
+    """Carry out ``flow`` to its end, also if the caller is cancelled or interrupted meanwhile.
+
+    For what must not be cut off; it may emit nothing and ask nobody.
+    """
+
+    flow: Flow[R] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Blocking(Effect[None]):
     """Call a function that takes its time, such as writing a file; an event loop uses a thread."""
 

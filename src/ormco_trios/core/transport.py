@@ -6,7 +6,7 @@ The implementations are `ormco_trios.core._httpx` (real sockets) and `ormco_trio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -112,59 +112,3 @@ class Gateway(Protocol):
     def open(self) -> Transport: ...
 
     def open_async(self) -> AsyncTransport: ...
-
-
-class HttpConnections:
-    """Connections to use instead of a client's own: one to each host, for one request at a time.
-
-    A fleet's worker keeps them from practice to practice.
-    """
-
-    __slots__ = ("_library", "_own")
-
-    def __init__(self, library: HttpLibrary) -> None:
-        self._library: HttpLibrary = library
-        self._own: Transport | None = None
-
-    def instead_of(self, transport: Transport) -> Transport:
-        """What to send with; ``transport`` itself, if the caller of the library chose it."""
-        open_connection: Callable[[HttpLibrary], Transport] | None
-        open_connection = getattr(transport, "open_connection", None)
-        if open_connection is None:
-            return transport
-        if self._own is None:
-            self._own = open_connection(self._library)
-        return self._own
-
-    def close(self) -> None:
-        """Close the connections."""
-        if self._own is not None:
-            self._own.close()
-
-
-class AsyncHttpConnections:
-    """Connections to use instead of a client's own: one to each host, for one request at a time.
-
-    A fleet's worker keeps them from practice to practice.
-    """
-
-    __slots__ = ("_library", "_own")
-
-    def __init__(self, library: HttpLibrary) -> None:
-        self._library: HttpLibrary = library
-        self._own: AsyncTransport | None = None
-
-    def instead_of(self, transport: AsyncTransport) -> AsyncTransport:
-        """What to send with; ``transport`` itself, if the caller of the library chose it."""
-        open_connection: Callable[[HttpLibrary], AsyncTransport] | None
-        open_connection = getattr(transport, "open_connection", None)
-        if open_connection is None:
-            return transport
-        if self._own is None:
-            self._own = open_connection(self._library)
-        return self._own
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        if self._own is not None:
-            await self._own.aclose()

@@ -9,8 +9,9 @@ from typing import Generic, Literal, TypeVar
 
 from ormco_trios.core._acompat import AsyncClosing
 from ormco_trios.core.clock import Clock
+from ormco_trios.core.connections import AsyncHttpConnections
 from ormco_trios.core.shield import Shielded
-from ormco_trios.core.transport import AsyncHttpConnections, HttpLibrary
+from ormco_trios.core.transport import HttpLibrary
 from ormco_trios.fleet._workers import AsyncWorkerPool
 from ormco_trios.fleet.async_round import do_round_async, take_authorization_async
 from ormco_trios.fleet.practice_status import PracticeStatus

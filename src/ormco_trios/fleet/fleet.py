@@ -10,8 +10,9 @@ from typing import Generic, Literal, TypeVar
 
 from ormco_trios.core._acompat import Closing
 from ormco_trios.core.clock import Clock
+from ormco_trios.core.connections import HttpConnections
 from ormco_trios.core.shield import Shielded
-from ormco_trios.core.transport import HttpConnections, HttpLibrary
+from ormco_trios.core.transport import HttpLibrary
 from ormco_trios.fleet._workers import WorkerPool
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.records import FleetRecords

@@ -18,9 +18,10 @@ from procrastinate.jobs import Status
 from psycopg.errors import ForeignKeyViolation
 
 from ormco_trios.core.clock import Clock
+from ormco_trios.core.connections import AsyncHttpConnections
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.shield import Shielded
-from ormco_trios.core.transport import AsyncHttpConnections, HttpLibrary
+from ormco_trios.core.transport import HttpLibrary
 from ormco_trios.fleet.async_round import do_round_async, take_authorization_async
 from ormco_trios.fleet.postgres import FleetDatabase, PostgresRecords
 from ormco_trios.fleet.practice_status import PracticeStatus

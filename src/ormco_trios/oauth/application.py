@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from ormco_trios.core.auth import check_token_fits
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.effects import Call, Flow, Local, Pause
+from ormco_trios.core.effects import Call, Flow, Local, Pause, Uninterrupted
 from ormco_trios.core.environment import Environment
 from ormco_trios.core.errors import (
     AuthorizationNeeded,
@@ -109,16 +109,13 @@ class Application:
         form = {"code": code.reveal("canonical"), "redirect_uri": request.redirect_uri}
         if request.code_verifier is not None:
             form["code_verifier"] = request.code_verifier.get_secret_value()
-        reply = yield from self._ask("authorization_code", form)
-        return (yield from self._keep(reply.token(self.clock)))
+        return (yield from Uninterrupted(self._get("authorization_code", form)))
 
     def password(self, username: str, password: SecretStr) -> Flow[Token]:
         if not self.server.password_grant:
             raise ConfigurationError("Only the classic sign-in takes a user name and password.")
-        reply = yield from self._ask(
-            "password", {"username": username, "password": password.get_secret_value()}
-        )
-        return (yield from self._keep(reply.token(self.clock)))
+        form = {"username": username, "password": password.get_secret_value()}
+        return (yield from Uninterrupted(self._get("password", form)))
 
     def renew(self, rejected: SecretStr | None, *, held: Token | None = None) -> Flow[Token]:
         """The stored token if it lasts and is not the rejected one, otherwise a refreshed one.
@@ -130,17 +127,24 @@ class Application:
             held: What to refresh if the store has nothing.
         """
         for _ in range(LOCK_LOOKS):
-            stored = yield from self.load()
-            if stored is not None and self._serves(stored, rejected):
-                return stored
-            if (yield from Local(self.store.try_lock, (self.account,))):
-                break
+            token = yield from Uninterrupted(self._renew_unless_locked(rejected, held))
+            if token is not None:
+                return token
             yield from Pause(LOCK_INTERVAL)
-        else:
-            raise TransportError(
-                "Somebody else has been refreshing this account's token for a minute.",
-                advice="Try again; if it lasts, end the process that holds the lock.",
-            )
+        raise TransportError(
+            "Another program has been refreshing this account's token for a minute.",
+            advice="Try again; if it lasts, end the process that holds the lock.",
+        )
+
+    def _renew_unless_locked(
+        self, rejected: SecretStr | None, held: Token | None
+    ) -> Flow[Token | None]:
+        """As `renew`; None while somebody else has the lock."""
+        stored = yield from self.load()
+        if stored is not None and self._serves(stored, rejected):
+            return stored
+        if not (yield from Local(self.store.try_lock, (self.account,))):
+            return None
         try:
             old = (yield from self.load()) or held
             if old is None:
@@ -194,6 +198,10 @@ class Application:
             "refresh_token", {"refresh_token": old.refresh_token.get_secret_value()}
         )
         return (yield from self._keep(reply.token(self.clock).keeping(old), instead_of=old))
+
+    def _get(self, grant: Grant, form: dict[str, str]) -> Flow[Token]:
+        reply = yield from self._ask(grant, form)
+        return (yield from self._keep(reply.token(self.clock)))
 
     def _keep(self, token: Token, *, instead_of: Token | None = None) -> Flow[Token]:
         """Save ``token`` before anybody uses it.

@@ -10,9 +10,9 @@ from ormco_trios.communicate.async_client import AsyncCommunicateClient
 from ormco_trios.communicate.regions import DAY, Region
 from ormco_trios.core import async_runner
 from ormco_trios.core.async_base_client import AsyncBaseClient
+from ormco_trios.core.connections import AsyncHttpConnections
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import Shielded
-from ormco_trios.core.transport import AsyncHttpConnections
 from ormco_trios.oauth.async_client import AsyncOAuthClient
 from ormco_trios.onboarding import context, doctor, flow
 from ormco_trios.onboarding import person as persons

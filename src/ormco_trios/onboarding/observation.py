@@ -181,7 +181,7 @@ def observe(
         )
         seen.me = None if seen.communicate_problem else me
     if seen.me is not None:
-        seen.confirmed = pinned is not None and pinned.confirmed and pinned.id == seen.me.id
+        seen.confirmed = pinned is not None and pinned.confirmed and pinned.is_account(seen.me)
         if target.region is None:
             seen.region = choose_region(seen.me, target.environment)
         else:

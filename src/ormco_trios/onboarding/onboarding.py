@@ -11,9 +11,9 @@ from ormco_trios.communicate.client import CommunicateClient
 from ormco_trios.communicate.regions import DAY, Region
 from ormco_trios.core import runner
 from ormco_trios.core.base_client import BaseClient
+from ormco_trios.core.connections import HttpConnections
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import Shielded
-from ormco_trios.core.transport import HttpConnections
 from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.onboarding import context, doctor, flow
 from ormco_trios.onboarding import person as persons
