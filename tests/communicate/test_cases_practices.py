@@ -31,11 +31,12 @@ def practices(sandbox: Sandbox) -> list[Practice]:
         sandbox.world.new_connection(sandbox.world.user(each.email), sandbox.world.user(lab))
         sandbox.approve()
         for _ in range(number):
-            case = sandbox.world.add_case(each.email, patient=("Same", "Name"), sent_to=lab)
+            sandbox.world.add_case(each.email, patient=("Same", "Name"), sent_to=lab)
     shared = next(
         c for c in sandbox.world.state.cases.values() if c.creator == id_of(sandbox, found[0])
     )
     shared.actors += (id_of(sandbox, found[1]),)
+    *_, case = sandbox.world.state.cases.values()
     case.creator = ""
     case.actors = (sandbox.world.user(lab).id,)
     return found

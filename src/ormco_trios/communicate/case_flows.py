@@ -32,6 +32,7 @@ from ormco_trios.communicate.operations import (
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call, Emit, Flow
 from ormco_trios.core.errors import (
+    AnswerTooLarge,
     ConfigurationError,
     NotFound,
     PermissionDenied,
@@ -88,8 +89,14 @@ def sync(
     base = yield from find_home(home, me)
     now = clock.now()
     cursor, start = begin(cursor, account=me.id, practice=of, since=since, overlap=overlap, now=now)
-    query = {"from": _moment(start)}
-    cases = yield from Call(UPDATED, query=query, base_url=base)
+    try:
+        cases = yield from Call(UPDATED, query={"from": _moment(start)}, base_url=base)
+    except AnswerTooLarge as error:
+        raise AnswerTooLarge(
+            error.happened,
+            advice="Begin anew with since=, a later moment, and read the cases from before it with "
+            "cases.list(until=...).",
+        ) from None
     if every_version:
         listed = [case for case in cases if passes(case, of)]
         cases += yield from _passed_over(base, listed, cursor, start)
