@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from pydantic import SecretStr
@@ -48,6 +48,7 @@ class Application:
     Attributes:
         server: The dialect; `discover` replaces it by what the server says about itself.
         account: Under which name the store keeps the tokens, such as your id of the practice.
+        owner: Whose tokens they are; those of somebody else under this name are none.
         latest: The stored token, as it was last seen or saved here.
     """
 
@@ -58,6 +59,7 @@ class Application:
     redirect_uri: str
     store: TokenStore | AsyncTokenStore = field(repr=False)
     account: str = field(repr=False)
+    owner: str | None = field(repr=False)
     clock: Clock = field(repr=False)
     latest: Token | None = field(default=None, init=False, repr=False)
     _unsaved: tuple[Token, Token] | None = field(default=None, init=False, repr=False)
@@ -180,7 +182,9 @@ class Application:
             self.latest = None
 
     def load(self) -> Flow[Token | None]:
-        self.latest = yield from Local(self.store.load, (self.account,))
+        token: Token | None = yield from Local(self.store.load, (self.account,))
+        ours = token is not None and token.owner in (None, self.owner)
+        self.latest = token if ours else None
         return self.latest
 
     def lasts(self, token: Token) -> bool:
@@ -209,6 +213,7 @@ class Application:
         If the store fails, or is interrupted, the old refresh token may be worth nothing already:
         the new one is remembered here, and the next `renew` saves it before anything else.
         """
+        token = replace(token, owner=self.owner)
         self._unsaved = None if instead_of is None else (instead_of, token)
         try:
             yield from Local(self.store.save, (self.account, token))
