@@ -36,6 +36,17 @@ def check_id(practice: str) -> str:
     return practice
 
 
+def check_known(practice: str) -> str:
+    """The id, if there can be a practice with it.
+
+    Raises:
+        LookupError: It is not an id, whatever it came from.
+    """
+    if re.fullmatch(_ID, practice) is None:
+        raise LookupError("there is no such practice")
+    return practice
+
+
 class FleetPractice(BaseModel):
     """One practice of a fleet.
 

@@ -198,9 +198,11 @@ class Application:
     def _refresh(self, old: Token) -> Flow[Token]:
         if old.refresh_token is None:
             raise AuthorizationNeeded("The access token has ended and cannot be refreshed.")
-        reply = yield from self._ask(
-            "refresh_token", {"refresh_token": old.refresh_token.get_secret_value()}
-        )
+        call = self._ask("refresh_token", {"refresh_token": old.refresh_token.get_secret_value()})
+        still_locked = getattr(self.store, "still_locked", None)
+        if still_locked is not None:
+            call = replace(call, permit=Local(still_locked, (self.account,)))
+        reply = yield from call
         return (yield from self._keep(reply.token(self.clock).keeping(old), instead_of=old))
 
     def _get(self, grant: Grant, form: dict[str, str]) -> Flow[Token]:
