@@ -9,7 +9,17 @@ from typing import Any, Generic, TypeVar
 from ormco_trios.core._acompat import AsyncAsk, call_blocking_async, call_local_async
 from ormco_trios.core.channel import Channel, route_calls
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.effects import AskHuman, Blocking, Effect, Emit, Flow, Local, Pause, Send
+from ormco_trios.core.effects import (
+    AskHuman,
+    Blocking,
+    Effect,
+    Emit,
+    Flow,
+    Local,
+    Page,
+    Pause,
+    Send,
+)
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import empty_frames
 from ormco_trios.core.transport import Answer, AsyncHttpConnections, AsyncTransport
@@ -98,6 +108,8 @@ class AsyncRunner:
                 if self.http_connections is not None:
                     transport = self.http_connections.instead_of(transport)
                 return await transport.send(request)
+            case Page(browser, action):
+                return await browser.perform(action)
             case Pause(seconds):
                 return await self.clock.sleep_async(seconds)
             case AskHuman(prompt):

@@ -10,7 +10,17 @@ from typing import Any, Generic, TypeVar
 from ormco_trios.core._acompat import Ask, call_blocking, call_local
 from ormco_trios.core.channel import Channel, route_calls
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.effects import AskHuman, Blocking, Effect, Emit, Flow, Local, Pause, Send
+from ormco_trios.core.effects import (
+    AskHuman,
+    Blocking,
+    Effect,
+    Emit,
+    Flow,
+    Local,
+    Page,
+    Pause,
+    Send,
+)
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import empty_frames
 from ormco_trios.core.transport import Answer, HttpConnections, Transport
@@ -99,6 +109,8 @@ class Runner:
                 if self.http_connections is not None:
                     transport = self.http_connections.instead_of(transport)
                 return transport.send(request)
+            case Page(browser, action):
+                return browser.perform(action)
             case Pause(seconds):
                 return self.clock.sleep(seconds)
             case AskHuman(prompt):

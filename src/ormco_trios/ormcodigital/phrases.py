@@ -42,9 +42,7 @@ class Phrase:
 
 USERNAME = Phrase("username", ("Username",), "sentence", "field")
 # The one public trace of such a portal asks for an e-mail [seen]; the words are ours.
-EMAIL = Phrase(
-    "email", ("E-mail", "Email", "E-mail address", "Email address"), "assumed", "field"
-)
+EMAIL = Phrase("email", ("E-mail", "Email", "E-mail address", "Email address"), "assumed", "field")
 PASSWORD = Phrase("password", ("Password",), "sentence", "field")
 ACCOUNT = Phrase("account", ("My Account",), "sentence", "press")
 PROFILE = Phrase("profile", ("My Profile",), "sentence", "press")
