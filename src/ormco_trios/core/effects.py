@@ -95,6 +95,19 @@ class Send(Effect[Answer]):
 
 
 @dataclass(frozen=True, slots=True)
+class Page(Effect[Any]):
+    """Do something in a browser of the runner's kind.
+
+    Attributes:
+        browser: What performs it, with a method ``perform``.
+        action: What to do.
+    """
+
+    browser: Any
+    action: object
+
+
+@dataclass(frozen=True, slots=True)
 class Pause(Effect[None]):
     """Let ``seconds`` pass."""
 
