@@ -70,8 +70,9 @@ def reporting(as_json: bool) -> Generator[None]:
         if isinstance(error, RegionUnclear):
             message = f"{_REGION_ADVICE} ({error.happened})"
         _fail(as_json, type(error).__name__, message, code=exit_code(type(error)))
-    except (KeyboardInterrupt, click.Abort):
-        message = "Interrupted. Nothing is lost: run the same command again and it goes on."
+    except (KeyboardInterrupt, click.Abort) as interruption:
+        again = "Interrupted. Nothing is lost: run the same command again and it goes on."
+        message = " ".join([again, *getattr(interruption, "__notes__", ())])
         _fail(as_json, "Interrupted", message, code=130)
 
 
