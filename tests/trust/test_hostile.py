@@ -386,6 +386,7 @@ def test_any_header_is_read(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("seconds", [b"1e300", b"99999999999999", b"-1", b"NaN", b'"soon"'])
 def test_lifetimes_that_no_calendar_holds(seconds: bytes) -> None:
     from ormco_trios import OAuthClient, OrmcoDigitalClient
+    from ormco_trios.ormcodigital.models import Session
 
     body = (
         b'{"access_token": "a", "token": "b", "authorization_url": "c", "expires_in": %s}' % seconds
@@ -396,8 +397,13 @@ def test_lifetimes_that_no_calendar_holds(seconds: bytes) -> None:
     ormco = OrmcoDigitalClient(environment, username="x", password="y")
     with pytest.raises(errors.UnexpectedAnswer):
         oauth.sign_in_with_password("x", "y")
+    # What answers like that before a sign-in is not the portal's API.
+    with pytest.raises(errors.PortalDiffers):
+        ormco.trios.authorization_request()
+    ormco = OrmcoDigitalClient(environment, token="sandbox-token")
     with pytest.raises(errors.UnexpectedAnswer):
         ormco.trios.authorization_request()
+    assert Session.model_validate_json(body).expires_in is None
 
 
 def test_a_status_nobody_knows_is_an_error() -> None:
