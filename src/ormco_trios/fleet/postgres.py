@@ -47,7 +47,7 @@ class FleetDatabase(Shielded):
     Args:
         conninfo: Such as ``postgresql://fleet@db.example/fleet``, as libpq takes it.
         encryption: Seals everything that must not be readable in a dump.
-        connections: Most connections of this process, besides the one that listens for jobs.
+        connections: Most connections of this process, besides those of the queue.
         timeout: Seconds to wait for the database when it is opened.
 
     Raises:
@@ -61,11 +61,12 @@ class FleetDatabase(Shielded):
         self.conninfo = conninfo
         self.encryption = encryption
         self._timeout = timeout
+        self.options = {name: each for name, each in _UNLESS_SAID.items() if name not in said}
         self.pool = AsyncConnectionPool(
             conninfo,
             min_size=1,
             max_size=connections,
-            kwargs={name: value for name, value in _UNLESS_SAID.items() if name not in said},
+            kwargs=self.options,
             configure=_commit_by_statement,
             open=False,
             name="ormco-trios",

@@ -76,11 +76,18 @@ class FleetQueue(Shielded):
         self._clock = clock or Clock()
         self._transport: HttpLibrary = transport
         self._idle: list[FencedConnections] = []
+        self._concurrency = 16
         self._tick = 5.0
-        self._app = App(connector=PsycopgConnector(conninfo=database.conninfo))
+        self._claimed_for = 120.0
+        connector = PsycopgConnector(
+            conninfo=database.conninfo, kwargs=database.options, min_size=1, max_size=4
+        )
+        self._app = App(connector=connector)
+        self._app.task(name=LOOK, queue=QUEUE)(self._look)
+        self._sweeping = self._app.task(name=SWEEP, queue=QUEUE, queueing_lock=SWEEP)(self._sweep)
 
     async def __aenter__(self) -> Self:
-        await self._app.open_async(self.database.pool)
+        await self._app.open_async()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -197,25 +204,19 @@ class FleetQueue(Shielded):
         Raises:
             ConfigurationError: The tables are of another version, or there are none, or this
                 process has none of the keys that its secrets are sealed with.
+            StorageUnavailable: The database did not answer when it was to begin.
         """
         await self.database.check()
         await self.database.check_keys()
-        if not await self._app.check_connection_async():
+        there = await self.database.rows("select to_regclass('procrastinate_jobs') is not null")
+        if not there[0][0]:
             raise ConfigurationError(
                 "There is no queue in this database.", advice="Run `ormco-trios fleet migrate`."
             )
 
-        self._tick = polling
-
-        async def look() -> None:
-            await self._look(concurrency, stalled_after)
-
-        async def sweep_up(timestamp: int) -> None:  # noqa: ARG001 - the queue says when it was due
-            await self._sweep(stalled_after)
-
-        self._app.task(name=LOOK, queue=QUEUE)(look)
-        task = self._app.task(name=SWEEP, queue=QUEUE, queueing_lock=SWEEP)(sweep_up)
-        self._app.periodic(cron=sweep)(task)
+        self._concurrency, self._tick, self._claimed_for = concurrency, polling, stalled_after
+        if not self._app.periodic_registry.periodic_tasks:
+            self._app.periodic(cron=sweep)(self._sweeping)
         stopped = asyncio.Event()
         with _signals_set(stopped) if install_signal_handlers else contextlib.nullcontext():
             while not stopped.is_set():
@@ -240,8 +241,9 @@ class FleetQueue(Shielded):
 
     # --- inside -----------------------------------------------------------------------------
 
-    async def _look(self, concurrency: int, claimed_for: float) -> None:
+    async def _look(self) -> None:
         """One job: take practices that are due and look at them, until none is."""
+        concurrency, claimed_for = self._concurrency, self._claimed_for
         over = _MACHINE.monotonic() + TURN
         batch = 4 * concurrency
         waiting: deque[Claim] = deque()
@@ -317,11 +319,11 @@ class FleetQueue(Shielded):
         # An answer that came meanwhile counts for more than what a round saw before it.
         await self._records.save(claim, after)
 
-    async def _sweep(self, stalled_after: float) -> None:
+    async def _sweep(self, timestamp: int) -> None:
         """Clear away what dead workers were doing, and wake those who go on with it."""
         manager = self._app.job_manager
         for job in await manager.get_stalled_jobs(
-            queue=QUEUE, seconds_since_heartbeat=stalled_after
+            queue=QUEUE, seconds_since_heartbeat=self._claimed_for
         ):
             await manager.finish_job(job, Status.FAILED, delete_job=True)
         await self._plan()
