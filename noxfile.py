@@ -18,7 +18,9 @@ nox.options.default_venv_backend = "venv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["tests", "lint", "types", "docs", "build"]
+nox.options.sessions = ["tests", "slow", "lint", "types", "docs", "build"]
+# The tests start many Pythons; each but the first then finds the modules compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 VERSIONS = nox.project.python_versions(PYPROJECT)
@@ -42,15 +44,37 @@ def install(
 
 
 def run_tests(session: nox.Session) -> None:
-    """The whole suite; pytest's own arguments go after `--`."""
+    """All tests but the slow ones; pytest's own arguments go after `--`."""
     install(session, "tests", project=".[all]")
-    session.run("pytest", *(session.posargs or ["-n", "auto"]))
+    # As a module, so that it finds the plugin in tools/.
+    session.run("python", "-m", "pytest", "-p", "tools.cpu", *(session.posargs or ["-n", "auto"]))
 
 
 # `tests` takes the Python that runs nox; `tests-3.12` and so on that one, if the machine has it.
 nox.session(name="tests")(run_tests)
 for version in VERSIONS:
     nox.session(name=f"tests-{version}", python=version)(run_tests)
+
+
+# Selections of the tests, which run in the environment of `tests`.
+
+
+@nox.session(venv_backend="none")
+def slow(session: nox.Session) -> None:
+    """The slow tests: processes that are killed, a real browser, very many inputs."""
+    session.notify("tests", ["-m", "slow", "-n", "auto", *session.posargs])
+
+
+@nox.session(venv_backend="none")
+def fast(session: nox.Session) -> None:
+    """The tests that need no socket and no other process, for every day."""
+    session.notify("tests", ["-m", "not slow and not socket", "-n", "auto", *session.posargs])
+
+
+@nox.session(venv_backend="none")
+def slowest(session: nox.Session) -> None:
+    """Which tests cost most, by CPU time, and what all of them cost."""
+    session.notify("tests", ["-q", "--slowest", "40", "-n", "auto", *session.posargs])
 
 
 @nox.session(name="oauth-servers")
@@ -176,10 +200,12 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation, to site/; `nox -s docs -- serve` shows it while you write."""
-    install(session, "docs")
+    """The documentation, to site/, and whether it is whole; `-- serve` shows it while you write."""
+    install(session, "docs", project=".[cli]")
     command = session.posargs or ["build", "--strict", "--quiet"]
     session.run("mkdocs", *command, env={"NO_MKDOCS_2_WARNING": "1"})
+    if not session.posargs:
+        session.run("python", "tools/site.py", "site")
 
 
 @nox.session

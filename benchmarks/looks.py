@@ -99,7 +99,7 @@ class Practices:
             for i in range(n)
         }
         for each in self.known.values():
-            self.store.save(f"sandbox:bench:{each.account}", Token(SecretStr("token")))
+            self.store.save(f"sandbox:bench:{each.id}", Token(SecretStr("token")))
 
 
 async def bare(practices: Practices, looks: int) -> float:
@@ -209,7 +209,7 @@ async def rush(practices: Practices, server: Postgres, environment: Environment)
             await queue.migrate()
             await stored.save(*practices.known.values())
             for each in practices.known.values():
-                await tokens.save(f"sandbox:bench:{each.account}", Token(SecretStr("token")))
+                await tokens.save(f"sandbox:bench:{each.id}", Token(SecretStr("token")))
             await queue.enroll(*practices.known)
             gc.collect()
             before = await server.transactions()

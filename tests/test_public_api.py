@@ -16,13 +16,14 @@ PUBLIC = """
     Address ApprovalUpdate ApprovalWait AsyncCommunicateClient AsyncManualPortal
     AsyncOAuthClient AsyncOnboarding AsyncOrmcoDigitalClient AsyncRedirectReceiver
     AsyncTokenStore AuditEvent AuthorizationCode AuthorizationRequest AuthorizationServer
-    CallEvent Case CaseCursor CaseFile CaseWindow
-    Checklist Clock CodeShape CommunicateClient Connected Connection ConnectionState
-    Diagnosis Disconnected Done Download Environment Failed FileTokenStore KeyringTokenStore ManualPortal
-    MemoryTokenStore NeedsAuthorization NeedsPerson OAuthClient Onboarding OrmcoDigitalClient
-    PollSchedule Progress RedirectReceiver Region Repair Repaired Reply Retry Source
-    SubmissionMethod Task TaskKind Timeout Token TokenBucket TokenStore UnrecognisedCodeWarning
-    User Waiting __version__ errors
+    CallEvent Case CaseCursor CaseFile CaseWindow Checklist Clock CodeShape CommunicateClient
+    Connected Connection ConnectionState Diagnosis Disconnected Done Download Environment Failed
+    FileTokenStore Finding Interruption KeyringTokenStore ManualPortal MemoryTokenStore
+    NeedsAuthorization NeedsPerson OAuthClient Onboarding OrmcoDigitalClient Outcome
+    OverallState Place PlaceState PollSchedule Progress Purpose RedirectReceiver Region Repair
+    Repaired Reply Retry Source Step StepName StepState SubmissionMethod Task TaskAnswer
+    TaskKind Timeout Token TokenBucket TokenStore UnrecognisedCodeWarning User Waiting
+    __version__ errors
 """.split()
 
 # Extras, the sandbox, and what is only needed once a call fails or a token is kept in a file.

@@ -42,25 +42,36 @@ if TYPE_CHECKING:
     from ormco_trios.oauth.stores import FileTokenStore, KeyringTokenStore, MemoryTokenStore
     from ormco_trios.oauth.token import AsyncTokenStore, Token, TokenStore
     from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
-    from ormco_trios.onboarding.checklist import Checklist
-    from ormco_trios.onboarding.doctor import Diagnosis
+    from ormco_trios.onboarding.checklist import Checklist, OverallState, Step, StepName, StepState
+    from ormco_trios.onboarding.doctor import Diagnosis, Finding
     from ormco_trios.onboarding.onboarding import Onboarding
     from ormco_trios.onboarding.outcomes import (
         Connected,
+        Interruption,
         NeedsAuthorization,
         NeedsPerson,
+        Outcome,
         Progress,
+        Purpose,
         Repair,
         Repaired,
         Waiting,
     )
-    from ormco_trios.onboarding.repair import Disconnected
+    from ormco_trios.onboarding.repair import Disconnected, Place, PlaceState
     from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
     from ormco_trios.ormcodigital.client import OrmcoDigitalClient
     from ormco_trios.ormcodigital.facts import Source
     from ormco_trios.ormcodigital.manual import AsyncManualPortal, ManualPortal
     from ormco_trios.ormcodigital.models import SubmissionMethod
-    from ormco_trios.ormcodigital.tasks import Address, Done, Failed, Reply, Task, TaskKind
+    from ormco_trios.ormcodigital.tasks import (
+        Address,
+        Done,
+        Failed,
+        Reply,
+        Task,
+        TaskAnswer,
+        TaskKind,
+    )
 
 _HOME = {
     "Address": "ormcodigital.tasks",
@@ -91,11 +102,13 @@ _HOME = {
     "ConnectionState": "communicate.models",
     "Diagnosis": "onboarding.doctor",
     "Disconnected": "onboarding.repair",
-    "Download": "communicate.case_files",
     "Done": "ormcodigital.tasks",
+    "Download": "communicate.case_files",
     "Environment": "core.environment",
     "Failed": "ormcodigital.tasks",
     "FileTokenStore": "oauth.stores",
+    "Finding": "onboarding.doctor",
+    "Interruption": "onboarding.outcomes",
     "KeyringTokenStore": "oauth.stores",
     "ManualPortal": "ormcodigital.manual",
     "MemoryTokenStore": "oauth.stores",
@@ -104,8 +117,13 @@ _HOME = {
     "OAuthClient": "oauth.client",
     "Onboarding": "onboarding.onboarding",
     "OrmcoDigitalClient": "ormcodigital.client",
+    "Outcome": "onboarding.outcomes",
+    "OverallState": "onboarding.checklist",
+    "Place": "onboarding.repair",
+    "PlaceState": "onboarding.repair",
     "PollSchedule": "communicate.approval",
     "Progress": "onboarding.outcomes",
+    "Purpose": "onboarding.outcomes",
     "RedirectReceiver": "oauth.receiver",
     "Region": "communicate.regions",
     "Repair": "onboarding.outcomes",
@@ -113,8 +131,12 @@ _HOME = {
     "Reply": "ormcodigital.tasks",
     "Retry": "core.retry",
     "Source": "ormcodigital.facts",
+    "Step": "onboarding.checklist",
+    "StepName": "onboarding.checklist",
+    "StepState": "onboarding.checklist",
     "SubmissionMethod": "ormcodigital.models",
     "Task": "ormcodigital.tasks",
+    "TaskAnswer": "ormcodigital.tasks",
     "TaskKind": "ormcodigital.tasks",
     "Timeout": "core.transport",
     "Token": "oauth.token",
@@ -159,6 +181,8 @@ __all__ = [
     "Environment",
     "Failed",
     "FileTokenStore",
+    "Finding",
+    "Interruption",
     "KeyringTokenStore",
     "ManualPortal",
     "MemoryTokenStore",
@@ -167,8 +191,13 @@ __all__ = [
     "OAuthClient",
     "Onboarding",
     "OrmcoDigitalClient",
+    "Outcome",
+    "OverallState",
+    "Place",
+    "PlaceState",
     "PollSchedule",
     "Progress",
+    "Purpose",
     "RedirectReceiver",
     "Region",
     "Repair",
@@ -176,8 +205,12 @@ __all__ = [
     "Reply",
     "Retry",
     "Source",
+    "Step",
+    "StepName",
+    "StepState",
     "SubmissionMethod",
     "Task",
+    "TaskAnswer",
     "TaskKind",
     "Timeout",
     "Token",

@@ -211,6 +211,24 @@ USERS: Final[Facts] = {
     ),
 }
 
+REGIONS: Final[Facts] = {
+    "what decides which lab it is": fact(
+        "the practice's location: Asia, Europe or North America", guide("Communicate 3")
+    ),
+    "the e-mails": fact(
+        "as they are to be typed; the site shows them in mixed case", guide("Communicate 3")
+    ),
+    "3Shape's regions": fact("America, Asia, Europe", doc("M1")),
+    "the lab in the account's own region": fact(
+        "is the right one. The workflow speaks of an account *in the same region as the doctor* "
+        "(WF2), but of the one that downloads",
+        INFERRED,
+    ),
+    "which countries belong to which lab": fact(
+        "is published nowhere; only the clear ones are answered", ASSUMED
+    ),
+}
+
 SERVERS: Final[Facts] = {
     "hosts below `.3shapecommunicate.com`, v1.5": fact(
         "`ammetadata` (America), `asmetadata` (Asia), `eumetadata` (Europe). In 2016 they were "
@@ -270,7 +288,6 @@ CASES: Final[Facts] = {
         "`Id`, `Roles`, `Email`, `Name`; the last two are empty in the picture",
         doc("ApiBrowserCasesPage0_2.png"),
     ),
-    "a comment's fields": fact("`Id`", doc("M3.4")),
     "an attachment's fields": fact(
         "`Id`, `Name`, `Hash` (SHA-1), `FileType`, `Created`, `Updated`, `Href`", doc("M3.1")
     ),
@@ -284,6 +301,7 @@ CASES: Final[Facts] = {
     "the name of a file": fact(
         '`filename="…"`, printed as a header of its own; not read', doc("M3.1")
     ),
+    "a comment's fields": fact("`Id`", doc("M3.4")),
     "a case increment's field": fact("`Id`; nothing of it is printed", ASSUMED),
     "times in a case": fact("up to 3 decimals, with or without `Z`", SEEN),
     "a time without a zone": fact("is taken for UTC", ASSUMED),
@@ -378,6 +396,7 @@ FACTS: Final = {
     "account": ACCOUNT,
     "tokens": TOKENS,
     "users": USERS,
+    "regions": REGIONS,
     "servers": SERVERS,
     "cases": CASES,
     "codes": CODES,

@@ -127,8 +127,8 @@ def test_whoever_is_not_signed_in_is_asked_to(sandbox: Sandbox, monkeypatch: Any
     def echo(message: str, **options: Any) -> None:
         shown.extend(word for word in message.split() if word.startswith("http"))
 
-    monkeypatch.setattr("ormco_trios.cli.common.click.prompt", paste)
-    monkeypatch.setattr("ormco_trios.cli.common.click.echo", echo)
+    monkeypatch.setattr("click.prompt", paste)
+    monkeypatch.setattr("ormco_trios.cli.person.click.echo", echo)
     done = run("approve", "--json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout) == {"waiting": []}

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ormco_trios.core import _httpx
-from ormco_trios.core._httpx import AsyncHttpxLanes
+from ormco_trios.core._httpx import AsyncHttpxPool
 from ormco_trios.core.errors import NotDelivered
 from ormco_trios.core.transport import Request, Timeout
 
@@ -45,62 +45,62 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[Server, AsyncHttpxLanes, Request]]:
+async def serving() -> AsyncIterator[tuple[Server, AsyncHttpxPool, Request]]:
     server = Server()
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
-    lanes = AsyncHttpxLanes()
+    pool = AsyncHttpxPool()
     async with listening:
-        yield server, lanes, Request("GET", f"http://127.0.0.1:{port}/", (), b"", Timeout())
-        await lanes.aclose()
+        yield server, pool, Request("GET", f"http://127.0.0.1:{port}/", (), b"", Timeout())
+        await pool.aclose()
     await until(lambda: server.open == 0)
 
 
 async def test_one_connection_is_enough_for_one_call_after_another() -> None:
-    async with serving() as (server, lanes, request):
+    async with serving() as (server, pool, request):
         for _ in range(5):
-            assert (await lanes.send(request)).body == b"ok"
+            assert (await pool.send(request)).body == b"ok"
         assert server.opened == 1
 
 
 async def test_many_calls_share_32_connections() -> None:
-    async with serving() as (server, lanes, request):
-        answers = await asyncio.gather(*(lanes.send(request) for _ in range(100)))
+    async with serving() as (server, pool, request):
+        answers = await asyncio.gather(*(pool.send(request) for _ in range(100)))
         assert {answer.body for answer in answers} == {b"ok"}
         assert server.opened == 32
 
 
 async def test_a_call_that_gets_no_connection_in_time_was_not_delivered() -> None:
-    async with serving() as (server, lanes, request):
+    async with serving() as (server, pool, request):
         server.may_answer.clear()
-        busy = [asyncio.create_task(lanes.send(request)) for _ in range(32)]
+        busy = [asyncio.create_task(pool.send(request)) for _ in range(32)]
         await until(lambda: server.opened == 32)
         hurried = Request("GET", request.url, (), b"", Timeout(connect=0.01))
         with pytest.raises(NotDelivered):
-            await lanes.send(hurried)
+            await pool.send(hurried)
         server.may_answer.set()
         await asyncio.gather(*busy)
 
 
 async def test_cancelled_calls_give_their_place_back() -> None:
-    async with serving() as (server, lanes, request):
+    async with serving() as (server, pool, request):
         server.may_answer.clear()
-        busy = [asyncio.create_task(lanes.send(request)) for _ in range(40)]
+        busy = [asyncio.create_task(pool.send(request)) for _ in range(40)]
         await until(lambda: server.opened == 32)
         for task in busy:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
         server.may_answer.set()
-        answers = await asyncio.gather(*(lanes.send(request) for _ in range(40)))
+        answers = await asyncio.gather(*(pool.send(request) for _ in range(40)))
         assert len(answers) == 40
 
 
 async def test_what_rests_too_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(_httpx, "_now", lambda: now)
-    async with serving() as (server, lanes, request):
-        await asyncio.gather(*(lanes.send(request) for _ in range(10)))
+    async with serving() as (server, pool, request):
+        await asyncio.gather(*(pool.send(request) for _ in range(10)))
         now += 60
-        await lanes.send(request)
+        await pool.send(request)
         await until(lambda: server.open == 1)
         assert server.opened <= 11

@@ -70,20 +70,20 @@ OF_3SHAPE = [service for service in Service if service is not Service.ORMCODIGIT
 def test_the_live_hosts() -> None:
     """As the contract has them; no API of the portal is known."""
     live = Environment.production()
-    assert [live.base_url(service) for service in live.services] == [
+    assert [live.base_url(service) for service in live.base_urls] == [
         "https://users.3shapecommunicate.com",
         "https://eumetadata.3shapecommunicate.com",
         "https://auth.3shapecommunicate.com",
         "https://identity.3shape.com",
     ]
     staging = Environment.staging()
-    assert [staging.base_url(service) for service in staging.services] == [
+    assert [staging.base_url(service) for service in staging.base_urls] == [
         "https://staging-users.3shapecommunicate.com",
         "https://staging-eumetadata.3shapecommunicate.com",
         "https://staging-auth.3shapecommunicate.com",
         "https://staging-identity.3shape.com",
     ]
-    assert live.services == staging.services == tuple(OF_3SHAPE)
+    assert tuple(live.base_urls) == tuple(staging.base_urls) == tuple(OF_3SHAPE)
 
 
 def test_the_portals_api_is_the_one_that_is_named() -> None:

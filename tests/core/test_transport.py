@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import gzip
+import socket
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 import httpx_aiohttp
 import pytest
-from tests.trust.servers import Server, json_answer, proxy, saying
+from tests.trust.servers import Server, json_answer, proxy, read_head, saying
 
 from ormco_trios.core import _httpx
-from ormco_trios.core._httpx import AsyncHttpxLanes, AsyncHttpxTransport, HttpxTransport
-from ormco_trios.core.errors import AnswerTooLarge, NotDelivered, OutcomeUnknown
+from ormco_trios.core._httpx import (
+    AsyncHttpxPools,
+    AsyncHttpxTransport,
+    AsyncInjectedClient,
+    HttpxPool,
+    HttpxTransport,
+    InjectedClient,
+)
+from ormco_trios.core.errors import (
+    AnswerTooLarge,
+    ConfigurationError,
+    NotDelivered,
+    OutcomeUnknown,
+)
 from ormco_trios.core.transport import Request, Timeout
 
 pytestmark = pytest.mark.socket
 
-KINDS = ["own", "lane", "aiohttp", "injected"]
+KINDS = ["own", "single", "aiohttp", "injected"]
 
 
 def transport(both: Any, kind: str) -> Any:
     """A transport of the test's colour."""
     if kind == "injected":
         own: Any = (httpx.AsyncClient if both.is_async else httpx.Client)(trust_env=False)
-        return both.make(AsyncHttpxTransport if both.is_async else HttpxTransport, own)
+        return both.make(AsyncInjectedClient if both.is_async else InjectedClient, own)
     if not both.is_async:
-        return both.make(HttpxTransport, lane="httpx" if kind == "lane" else None)
+        return both.make(HttpxTransport if kind == "single" else HttpxPool)
     if kind == "own":
-        return both.make(AsyncHttpxLanes)
-    library: Literal["aiohttp", "httpx"] = "aiohttp" if kind == "aiohttp" else "httpx"
-    return both.wrap(AsyncHttpxTransport(lane=library))
+        return both.make(AsyncHttpxPools)
+    return both.make(AsyncHttpxTransport, "aiohttp" if kind == "aiohttp" else "httpx")
 
 
 def send(both: Any, kind: str, url: str, method: str = "GET", **options: Any) -> Any:
@@ -93,7 +105,7 @@ ENCODED = {
 }
 
 
-@pytest.mark.parametrize("kind", ["own", "lane"])
+@pytest.mark.parametrize("kind", ["own", "single"])
 @pytest.mark.parametrize("encoding", ENCODED)
 @pytest.mark.parametrize("missing", [0, 1])
 def test_a_body_is_as_long_as_it_may_be_and_no_longer(
@@ -136,7 +148,7 @@ def test_an_injected_client_adds_nothing_of_its_own(both: Any) -> None:
     own = kind(
         transport=httpx.MockTransport(answer), auth=("u", "p"), follow_redirects=True, timeout=1
     )
-    used = both.wrap((AsyncHttpxTransport if both.is_async else HttpxTransport)(own))
+    used = both.wrap((AsyncInjectedClient if both.is_async else InjectedClient)(own))
     limits = Timeout(connect=2, read=3, total=4)
     assert used.send(Request("GET", "https://a.example/", (), b"", limits)).status == 302
     (request,) = seen
@@ -159,55 +171,60 @@ def test_a_failure_says_of_what_kind_it_was(both: Any, kind: str) -> None:
         send(both, kind, gone)
 
 
-def test_a_lane_keeps_a_connection_to_each_of_its_servers(both: Any) -> None:
-    opened: list[tuple[str, str | None]] = []
+def test_a_transport_keeps_a_connection_to_each_of_its_servers(both: Any) -> None:
     kind: Any = AsyncHttpxTransport if both.is_async else HttpxTransport
-    lane: Any = kind(lane="httpx")
-    for url in ("https://a.example/1", "https://b.example/", "https://a.example/2?c"):
-        lane._transport(url)
-        opened = list(lane._transports)
-    assert opened == [("https://a.example", None), ("https://b.example", None)]
-    pools = [each._pool for each in lane._transports.values()]
-    assert [pool._max_connections for pool in pools] == [1, 1]
-    both.run(lane.aclose if both.is_async else lane.close)
+    with Server(keeping) as one, Server(keeping) as other:
+        used = both.make(kind)
+        for url in (f"{one.url}/1", other.url, f"{one.url}/2?c"):
+            used.send(Request("GET", url, (), b"", Timeout(connect=5, read=5, total=10)))
+        held: dict[Any, Any] = getattr(used, "_target", used)._connections
+        assert list(held) == [(one.url, None), (other.url, None)]
+        pools = [each.transport._pool for each in held.values()]
+        assert [pool._max_connections for pool in pools] == [1, 1]
+        assert pools[0]._ssl_context is _httpx.tls_context()
+        used.close()
+        assert not held
 
 
-def test_who_opens_lanes(both: Any) -> None:
-    kind: Any = AsyncHttpxTransport if both.is_async else HttpxTransport
-    lane = kind().open_lane("httpx")
-    assert type(lane) is kind
-    assert lane._lane == "httpx"
-    own: Any = object()
-    assert kind(own).open_lane is None, "a client that was given is used itself"
+def keeping(connection: socket.socket) -> None:
+    """Answer, and again, on one connection."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    while read_head(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
-def test_a_client_without_a_lane_has_one_pool_for_all() -> None:
-    own: Any = HttpxTransport()
-    assert own._transport("https://a.example/") is own._transport("https://b.example/")
-    (pool,) = (each._pool for each in own._transports.values())
-    assert pool._max_connections == 32
-    assert pool._ssl_context is _httpx.tls_context()
-    own.close()
+def test_who_opens_transports_for_one_request_at_a_time(both: Any) -> None:
+    kind: Any = AsyncHttpxPools if both.is_async else HttpxPool
+    opened = kind.open_connection("httpx")
+    assert type(opened) is (AsyncHttpxTransport if both.is_async else HttpxTransport)
+    injected: Any = AsyncInjectedClient if both.is_async else InjectedClient
+    assert not hasattr(injected(object()), "open_connection"), (
+        "a client that was given is used itself"
+    )
+
+
+def test_aiohttp_is_not_there_for_threads() -> None:
+    with pytest.raises(ConfigurationError, match="aiohttp"):
+        HttpxPool.open_connection("aiohttp")
 
 
 @pytest.mark.anyio
 async def test_aiohttp_is_used_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the process's TLS context, one connection and no cookies."""
-    lane: Any = AsyncHttpxTransport.open_lane_of("aiohttp")
-    made = lane._transport("https://a.example/")
+    made: Any = _httpx._AsyncConnection("aiohttp", None).transport
     assert isinstance(made, httpx_aiohttp.AiohttpTransport)
     session: Any = made.client() if callable(made.client) else made.client
     assert session.connector._ssl is _httpx.tls_context()
     assert session.connector.limit == 1
     assert type(session.cookie_jar).__name__ == "DummyCookieJar"
     await session.close()
-    await lane.aclose()
-    plain: Any = AsyncHttpxTransport.open_lane_of("httpx")
-    assert isinstance(plain._transport("https://a.example/"), httpx.AsyncHTTPTransport)
+    await made.aclose()
+    plain = _httpx._AsyncConnection("httpx", None)
+    assert isinstance(plain.transport, httpx.AsyncHTTPTransport)
     await plain.aclose()
 
 
-@pytest.mark.parametrize("kind", ["own", "lane", "aiohttp"])
+@pytest.mark.parametrize("kind", ["own", "single", "aiohttp"])
 def test_a_proxy_is_everybodys(both: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _httpx._proxy.cache_clear()
     with proxy() as between, Server(json_answer(b"{}")) as server:
@@ -215,11 +232,3 @@ def test_a_proxy_is_everybodys(both: Any, kind: str, monkeypatch: pytest.MonkeyP
         assert send(both, kind, server.url).body == b"{}"
         assert len(between.heads) == len(server.heads) == 1
     _httpx._proxy.cache_clear()
-
-
-@pytest.mark.anyio
-async def test_a_lane_that_is_dropped_is_forgotten() -> None:
-    lanes: Any = AsyncHttpxLanes()
-    lane = lanes._new()
-    await lanes._drop(lane)
-    assert lanes._lanes == set()

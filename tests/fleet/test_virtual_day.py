@@ -19,7 +19,7 @@ from tests.fleet.waiting import access_token
 
 from ormco_trios import MemoryTokenStore, PollSchedule, Token
 from ormco_trios.core.clock import ManualClock
-from ormco_trios.core.transport import AsyncHttpConnections
+from ormco_trios.core.connections import AsyncHttpConnections
 from ormco_trios.fleet import (
     AsyncFleet,
     AsyncPracticeOpener,
@@ -68,14 +68,16 @@ async def test_a_fleets_day_in_the_world(tmp_path: Path) -> None:
                 {
                     "id": f"p{n}",
                     "portal_username": who.portal_username,
-                    "portal_password": "wrong",  # so that it ends once it is approved
+                    "portal_password": who.portal_password,
                 }
             )
-            account = f"{sandbox.environment.name}:{sandbox.client_id}:{practice.account}"
+            account = f"{sandbox.environment.name}:{sandbox.client_id}:{practice.id}"
             store.save(account, Token(SecretStr(access_token(sandbox, user))))
             sandbox.world.set_approval(Approval.after(times[n]), practice=who.email)
             sandbox.world.new_connection(user, lab)
             approved_at[f"p{n}"] = sandbox.clock.monotonic() + times[n]
+        # So that it ends for each once it is approved.
+        sandbox.fault("trios.authorization", status=403, times=None)
         opener = AsyncPracticeOpener(
             sandbox.environment,
             client_id=sandbox.client_id,

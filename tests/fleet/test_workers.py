@@ -11,13 +11,9 @@ from typing import Any, cast
 import pytest
 
 from ormco_trios.core.clock import Clock, ManualClock
+from ormco_trios.core.connections import AsyncHttpConnections, HttpConnections
 from ormco_trios.core.errors import ConfigurationError
-from ormco_trios.core.transport import (
-    AsyncHttpConnections,
-    AsyncTransport,
-    HttpConnections,
-    HttpLibrary,
-)
+from ormco_trios.core.transport import AsyncTransport, HttpLibrary
 from ormco_trios.fleet import PracticeStatus, _workers
 from ormco_trios.fleet._workers import AsyncWorkerPool, WorkerPool
 from ormco_trios.fleet.schedule import FleetSchedule
@@ -66,7 +62,7 @@ class Opens:
     def __init__(self) -> None:
         self.opened: list[tuple[HttpLibrary, Opened]] = []
 
-    def open_lane(self, library: HttpLibrary) -> Opened:
+    def open_connection(self, library: HttpLibrary) -> Opened:
         self.opened.append((library, Opened()))
         return self.opened[-1][1]
 
@@ -84,7 +80,7 @@ class Opened:
 class TheCallersOwn:
     """As an injected client's: others may not open anything in its place."""
 
-    open_lane = None
+    open_connection = None
 
 
 @pytest.fixture

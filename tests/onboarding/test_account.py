@@ -9,13 +9,11 @@ import pytest
 from tests.practices import Clients, clients, signed_in
 
 import ormco_trios
-from ormco_trios import Connected, NeedsAuthorization, Progress, errors
+from ormco_trios import Address, Connected, Done, NeedsAuthorization, NeedsPerson, Progress, errors
 from ormco_trios.communicate.models import User
 from ormco_trios.onboarding.account import PinnedAccount, email_of, pin, wrong_account
 from ormco_trios.onboarding.checklist import OverallState, StepName, StepState
-from ormco_trios.onboarding.outcomes import Purpose
-from ormco_trios.onboarding.repair import Repair
-from ormco_trios.ormcodigital.tasks import Address
+from ormco_trios.onboarding.outcomes import Purpose, Repair
 from ormco_trios.sandbox import Approval, Practice, Sandbox
 
 PAGE = "https://users.example/User/Applications"
@@ -220,8 +218,9 @@ def test_nothing_of_another_accounts_is_repaired_or_taken_away(
                 practice.onboarding.repair(**options)
             assert writes(sandbox) == []
         else:
-            done = practice.onboarding.disconnect()
+            done = practice.onboarding.disconnect(sign_out=True)
             assert not done.complete
+            assert practice.oauth.token() is None
             assert "connections.remove" not in writes(sandbox)
             assert "applications.remove" not in writes(sandbox)
     assert len(sandbox.world.connections()) == 1
@@ -279,6 +278,53 @@ def test_what_is_no_email_is_asked_for_again(both: Any, sandbox: Sandbox) -> Non
     assert practice.onboarding.advance().account_checked
 
 
+@pytest.fixture
+def by_hand(both: Any, sandbox: Sandbox) -> Any:
+    """An onboarding without any API of the portal, at its first task."""
+    practice = signed_in(both, sandbox)
+    onboarding = both.onboarding(communicate=practice.communicate, oauth=practice.oauth)
+    assert isinstance(onboarding.advance(), NeedsPerson)
+    return onboarding
+
+
+def portals_link(both: Any, sandbox: Sandbox) -> str:
+    """Where *here* leads, over there."""
+    return str(clients(both, sandbox).ormco.trios.authorization_request().authorization_url)
+
+
+def test_by_hand_another_accounts_code_is_not_shown(
+    both: Any, sandbox: Sandbox, other: Practice, by_hand: Any
+) -> None:
+    asked = by_hand.advance().task
+    assert asked.account == sandbox.practice.email
+    assert sandbox.practice.email in " ".join(asked.steps)
+    pasted = sandbox.authorize(portals_link(both, sandbox), email=other.email)
+    with pytest.raises(errors.WrongAccount, match="delete Ormco there"):
+        by_hand.finish_task(Address(pasted, account_shown=other.email))
+    with pytest.raises(errors.PasteError, match="another account"):
+        by_hand.finish_task(Address(pasted, account_shown=sandbox.practice.email))
+    assert by_hand.advance().task.text is None, "there is no code to enter"
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_by_hand_it_is_said_whether_the_account_was_checked(
+    both: Any, sandbox: Sandbox, by_hand: Any, says: bool
+) -> None:
+    email = sandbox.practice.email if says else None
+    pasted = sandbox.authorize(portals_link(both, sandbox))
+    by_hand.finish_task(Address(pasted, account_shown=email))
+    assert by_hand.advance().task.text is not None
+    by_hand.finish_task(Done())
+    connected = by_hand.advance()
+    assert connected.account_checked is says
+    step = connected.checklist[StepName.AUTHORIZATION]
+    assert ("account not checked" in step.evidence) is not says
+
+    # What the person said of this code is not said of the next one.
+    by_hand.disconnect()
+    assert not by_hand.progress.account.confirmed
+
+
 # --- settings ------------------------------------------------------------------------------------
 
 
@@ -324,8 +370,9 @@ def test_the_account_dialect_is_given_a_hint(both: Any, sandbox: Sandbox) -> Non
     assert query(needed)["login_hint"] == [email]
     assert query(needed)["prompt"] == ["login"]
     assert "private window" not in needed.hint
-    for options in ({"account_dialect": True}, {"account": email}):
-        needed = clients(both, sandbox, **options).onboarding.advance()
+    for dialect, account in ((True, None), (False, email)):
+        made = clients(both, sandbox, account_dialect=dialect, account=account)
+        needed = made.onboarding.advance()
         assert not {"login_hint", "prompt"} & query(needed).keys()
     assert email in needed.hint
     assert "private window" in needed.hint

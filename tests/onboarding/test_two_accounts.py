@@ -17,15 +17,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.conftest import Colour
-from tests.practices import Clients, clients
+from tests.practices import HOUR, Clients, clients
 
-from ormco_trios import Connected, MemoryTokenStore, NeedsAuthorization, Progress, errors
+from ormco_trios import Address, Connected, MemoryTokenStore, NeedsAuthorization, Progress, errors
 from ormco_trios.onboarding.checklist import StepName
-from ormco_trios.onboarding.outcomes import Purpose
-from ormco_trios.onboarding.repair import Repair
-from ormco_trios.ormcodigital.tasks import Address
+from ormco_trios.onboarding.outcomes import Purpose, Repair
 from ormco_trios.sandbox import Approval, Practice, Sandbox
 from ormco_trios.sandbox.serve.browser import Browser
+from ormco_trios.sandbox.world import seeds
 
 
 class TwoAccounts(RuleBasedStateMachine):
@@ -178,7 +177,7 @@ class TwoAccounts(RuleBasedStateMachine):
 
         self.needed = None
         try:
-            outcome = method(authorize=self.both.callback(authorize), **options)
+            outcome = method(authorize=self.both.callback(authorize), timeout=2 * HOUR, **options)
         except errors.WrongAccount as error:
             self.is_told(error)
         except errors.OrmcoTriosError:
@@ -193,9 +192,9 @@ class TwoAccounts(RuleBasedStateMachine):
 
     @rule()
     def check(self) -> None:
-        before = self.process.onboarding.progress.to_json()
+        before = self.process.onboarding.progress.account
         self.process.onboarding.check()
-        assert self.process.onboarding.progress.to_json() == before
+        assert self.process.onboarding.progress.account == before
 
     @rule()
     def another_process(self) -> None:
@@ -259,12 +258,10 @@ class TwoAccounts(RuleBasedStateMachine):
 
     @invariant()
     def nothing_of_bens_is_taken_away(self) -> None:
-        removed = {e.operation for e in self.sandbox.journal if e.wrote}
-        if "applications.remove" in removed:
-            state = self.sandbox.world.state
-            assert not [
-                g for g in state.grants.values() if g.user == self.ben.user_id and g.revoked
-            ]
+        """Only the portal may end its own link to his account, if nobody said whose code it was."""
+        for grant in self.sandbox.world.state.grants.values():
+            if grant.user == self.ben.user_id and grant.client != seeds.PORTAL_CLIENT_ID:
+                assert not grant.revoked
 
     @invariant()
     def only_anna_is_remembered(self) -> None:
@@ -281,9 +278,9 @@ def test_only_the_account_that_is_meant(colour: str, account_dialect: bool) -> N
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=30,
-            stateful_step_count=25,
-            suppress_health_check=list(HealthCheck),
+            max_examples=20,
+            stateful_step_count=20,
+            suppress_health_check=[HealthCheck.too_slow],
             deadline=None,
         ),
     )

@@ -119,6 +119,9 @@ MAY_FAIL = {
     "ormco.trios.save_draft",
     # The sandbox's registered address is not a loopback one.
     "oauth.receive_redirect",
+    # Where there is an API, there is no task; by hand, no authorization of this library's.
+    "onboarding.finish_task",
+    "by_hand.finish_authorization",
 }
 
 
@@ -234,6 +237,7 @@ def test_no_client_and_no_namespace_is_left_out() -> None:
         for kind in set(below(Shielded)) - driven
         # A fleet holds clients of its own; tests/fleet looks at what it shows.
         if not kind.__name__.startswith("Async") and ".fleet" not in kind.__module__
+        if any(not name.startswith("_") and callable(getattr(kind, name)) for name in dir(kind))
     }
     assert left == {"BaseClient"}
 

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
-from rich.console import Console
-from rich.text import Text
 
-from ormco_trios.communicate.regions import Region
 from ormco_trios.core.errors import (
     ApprovalTimeout,
     AuthorizationNeeded,
     ConfigurationError,
-    NobodyCameBack,
     OrmcoTriosError,
+    PersonNeeded,
     RateLimited,
     RegionUnclear,
     ServerError,
     TransportError,
 )
-from ormco_trios.oauth.receiver import RedirectReceiver
-from ormco_trios.oauth.request import AuthorizationRequest
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -33,6 +32,7 @@ _EXIT_CODES: tuple[tuple[type[OrmcoTriosError], int], ...] = (
     (ConfigurationError, 2),
     (ApprovalTimeout, 3),
     (AuthorizationNeeded, 4),
+    (PersonNeeded, 4),
     (TransportError, 7),
     (RateLimited, 7),
     (ServerError, 7),
@@ -45,12 +45,15 @@ def exit_code(kind: type[OrmcoTriosError]) -> int:
 
 
 def complain(message: object) -> None:
-    """Say in red what is wrong, on standard error; rich heeds NO_COLOR, and click does not."""
-    Console(stderr=True).print(Text(str(message), style="red"), soft_wrap=True)
+    """Say in red what is wrong, on standard error; click does not heed NO_COLOR by itself."""
+    click.secho(str(message), fg=None if os.environ.get("NO_COLOR") else "red", err=True)
 
 
 def harmless(text: str | None) -> Text:
     """What somebody else has written, without what could move the cursor or turn the text."""
+    # Here, since rich takes longer to import than `ormco-trios code` takes in all.
+    from rich.text import Text
+
     return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text or ""))
 
 
@@ -67,13 +70,15 @@ def reporting(as_json: bool) -> Generator[None]:
         if isinstance(error, RegionUnclear):
             message = f"{_REGION_ADVICE} ({error.happened})"
         _fail(as_json, type(error).__name__, message, code=exit_code(type(error)))
-    except (KeyboardInterrupt, click.Abort):
-        message = "Interrupted. Nothing is lost: run the same command again and it goes on."
+    except (KeyboardInterrupt, click.Abort) as interruption:
+        again = "Interrupted. Nothing is lost: run the same command again and it goes on."
+        message = " ".join([again, *getattr(interruption, "__notes__", ())])
         _fail(as_json, "Interrupted", message, code=130)
 
 
 _REGION_ADVICE = (
-    f"Say which of Ormco's labs is meant: {', '.join(f'--region {r.value}' for r in Region)}."
+    "Say which of Ormco's labs is meant: --region north_america, --region asia_pacific or "
+    "--region europe."
 )
 
 
@@ -85,45 +90,18 @@ def _fail(as_json: bool, kind: str, message: object, *, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def ask_for_address(
-    request: AuthorizationRequest,
-    explanation: str,
-    *,
-    hint: str,
-    problem: str | None,
-    receiver: RedirectReceiver | None,
-) -> str:
-    """Show the link and take the answer, on standard error: --json keeps standard output."""
-    if problem:
-        complain(problem)
-    click.echo(
-        f"\n{explanation}\n\n"
-        f"1. Open this link, sign in to 3Shape, and choose Allow access:\n\n   {request.url}\n\n"
-        f"   {hint}\n",
-        err=True,
-    )
-    if receiver is not None and request.redirect_uri == receiver.redirect_uri:
-        click.echo("2. Your browser comes back here by itself. Waiting for it ...\n", err=True)
-        try:
-            return receiver.wait()
-        except NobodyCameBack as error:
-            complain(error)
-    click.echo(
-        "2. Copy the ENTIRE address of the page you are sent to, even if it shows an error,\n"
-        "   and paste it here within three minutes. It is not shown while you paste.\n",
-        err=True,
-    )
-    pasted: str = click.prompt("Address", hide_input=True, err=True)
-    return pasted
+def ask_for_paste(question: str) -> str:
+    """Take a paste, which is not shown; of several lines, all of them."""
+    pasted: str = click.prompt(question, hide_input=True, err=True)
+    return "\n".join((pasted, *_waiting_lines()))
 
 
-def ask_for_account() -> str:
-    """Ask which account the consent page showed, on standard error; empty if nobody saw it."""
-    question = "Which e-mail did 3Shape's page show? (Enter, if it showed none)"
-    try:
-        said: str = click.prompt(question, default="", show_default=False, err=True)
-    except click.Abort as abort:
-        if not isinstance(abort.__context__, EOFError):
-            raise
-        return ""  # a program that writes the address alone says nothing more
-    return said
+def _waiting_lines() -> list[str]:
+    """The lines that came with the same paste, and would else answer the next question."""
+    lines: list[str] = []
+    if sys.platform != "win32" and sys.stdin.isatty():
+        import select
+
+        while select.select([sys.stdin], [], [], 0.05)[0] and (line := sys.stdin.readline()):
+            lines.append(line.rstrip("\n"))
+    return lines

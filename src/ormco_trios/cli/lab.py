@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ormco_trios.cli.common import harmless, json_option, reporting
 from ormco_trios.cli.settings import Account, configured_account, sandbox_account
+from ormco_trios.communicate.emails import folded
 from ormco_trios.communicate.models import Connection
 from ormco_trios.core.errors import NotFound, OrmcoTriosError
 
@@ -82,9 +83,10 @@ def _approve(lab: Account, console: Console, chosen: list[Connection], as_json: 
 
 
 def _is(request: Connection, wanted: str) -> bool:
-    wanted = wanted.strip().casefold()
-    email = (request.inviter_user_email or "").strip().casefold()
-    return request.id.casefold() == wanted or fnmatchcase(email, wanted)
+    wanted = folded(wanted)
+    return folded(request.id) == wanted or fnmatchcase(
+        folded(request.inviter_user_email or ""), wanted
+    )
 
 
 def _name(request: Connection) -> str:

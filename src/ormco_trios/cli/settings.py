@@ -10,23 +10,26 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
-from ormco_trios.cli.common import ask_for_address
+from ormco_trios.cli.person import ask_for_address
+from ormco_trios.cli.progress import SavedProgress
 from ormco_trios.communicate.client import CommunicateClient
 from ormco_trios.communicate.emails import folded
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.clock import HurriedClock
-from ormco_trios.core.environment import Environment
+from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.oauth.client import OAuthClient
+from ormco_trios.oauth.code import AuthorizationCode
 from ormco_trios.oauth.receiver import RedirectReceiver
 from ormco_trios.oauth.server import AuthorizationServer
 from ormco_trios.oauth.stores import FileTokenStore
 from ormco_trios.onboarding.account import sign_in_hint
 from ormco_trios.onboarding.observation import SIGNED_OUT
 from ormco_trios.onboarding.onboarding import Onboarding
-from ormco_trios.onboarding.outcomes import NeedsAuthorization, Purpose
+from ormco_trios.onboarding.outcomes import NeedsAuthorization, NeedsPerson, Purpose
 from ormco_trios.ormcodigital.client import OrmcoDigitalClient
-from ormco_trios.ormcodigital.tasks import Address
+from ormco_trios.ormcodigital.portal import PortalWay
+from ormco_trios.ormcodigital.tasks import Address, Done, TaskAnswer, TaskKind
 
 if TYPE_CHECKING:
     from ormco_trios.sandbox import Sandbox
@@ -39,7 +42,32 @@ SPEED = 7200.0
 APPROVAL_HOURS = 6.0
 """With ``--sandbox``, when Ormco's lab approves."""
 
-Authorize = Callable[[NeedsAuthorization], str | Address]
+
+class Play:
+    """Plays the doctor in the sandbox: does what links and tasks ask for."""
+
+    def __init__(self, sandbox: Sandbox, portal: OrmcoDigitalClient) -> None:
+        self._sandbox = sandbox
+        self._portal = portal
+
+    def authorize(self, needed: NeedsAuthorization) -> Address:
+        """Sign in, and allow access."""
+        return self._allow(needed.url)
+
+    def do(self, needed: NeedsPerson) -> TaskAnswer:
+        """What the task says."""
+        task = needed.task
+        if task.kind is TaskKind.GET_ADDRESS:
+            return self._allow(self._portal.trios.authorization_request().authorization_url)
+        if task.kind is TaskKind.ENTER_CODE and task.text is not None:
+            code = AuthorizationCode.from_pasted(task.text.get_secret_value())
+            self._portal.trios.submit_code(code)
+        elif task.kind is TaskKind.DISCONNECT:
+            self._portal.trios.disconnect()
+        return Done()
+
+    def _allow(self, link: str) -> Address:
+        return Address(self._sandbox.authorize(link), self._sandbox.practice.email)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +75,22 @@ class Practice:
     """One practice, ready to be connected.
 
     Attributes:
-        authorize: Plays the doctor, in the sandbox; None where a person has to be asked.
+        play: Plays the doctor, in the sandbox; None where a person has to be asked.
         receiver: Where the browser comes back to, if the application's redirect address allows.
         sandbox: The simulator, if that is what it is connected to.
+        saved: Where its progress is kept for the next command.
     """
 
     onboarding: Onboarding
-    authorize: Authorize | None = None
+    play: Play | None = None
     receiver: RedirectReceiver | None = None
     sandbox: Sandbox | None = None
+    saved: SavedProgress | None = None
+
+    def remember(self) -> None:
+        """Keep the progress: an interrupted command is gone on from."""
+        if self.saved is not None:
+            self.saved.save(self.onboarding.progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +142,19 @@ def demonstration_clock(*, watched: bool) -> HurriedClock:
 
 @contextmanager
 def sandbox_practice(
-    region: Region | None, email: str | None, *, lived: bool = False, watched: bool = False
+    region: Region | None,
+    email: str | None,
+    way: PortalWay | None,
+    *,
+    lived: bool = False,
+    watched: bool = False,
 ) -> Generator[Practice]:
     """The sandbox's sample practice, on a server that lives as long as this block.
 
     Args:
         region: Of Ormco's lab; by default what the account's country clearly says.
         email: Of the account that is meant.
+        way: What does the portal's part; by default its API.
         lived: It was connected, and Ormco's access has been taken away since.
         watched: A person watches, so waiting takes a moment.
     """
@@ -134,20 +175,17 @@ def sandbox_practice(
         ):
             onboarding = Onboarding(
                 communicate=account.communicate,
-                ormco=ormco,
+                ormco=None if way is PortalWay.MANUAL else ormco,
                 oauth=account.oauth,
                 account=email,
                 region=region,
             )
-
-            def authorize(needed: NeedsAuthorization) -> Address:
-                return Address(sandbox.authorize(needed.url), account_shown=who.email)
-
+            play = Play(sandbox, ormco)
             if lived:
-                onboarding.run(authorize=authorize)
+                onboarding.run(authorize=play.authorize, person=play.do)
                 sandbox.world.revoke(who.email)
                 sandbox.journal.clear()
-            yield Practice(onboarding, authorize, sandbox=sandbox)
+            yield Practice(onboarding, play, sandbox=sandbox)
 
 
 @contextmanager
@@ -217,33 +255,61 @@ def configured_account(
 
 @contextmanager
 def configured_practice(
-    region: Region | None, email: str | None, environ: Mapping[str, str] | None = None
+    region: Region | None,
+    email: str | None,
+    way: PortalWay | None,
+    environ: Mapping[str, str] | None = None,
 ) -> Generator[Practice]:
     """The practice that the environment variables ``ORMCO_TRIOS_*`` describe.
 
+    Args:
+        region: Of Ormco's lab; by default what the account says.
+        email: Of the account that is meant.
+        way: What does the portal's part; by default its API if one is named, or else a person.
+        environ: Instead of the process's own variables.
+
     Raises:
-        ConfigurationError: One is missing or wrong.
+        ConfigurationError: A setting is missing or wrong.
     """
     source = os.environ if environ is None else environ
-    username = needed_setting(source, "PORTAL_USERNAME", "your OrmcoDigital user name")
     with (
         configured_account(source, email=email) as account,
-        OrmcoDigitalClient(
-            account.communicate.environment,
-            username=username,
-            password=needed_setting(source, "PORTAL_PASSWORD", "its password"),
-        ) as ormco,
+        _portal(way, account.communicate.environment, source) as portal,
     ):
+        saved = SavedProgress(
+            account.oauth.application.account, source.get("ORMCO_TRIOS_TOKEN_FOLDER")
+        )
         yield Practice(
             Onboarding(
                 communicate=account.communicate,
-                ormco=ormco,
+                ormco=portal,
                 oauth=account.oauth,
                 account=email,
                 region=region,
+                progress=saved.load(),
             ),
             receiver=account.receiver,
+            saved=saved,
         )
+
+
+@contextmanager
+def _portal(
+    way: PortalWay | None, environment: Environment, source: Mapping[str, str]
+) -> Generator[OrmcoDigitalClient | None]:
+    """The portal's API, if it does the portal's part; None if a person does."""
+    if way is None and environment.ormcodigital is not None:
+        way = PortalWay.API
+    if way is not PortalWay.API:
+        yield None
+        return
+    environment.base_url(Service.ORMCODIGITAL)  # before a password is asked for in vain
+    with OrmcoDigitalClient(
+        environment,
+        username=needed_setting(source, "PORTAL_USERNAME", "your OrmcoDigital user name"),
+        password=needed_setting(source, "PORTAL_PASSWORD", "its password"),
+    ) as client:
+        yield client
 
 
 class ApplicationSettings(TypedDict):

@@ -138,8 +138,9 @@ class AsyncUsers(Shielded):
 
         Raises:
             NotFound: There is none, or it is not shown to this account.
+            UnexpectedAnswer: The answer has another id than was asked for.
         """
-        return await self._runner.run(Call(operations.USER, path={"user": id_or_email}))
+        return await self._runner.run(flows.get_user(id_or_email))
 
     async def logo(self, user: User | str) -> bytes:
         """An account's logo, a picture [client]; ``user.has_logo`` says whether it has one.

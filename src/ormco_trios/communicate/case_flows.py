@@ -15,6 +15,7 @@ from ormco_trios.communicate.case_sync import (
     passes,
     windows,
 )
+from ormco_trios.communicate.flows import check_id
 from ormco_trios.communicate.home import Home, find_home
 from ormco_trios.communicate.models import Case, CaseIncrement, CasePage
 from ormco_trios.communicate.operations import (
@@ -31,6 +32,7 @@ from ormco_trios.communicate.operations import (
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call, Emit, Flow
 from ormco_trios.core.errors import (
+    AnswerTooLarge,
     ConfigurationError,
     NotFound,
     PermissionDenied,
@@ -87,8 +89,14 @@ def sync(
     base = yield from find_home(home, me)
     now = clock.now()
     cursor, start = begin(cursor, account=me.id, practice=of, since=since, overlap=overlap, now=now)
-    query = {"from": _moment(start)}
-    cases = yield from Call(UPDATED, query=query, base_url=base)
+    try:
+        cases = yield from Call(UPDATED, query={"from": _moment(start)}, base_url=base)
+    except AnswerTooLarge as error:
+        raise AnswerTooLarge(
+            error.happened,
+            advice="Begin anew with since=, a later moment, and read the cases from before it with "
+            "cases.list(until=...).",
+        ) from None
     if every_version:
         listed = [case for case in cases if passes(case, of)]
         cases += yield from _passed_over(base, listed, cursor, start)
@@ -110,6 +118,7 @@ def _passed_over(
             except (NotFound, PermissionDenied):
                 # From before the account took part in the case.
                 break
+            check_id(case.id, latest.id, VERSION.name)
             if case.version != number or changed_at(case) < start.timestamp():
                 break
             found.append(case)
@@ -132,6 +141,7 @@ def _one(
     of = check_filter(practice)
     base = yield from find_home(home)
     case = yield from Call(operation, path=path, base_url=base)
+    check_id(case.id, path["case"], operation.name)
     if not passes(case, of):
         raise NotFound(
             "The case is not one of this practice.",
@@ -145,6 +155,7 @@ def _one(
 def increment(home: Home, id: str) -> Flow[CaseIncrement]:
     """A case increment."""
     base = yield from find_home(home)
+    # Which id such an object has, the increment's or its case's, is not known.
     return (yield from Call(INCREMENT, path={"increment": id}, base_url=base))
 
 

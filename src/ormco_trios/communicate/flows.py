@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from uuid import UUID
 
 from ormco_trios.communicate.models import Application, Connection, User
 from ormco_trios.communicate.operations import (
@@ -22,6 +23,7 @@ from ormco_trios.core.errors import (
     NotFound,
     OutcomeUnknown,
     ServerError,
+    UnexpectedAnswer,
     WrongLab,
 )
 from ormco_trios.core.operation import Operation
@@ -55,6 +57,38 @@ def find_lab(region: Region) -> Flow[User]:
 def is_known_lab(user: User) -> bool:
     """Whether a connection may be requested: the account shows that it is a lab, or is Ormco's."""
     return user.is_lab if user.shows_roles else region_of(user.email) is not None
+
+
+def get_user(id_or_email: str) -> Flow[User]:
+    """An account by its id or e-mail."""
+    user = yield from Call(USER, path={"user": id_or_email})
+    if "@" not in id_or_email:
+        check_id(user.id, id_or_email, USER.name)
+    return user
+
+
+def check_id(found: str, asked: str, operation: str) -> None:
+    """Make sure that an answer is about what was asked for.
+
+    Raises:
+        UnexpectedAnswer: It is about something else: another request's answer, or a confused cache.
+    """
+    if _id(found) != _id(asked):
+        raise UnexpectedAnswer(
+            "The answer has another id than was asked for.",
+            operation=operation,
+            status=200,
+            advice="Use nothing of it. Check what is between this program and the service: a "
+            "cache, a proxy, or an http_client that several processes share.",
+        )
+
+
+def _id(text: str) -> str | UUID:
+    """An id to compare: a GUID as one, however it is written."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return text.casefold()
 
 
 def list_connections() -> Flow[list[Connection]]:

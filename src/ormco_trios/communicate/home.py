@@ -16,6 +16,7 @@ from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.environment import RETIRED, Environment, Service, origin
 from ormco_trios.core.errors import (
     ApiError,
+    AuthorizationNeeded,
     ConfigurationError,
     NotSignedIn,
     RateLimited,
@@ -24,7 +25,7 @@ from ormco_trios.core.errors import (
     UntrustedHost,
 )
 
-_PASSING = (TransportError, ServerError, RateLimited, NotSignedIn)
+_PASSING = (TransportError, ServerError, RateLimited, NotSignedIn, AuthorizationNeeded)
 
 
 def _hosts() -> Iterator[tuple[str, str]]:
@@ -91,7 +92,7 @@ def _look_for(home: Home, me: User | None) -> Flow[str]:
     for ask in (_default_server, _first_server):
         try:
             address = yield from ask()
-        except (ApiError, TransportError) as error:
+        except (ApiError, TransportError, AuthorizationNeeded) as error:
             passing = error if isinstance(error, _PASSING) else passing
             continue
         if (base := _named(home, address)) is not None:
@@ -136,9 +137,7 @@ def _named(home: Home, address: str) -> str | None:
     domain = own[1].partition(".")[2]
     if "." not in domain or here[1].partition(".")[2] != domain or base != f"https://{here[1]}":
         return None
-    if here in {
-        origin(home.environment.base_url(service)) for service in home.environment.services
-    }:
+    if here in {origin(url) for url in home.environment.base_urls.values()}:
         return None  # it keeps to its own calls
     home.named.add(base)
     return base

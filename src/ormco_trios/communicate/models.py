@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import AfterValidator, Field
 
@@ -81,6 +81,10 @@ class Connection(PascalModel):
     remote_user_email: str | None = None
     remote_user_name: str | None = None
     remote_user_type: str | None = None
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        yield from super().__repr_args__()
+        yield "state", self.state.value
 
     @property
     def state(self) -> ConnectionState:
@@ -238,11 +242,6 @@ class CaseFile(PascalModel):
     updated: Moment | None = None
     scan_timestamp: Moment | None = None
 
-    def _with(self, other: CaseFile) -> CaseFile:
-        """The same file with what only ``other`` says of it."""
-        known = {name: value for name, value in self if value is not None}
-        return self.model_copy(update=dict(other) | known)
-
 
 class Comment(PascalModel):
     """A remark on a case [doc M3.4]; ``cases.comment`` reads its text."""
@@ -370,7 +369,13 @@ def _once(*sections: Iterable[CaseFile]) -> Iterable[CaseFile]:
             key: object = (file.id or "").casefold() or sha1 or file.href or object()
             if key not in found:
                 key = before.get(sha1, key)
-            found[key] = found[key]._with(file) if key in found else file
+            found[key] = _merged(found[key], file) if key in found else file
             if sha1:
                 by_hash.setdefault(sha1, key)
     return found.values()
+
+
+def _merged(file: CaseFile, other: CaseFile) -> CaseFile:
+    """The file with what only the other entry says of it."""
+    known = {name: value for name, value in file if value is not None}
+    return file.model_copy(update=dict(other) | known)

@@ -133,7 +133,7 @@ class LabAccount:
     The e-mail, in any case, is the only identity: name, street and country differ between screens.
 
     Attributes:
-        country: ISO 3166 alpha-2, as printed, in lower case.
+        country: ISO 3166 alpha-2 in lower case, of the country that is printed.
         note: What is odd about it; empty where nothing is.
     """
 

@@ -9,10 +9,11 @@ from pydantic import SecretStr
 
 from ormco_trios.core._httpx import (
     AsyncHttpClient,
-    AsyncHttpxLanes,
-    AsyncHttpxTransport,
+    AsyncHttpxPools,
+    AsyncInjectedClient,
     HttpClient,
-    HttpxTransport,
+    HttpxPool,
+    InjectedClient,
 )
 from ormco_trios.core.auth import Auth, StaticToken
 from ormco_trios.core.channel import Channel, Options
@@ -52,7 +53,7 @@ def open_channel(
     if environment.gateway is not None and http_client is None:
         transport = environment.gateway.open()
     else:
-        transport = HttpxTransport(http_client)
+        transport = InjectedClient(http_client) if http_client else HttpxPool()
     listeners = Listeners(on_event, on_audit)
     return _channel(environment, transport, auth, timeout, retry, clock, listeners)
 
@@ -74,7 +75,7 @@ def open_channel_async(
     if environment.gateway is not None and http_client is None:
         transport = environment.gateway.open_async()
     else:
-        transport = AsyncHttpxTransport(http_client) if http_client else AsyncHttpxLanes()
+        transport = AsyncInjectedClient(http_client) if http_client else AsyncHttpxPools()
     listeners = Listeners(on_event, on_audit)
     return _channel(environment, transport, auth, timeout, retry, clock, listeners)
 

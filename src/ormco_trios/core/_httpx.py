@@ -8,20 +8,28 @@ as it is, so that its proxies, certificates and mocks count.
 from __future__ import annotations
 
 import functools
+import os
 import ssl
 import threading
 import zlib
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from functools import partial
 from time import monotonic as _now
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
 
-from ormco_trios.core.errors import AnswerTooLarge, NotDelivered, OutcomeUnknown, TransportError
+from ormco_trios.core.errors import (
+    AnswerTooLarge,
+    ConfigurationError,
+    NotDelivered,
+    OutcomeUnknown,
+    TransportError,
+)
 from ormco_trios.core.log import in_our_call, silence
 from ormco_trios.core.transport import (
     BLOCK,
@@ -31,6 +39,9 @@ from ormco_trios.core.transport import (
     Request,
     Transport,
 )
+
+if TYPE_CHECKING:
+    import asyncio
 
 silence(
     "httpx",
@@ -48,11 +59,8 @@ _AT_ONCE = 32
 _FILES_AT_ONCE = 16
 _KEEP = 30.0
 
-_LIMITS = httpx.Limits(
-    max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE, keepalive_expiry=_KEEP
-)
 _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP)
-"""For a lane, and there for each origin: a pool with more would have to be searched."""
+"""For each origin: a pool with more would have to be searched."""
 
 # What these prove: the request was not carried out, since it was not even sent.
 _NOT_SENT = (
@@ -80,28 +88,13 @@ def _url(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
-class HttpxTransport:
-    """Sends over real sockets, from threads."""
-
-    def __init__(
-        self, client: HttpClient | None = None, *, lane: HttpLibrary | None = None
-    ) -> None:
-        self._client = client
-        self._lane: HttpLibrary | None = lane
-        self._transports: dict[tuple[str, str | None], httpx.BaseTransport] = {}
-
-    @property
-    def open_lane(self) -> Callable[[HttpLibrary], Transport] | None:
-        """Opens a transport for one request at a time; None if the caller chose the client."""
-        return HttpxTransport._open_lane if self._client is None else None
-
-    @staticmethod
-    def _open_lane(library: HttpLibrary) -> Transport:
-        return HttpxTransport(lane=library)
+class _Httpx:
+    """Sends a request and reads the answer, from threads; subclasses choose the connection."""
 
     def send(self, request: Request) -> Answer:
         failure = None
         quiet = in_our_call.set(True)
+        _this_thread.deadline = _now() + request.timeout.total
         try:
             return self._exchange(request)
         except (httpx.RequestError, httpx.InvalidURL) as error:
@@ -111,79 +104,36 @@ class HttpxTransport:
         # Raised here, so that neither httpx's exception nor its frames hang on ours.
         raise failure
 
-    def close(self) -> None:
-        for transport in self._transports.values():
-            transport.close()
-        self._transports.clear()
-
     def _exchange(self, request: Request) -> Answer:
-        outgoing = _outgoing(request)
-        _this_thread.deadline = _now() + request.timeout.total
-        if self._client is not None:
-            response = self._client.send(outgoing, stream=True, auth=None, follow_redirects=False)
-        else:
-            response = self._transport(request.url).handle_request(outgoing)
+        raise NotImplementedError
+
+    def _read(self, request: Request, response: httpx.Response, pieces: Iterable[bytes]) -> Answer:
         if request.stream and response.is_success:
-            return Answer(response.status_code, _headers(response), b"", _Stream(request, response))
-        pieces: Iterable[bytes]
+            stream = _Stream(request, response, pieces)
+            return Answer(response.status_code, _headers(response), b"", stream)
         try:
             body = _Body(request, response)
-            if self._client is None:
-                # As it comes: httpx's decoders would have nothing to do.
-                pieces = cast(httpx.SyncByteStream, response.stream)
-            else:
-                pieces = response.iter_bytes()
             for piece in pieces:
                 body.add(piece)
         finally:
             response.close()
         return Answer(response.status_code, _headers(response), body.whole())
 
-    def _transport(self, url: str) -> httpx.BaseTransport:
-        key = _origin(url) if self._lane else "", _proxy(url)
-        transport = self._transports.get(key)
-        if transport is None:
-            transport = self._open(_ONE if self._lane else _LIMITS, key[1])
-            self._transports[key] = transport
-        return transport
 
-    def _open(self, limits: httpx.Limits, proxy: str | None) -> httpx.BaseTransport:
-        transport = httpx.HTTPTransport(verify=tls_context(), limits=limits, proxy=proxy)
-        # httpx takes no backend, and there is no other way to end a read of headers in a thread.
-        pool = transport._pool  # pyright: ignore[reportPrivateUsage]
-        pool._network_backend = _Punctual(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
-        return transport
+class _AsyncHttpx:
+    """Sends a request and reads the answer, in an event loop; subclasses choose the connection."""
 
-
-class AsyncHttpxTransport:
-    """Sends over real sockets, from an event loop: one request at a time, unless with a client."""
-
-    def __init__(
-        self, client: AsyncHttpClient | None = None, *, lane: HttpLibrary = "httpx"
-    ) -> None:
+    def __init__(self) -> None:
         # Here, since threads do without it.
-        from asyncio import timeout
+        import asyncio
 
-        self._within = timeout
-        self._client = client
-        self._lane: HttpLibrary = lane
-        self._transports: dict[tuple[str, str | None], httpx.AsyncBaseTransport] = {}
-
-    @property
-    def open_lane(self) -> Callable[[HttpLibrary], AsyncTransport] | None:
-        """Opens a transport for one request at a time; None if the caller chose the client."""
-        return AsyncHttpxTransport.open_lane_of if self._client is None else None
-
-    @staticmethod
-    def open_lane_of(library: HttpLibrary) -> AsyncTransport:
-        """Opens a transport for one request at a time."""
-        return AsyncHttpxTransport(lane=library)
+        self._asyncio = asyncio
 
     async def send(self, request: Request) -> Answer:
         failure = None
         quiet = in_our_call.set(True)
         try:
-            async with self._within(request.timeout.total):
+            async with self._asyncio.timeout(request.timeout.total):
                 return await self._exchange(request)
         except TimeoutError:
             failure = _failure(httpx.ReadTimeout("answer too slow"))
@@ -193,151 +143,434 @@ class AsyncHttpxTransport:
             in_our_call.reset(quiet)
         raise failure
 
-    async def aclose(self) -> None:
-        for transport in self._transports.values():
-            await transport.aclose()
-        self._transports.clear()
-
     async def _exchange(self, request: Request) -> Answer:
-        outgoing = _outgoing(request)
-        if self._client is not None:
-            response = await self._client.send(
-                outgoing, stream=True, auth=None, follow_redirects=False
-            )
-        else:
-            response = await self._transport(request.url).handle_async_request(outgoing)
+        raise NotImplementedError
+
+    async def _read(
+        self, request: Request, response: httpx.Response, pieces: AsyncIterable[bytes]
+    ) -> Answer:
         if request.stream and response.is_success:
-            return Answer(
-                response.status_code, _headers(response), b"", _AsyncStream(request, response)
-            )
-        pieces: AsyncIterable[bytes]
+            stream = _AsyncStream(request, response, pieces)
+            return Answer(response.status_code, _headers(response), b"", stream)
         try:
             body = _Body(request, response)
-            if self._client is None:
-                pieces = cast(httpx.AsyncByteStream, response.stream)
-            else:
-                pieces = response.aiter_bytes()
             async for piece in pieces:
                 body.add(piece)
         finally:
             await response.aclose()
         return Answer(response.status_code, _headers(response), body.whole())
 
-    def _transport(self, url: str) -> httpx.AsyncBaseTransport:
-        key = _origin(url), _proxy(url)
-        transport = self._transports.get(key)
-        if transport is None:
-            transport = self._open(key[1])
-            self._transports[key] = transport
-        return transport
 
-    def _open(self, proxy: str | None) -> httpx.AsyncBaseTransport:
-        if self._lane != "aiohttp":
-            return httpx.AsyncHTTPTransport(verify=tls_context(), limits=_ONE, proxy=proxy)
-        import aiohttp
-        from httpx_aiohttp import AiohttpTransport
+class InjectedClient(_Httpx):
+    """Sends with a client of the caller's, who closes it."""
 
-        def session() -> aiohttp.ClientSession:
-            # Many accounts share a lane; none may be sent another's cookies.
-            connector = aiohttp.TCPConnector(ssl=tls_context(), limit=1)
-            return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+        self._process: int | None = None
 
-        return AiohttpTransport(
-            verify=tls_context(),
-            proxy=None if proxy is None else httpx.Proxy(proxy),
-            client=session,
+    def close(self) -> None: ...
+
+    def _exchange(self, request: Request) -> Answer:
+        if self._process != (here := os.getpid()):
+            if self._process is not None:
+                raise _used_elsewhere("process")
+            self._process = here
+        response = self._client.send(
+            _outgoing(request), stream=True, auth=None, follow_redirects=False
         )
+        return self._read(request, response, response.iter_bytes())
 
 
-class AsyncHttpxLanes:
-    """Sends over whichever of up to 32 connections is free, from an event loop.
+class AsyncInjectedClient(_AsyncHttpx):
+    """Sends with a client of the caller's, who closes it."""
 
-    Each is a lane with a pool of its own: a common pool looks at all of them on each request.
+    def __init__(self, client: AsyncHttpClient) -> None:
+        super().__init__()
+        self._client = client
+        self._place: tuple[int, object] | None = None
+
+    async def aclose(self) -> None: ...
+
+    async def _exchange(self, request: Request) -> Answer:
+        here = os.getpid(), self._asyncio.get_running_loop()
+        if self._place != here:
+            if self._place is not None:
+                raise _used_elsewhere("process" if self._place[0] != here[0] else "event loop")
+            self._place = here
+        response = await self._client.send(
+            _outgoing(request), stream=True, auth=None, follow_redirects=False
+        )
+        return await self._read(request, response, response.aiter_bytes())
+
+
+def _used_elsewhere(place: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The http_client was used in another {place} before, and its connections belong there: "
+        "an answer could be another request's.  Nothing was sent.",
+        advice=f"Make an httpx client, and a client of this library with it, in each {place}.",
+    )
+
+
+class HttpxTransport(_Httpx):
+    """Sends over connections of its own, one request at a time.
+
+    A connection whose request did not end with a whole answer is closed, whatever the reason: one
+    that was interrupted while it was being made would otherwise be neither used nor given back.
+    """
+
+    def __init__(self) -> None:
+        self._connections: dict[tuple[str, str | None], _Connection] = {}
+
+    def close(self) -> None:
+        while self._connections:
+            self._connections.popitem()[1].close()
+
+    def _exchange(self, request: Request) -> Answer:
+        key = _origin(request.url), _proxy(request.url)
+        connection = self._connections.get(key)
+        if connection is None:
+            connection = self._connections[key] = _Connection(key[1])
+        whole = False
+        try:
+            response = connection.transport.handle_request(_outgoing(request))
+            # As it comes: httpx's decoders would have nothing to do.
+            pieces = cast(httpx.SyncByteStream, response.stream)
+            answer = self._read(request, response, pieces)
+            whole = True
+        finally:
+            if not whole:
+                self._drop(key, connection)
+        if isinstance(answer.stream, _Stream):
+            answer.stream.when_broken_off = partial(self._drop, key, connection)
+        return answer
+
+    def _drop(self, key: tuple[str, str | None], connection: _Connection) -> None:
+        if self._connections.get(key) is connection:
+            del self._connections[key]
+        connection.close()
+
+
+class AsyncHttpxTransport(_AsyncHttpx):
+    """Sends over connections of its own, one request at a time.
+
+    A connection whose request did not end with a whole answer is closed, whatever the reason: one
+    that was cancelled while it was being made would otherwise be neither used nor given back.
+    """
+
+    def __init__(self, library: HttpLibrary = "httpx") -> None:
+        super().__init__()
+        self._library: HttpLibrary = library
+        self._connections: dict[tuple[str, str | None], _AsyncConnection] = {}
+
+    async def aclose(self) -> None:
+        while self._connections:
+            await self._connections.popitem()[1].aclose()
+
+    async def _exchange(self, request: Request) -> Answer:
+        key = _origin(request.url), _proxy(request.url)
+        connection = self._connections.get(key)
+        if connection is None:
+            connection = self._connections[key] = _AsyncConnection(self._library, key[1])
+        whole = False
+        try:
+            response = await connection.transport.handle_async_request(_outgoing(request))
+            pieces = cast(httpx.AsyncByteStream, response.stream)
+            answer = await self._read(request, response, pieces)
+            whole = True
+        finally:
+            if not whole:
+                await self._drop(key, connection)
+        if isinstance(answer.stream, _AsyncStream):
+            answer.stream.when_broken_off = partial(self._drop, key, connection)
+        return answer
+
+    async def _drop(self, key: tuple[str, str | None], connection: _AsyncConnection) -> None:
+        if self._connections.get(key) is connection:
+            del self._connections[key]
+        await connection.aclose()
+
+
+class HttpxPool:
+    """Sends over whichever of up to 32 connections is free, from threads; and reads files over 16.
+
+    httpx has a pool for each: a common one looks at all connections on each request, and cannot be
+    told to forget one.  A process that was forked begins with none: on a connection that two
+    processes read, each gets answers that are for the other.
+    """
+
+    def __init__(self) -> None:
+        self._process = 0
+        self._begin()
+
+    @staticmethod
+    def open_connection(library: HttpLibrary) -> Transport:
+        """Opens a transport for one request at a time."""
+        if library == "aiohttp":
+            raise ConfigurationError("aiohttp is only there for the asynchronous client.")
+        return HttpxTransport()
+
+    def send(self, request: Request) -> Answer:
+        if self._process != os.getpid():
+            self._begin()
+        free = self._free_for_files if request.stream else self._free
+        # A file can be long, so it is waited for as long as it takes.
+        if not free.acquire(timeout=None if request.stream else request.timeout.connect):
+            raise _none_free()
+        stream = transport = None
+        try:
+            transport = self._take()
+            answer = transport.send(request)
+            stream = answer.stream
+        finally:
+            if stream is None:
+                self._give_back(free, transport)
+        if isinstance(stream, _Stream):
+            stream.when_closed = partial(self._give_back, free, transport)
+        return answer
+
+    def close(self) -> None:
+        if self._process == os.getpid():
+            self._idle.clear()
+            while self._all:
+                self._all.pop().close()
+
+    def _begin(self) -> None:
+        with _BEGINNING:
+            if self._process != (here := os.getpid()):
+                self._free = threading.Semaphore(_AT_ONCE)
+                self._free_for_files = threading.Semaphore(_FILES_AT_ONCE)
+                self._all: set[HttpxTransport] = set()
+                self._idle: deque[tuple[float, HttpxTransport]] = deque()
+                self._process = here
+
+    def _take(self) -> HttpxTransport:
+        try:
+            return self._idle.pop()[1]
+        except IndexError:
+            transport = HttpxTransport()
+            self._all.add(transport)
+            return transport
+
+    def _give_back(self, free: threading.Semaphore, transport: HttpxTransport | None) -> None:
+        free.release()
+        if transport is None:
+            return
+        now = _now()
+        self._idle.append((now, transport))
+        while self._idle and self._idle[0][0] < now - _KEEP:
+            old = self._idle.popleft()[1]
+            self._all.discard(old)
+            old.close()
+
+
+_BEGINNING = threading.Lock()
+
+
+class AsyncHttpxPool:
+    """Sends over whichever of up to 32 connections is free, in one event loop; files over 16.
+
+    httpx has a pool for each: a common one looks at all connections on each request, and cannot be
+    told to forget one.
     """
 
     def __init__(self) -> None:
         # Here, since threads do without it.
-        from asyncio import Semaphore
+        import asyncio
 
-        self._free = Semaphore(_AT_ONCE)
-        self._free_for_files = Semaphore(_FILES_AT_ONCE)
-        self._lanes: set[AsyncTransport] = set()
-        self._idle: deque[tuple[float, AsyncTransport]] = deque()
-
-    @property
-    def open_lane(self) -> Callable[[HttpLibrary], AsyncTransport]:
-        """Opens a transport for one request at a time."""
-        return AsyncHttpxTransport.open_lane_of
+        self._asyncio = asyncio
+        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._free_for_files = asyncio.Semaphore(_FILES_AT_ONCE)
+        self._all: set[AsyncHttpxTransport] = set()
+        self._idle: deque[tuple[float, AsyncHttpxTransport]] = deque()
 
     async def send(self, request: Request) -> Answer:
-        if request.stream:
-            return await self._send_file(request)
-        await self._turn(request.timeout.connect)
-        try:
-            lane = self._idle.pop()[1] if self._idle else self._new()
-            try:
-                return await lane.send(request)
-            finally:
-                await self._rest(lane)
-        finally:
-            self._free.release()
-
-    async def _send_file(self, request: Request) -> Answer:
-        """As `send`, with a lane that is taken until the whole file was read.
-
-        That can be long, so files have lanes of their own, and wait for one as long as it takes.
-        """
-        await self._free_for_files.acquire()
-        lane = self._idle.pop()[1] if self._idle else self._new()
-
-        async def give_back() -> None:
-            self._free_for_files.release()
-            await self._rest(lane)
-
+        free = self._free_for_files if request.stream else self._free
+        if free.locked():
+            # A file can be long, so it is waited for as long as it takes.
+            await self._turn(free, None if request.stream else request.timeout.connect)
+        else:
+            await free.acquire()
+        transport = self._take()
         stream = None
         try:
-            answer = await lane.send(request)
+            answer = await transport.send(request)
             stream = answer.stream
         finally:
             if stream is None:
-                await give_back()
+                await self._give_back(free, transport)
         if isinstance(stream, _AsyncStream):
-            stream.when_closed = give_back
+            stream.when_closed = partial(self._give_back, free, transport)
         return answer
-
-    async def _rest(self, lane: AsyncTransport) -> None:
-        now = _now()
-        self._idle.append((now, lane))
-        while self._idle and self._idle[0][0] < now - _KEEP:
-            await self._drop(self._idle.popleft()[1])
 
     async def aclose(self) -> None:
         self._idle.clear()
-        for lane in list(self._lanes):
-            await self._drop(lane)
+        while self._all:
+            await self._all.pop().aclose()
 
-    async def _turn(self, seconds: float) -> None:
-        if self._free.locked():
-            from asyncio import timeout
+    async def _turn(self, free: asyncio.Semaphore, seconds: float | None) -> None:
+        try:
+            async with self._asyncio.timeout(seconds):
+                await free.acquire()
+        except TimeoutError:
+            failure = _none_free()
+        else:
+            return
+        raise failure
 
-            try:
-                async with timeout(seconds):
-                    await self._free.acquire()
-            except TimeoutError:
-                pass
+    def _take(self) -> AsyncHttpxTransport:
+        if self._idle:
+            return self._idle.pop()[1]
+        transport = AsyncHttpxTransport()
+        self._all.add(transport)
+        return transport
+
+    async def _give_back(self, free: asyncio.Semaphore, transport: AsyncHttpxTransport) -> None:
+        free.release()
+        now = _now()
+        self._idle.append((now, transport))
+        while self._idle and self._idle[0][0] < now - _KEEP:
+            old = self._idle.popleft()[1]
+            self._all.discard(old)
+            await old.aclose()
+
+
+class AsyncHttpxPools:
+    """Sends over the `AsyncHttpxPool` of the event loop that runs.
+
+    A connection belongs to the loop in which it was made, and a loop to its process.
+    """
+
+    def __init__(self) -> None:
+        # Here, since threads do without it.
+        import asyncio
+
+        self._running_loop = asyncio.get_running_loop
+        self._process = os.getpid()
+        self._pools: dict[asyncio.AbstractEventLoop, AsyncHttpxPool] = {}
+
+    @staticmethod
+    def open_connection(library: HttpLibrary) -> AsyncTransport:
+        """Opens a transport for one request at a time."""
+        return AsyncHttpxTransport(library)
+
+    async def send(self, request: Request) -> Answer:
+        if self._process != os.getpid():
+            self._process, self._pools = os.getpid(), {}
+        loop = self._running_loop()
+        pool = self._pools.get(loop)
+        if pool is None:
+            for ended in [each for each in self._pools if each.is_closed()]:
+                del self._pools[ended]
+            pool = self._pools[loop] = AsyncHttpxPool()
+        return await pool.send(request)
+
+    async def aclose(self) -> None:
+        """Close the connections of the loop that runs."""
+        if self._process == os.getpid():
+            pool = self._pools.pop(self._running_loop(), None)
+            if pool is not None:
+                await pool.aclose()
+
+
+def _none_free() -> NotDelivered:
+    return NotDelivered("No connection became free in time; nothing was sent.")
+
+
+class _Connection:
+    """A pool of one connection, which can be closed at any moment of its making."""
+
+    def __init__(self, proxy: str | None) -> None:
+        self.transport = httpx.HTTPTransport(verify=tls_context(), limits=_ONE, proxy=proxy)
+        # httpx takes no backend, and there is no other way to end a read of headers in a thread.
+        pool = self.transport._pool  # pyright: ignore[reportPrivateUsage]
+        self._backend = _Punctual(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
+        pool._network_backend = self._backend  # pyright: ignore[reportPrivateUsage]
+
+    def close(self) -> None:
+        self.transport.close()
+        self._backend.close()
+
+
+class _AsyncConnection:
+    """A pool of one connection, which can be closed at any moment of its making."""
+
+    transport: httpx.AsyncBaseTransport
+
+    def __init__(self, library: HttpLibrary, proxy: str | None) -> None:
+        self._backend = None
+        if library == "aiohttp":
+            self.transport = _aiohttp_transport(proxy)
+            return
+        transport = httpx.AsyncHTTPTransport(verify=tls_context(), limits=_ONE, proxy=proxy)
+        pool = transport._pool  # pyright: ignore[reportPrivateUsage]
+        self._backend = _Tracking(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
+        pool._network_backend = self._backend  # pyright: ignore[reportPrivateUsage]
+        self.transport = transport
+
+    async def aclose(self) -> None:
+        await self.transport.aclose()
+        if self._backend is not None:
+            await self._backend.aclose()
+
+
+def _aiohttp_transport(proxy: str | None) -> httpx.AsyncBaseTransport:
+    import aiohttp
+    from httpx_aiohttp import AiohttpTransport
+
+    def session() -> aiohttp.ClientSession:
+        # Many accounts share a connection; none may be sent another's cookies.
+        connector = aiohttp.TCPConnector(ssl=tls_context(), limit=1)
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    return AiohttpTransport(
+        verify=tls_context(),
+        proxy=None if proxy is None else httpx.Proxy(proxy),
+        client=session,
+    )
+
+
+class _Tracking(httpcore.AsyncNetworkBackend):
+    """Opens connections, and knows the last one.
+
+    A task that is cancelled while it connects, or agrees on TLS, leaves the socket to nobody.  So
+    the connecting is a task of its own, and what comes of it is closed in the end.
+    """
+
+    def __init__(self, inner: httpcore.AsyncNetworkBackend) -> None:
+        # Here, since threads do without it.
+        import asyncio
+
+        self._asyncio = asyncio
+        self._inner = inner
+        self._connecting: asyncio.Task[httpcore.AsyncNetworkStream] | None = None
+
+    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        self._connecting = self._asyncio.create_task(self._inner.connect_tcp(*args, **options))
+        await self._asyncio.wait([self._connecting])
+        return self._connecting.result()
+
+    async def aclose(self) -> None:
+        connecting, self._connecting = self._connecting, None
+        if connecting is not None:
+            closing = self._asyncio.create_task(_close_result(connecting))
+            if connecting.done():
+                await closing
             else:
-                return
-            raise NotDelivered("No connection became free in time; nothing was sent.")
-        await self._free.acquire()
+                # It ends with the time limit for connecting, and who waits here may be cancelled.
+                _CLOSING.add(closing)
+                closing.add_done_callback(_CLOSING.discard)
 
-    def _new(self) -> AsyncTransport:
-        lane = AsyncHttpxTransport()
-        self._lanes.add(lane)
-        return lane
 
-    async def _drop(self, lane: AsyncTransport) -> None:
-        self._lanes.discard(lane)
-        await lane.aclose()
+_CLOSING: set[Any] = set()
+"""Tasks; an event loop does not keep them."""
+
+
+async def _close_result(connecting: Awaitable[httpcore.AsyncNetworkStream]) -> None:
+    try:
+        stream = await connecting
+    except Exception:  # noqa: BLE001 - whatever it was, the request has failed with it
+        return
+    await stream.aclose()
 
 
 class _Unread:
@@ -345,6 +578,7 @@ class _Unread:
 
     def __init__(self, request: Request, response: httpx.Response) -> None:
         self._response = response
+        self._whole = False
         self._total = request.timeout.total
         self._unpack = _unpacker(response)
         self._pieces: list[bytes] = []
@@ -377,9 +611,11 @@ class _Unread:
 
 
 class _Stream(_Unread):
-    def __init__(self, request: Request, response: httpx.Response) -> None:
+    def __init__(self, request: Request, response: httpx.Response, pieces: Iterable[bytes]) -> None:
         super().__init__(request, response)
-        self._body = response.iter_bytes()
+        self._body = iter(pieces)
+        self.when_broken_off: Callable[[], None] | None = None
+        self.when_closed: Callable[[], None] | None = None
 
     def read(self) -> bytes:
         failure = None
@@ -408,16 +644,28 @@ class _Stream(_Unread):
             size += len(piece)
             if size >= BLOCK:
                 break
+        else:
+            self._whole = True
         return bool(self._pieces)
 
     def close(self) -> None:
-        self._response.close()
+        try:
+            self._response.close()
+            if not self._whole and self.when_broken_off is not None:
+                self.when_broken_off()
+        finally:
+            done, self.when_closed = self.when_closed, None
+            if done is not None:
+                done()
 
 
 class _AsyncStream(_Unread):
-    def __init__(self, request: Request, response: httpx.Response) -> None:
+    def __init__(
+        self, request: Request, response: httpx.Response, pieces: AsyncIterable[bytes]
+    ) -> None:
         super().__init__(request, response)
-        self._body = response.aiter_bytes()
+        self._body = aiter(pieces)
+        self.when_broken_off: Callable[[], Awaitable[None]] | None = None
         self.when_closed: Callable[[], Awaitable[None]] | None = None
 
     async def read(self) -> bytes:
@@ -440,22 +688,30 @@ class _AsyncStream(_Unread):
 
     async def _gather(self) -> bool:
         """Whether any pieces came: as many as make a block."""
-        from asyncio import timeout
+        import asyncio
 
         size = 0
-        async with timeout(self._total):
+        async with asyncio.timeout(self._total):
             async for piece in self._body:
                 self._pieces.append(piece)
                 size += len(piece)
                 if size >= BLOCK:
                     break
+            else:
+                self._whole = True
         return bool(self._pieces)
 
     async def aclose(self) -> None:
-        await self._response.aclose()
-        done, self.when_closed = self.when_closed, None
-        if done is not None:
-            await done()
+        try:
+            await self._response.aclose()
+        finally:
+            try:
+                if not self._whole and self.when_broken_off is not None:
+                    await self.when_broken_off()
+            finally:
+                done, self.when_closed = self.when_closed, None
+                if done is not None:
+                    await done()
 
 
 class _Deadline(threading.local):
@@ -483,9 +739,16 @@ class _Punctual(httpcore.NetworkBackend):
 
     def __init__(self, inner: httpcore.NetworkBackend) -> None:
         self._inner = inner
+        self._stream: httpcore.NetworkStream | None = None
 
     def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
-        return _PunctualStream(self._inner.connect_tcp(*args, **options))
+        self._stream = self._inner.connect_tcp(*args, **options)
+        return _PunctualStream(self._stream)
+
+    def close(self) -> None:
+        """Close the last one, also if nobody else has got it."""
+        if self._stream is not None:
+            self._stream.close()
 
 
 class _PunctualStream(httpcore.NetworkStream):
@@ -549,11 +812,15 @@ def _unpacker(response: httpx.Response) -> Any:
 
 
 def _unpacked(unpack: Any, piece: bytes, most: int) -> bytes:
+    """At most ``most`` bytes.  Nothing may follow the end: it would be neither used nor counted."""
     try:
-        unpacked: bytes = unpack.decompress(piece, most)
+        if not unpack.eof:
+            unpacked: bytes = unpack.decompress(piece, most)
+            if not unpack.unused_data:
+                return unpacked
     except zlib.error:
-        raise httpx.DecodingError("packed in a way that was not asked for") from None
-    return unpacked
+        pass
+    raise httpx.DecodingError("packed in a way that was not asked for")
 
 
 def _outgoing(request: Request) -> httpx.Request:

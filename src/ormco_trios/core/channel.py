@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from pydantic import SecretStr, ValidationError
 
 from ormco_trios._version import __version__
+from ormco_trios.core._uninterrupted import Unfinished
 from ormco_trios.core.answers import error_as, refusal, request_id_of
 from ormco_trios.core.auth import Auth, check_token_fits
 from ormco_trios.core.clock import Clock
@@ -64,7 +65,15 @@ class Channel(Generic[C]):
     ``C`` is the kind of transport; only a runner touches it, a sync one or an async one.
     """
 
-    __slots__ = ("auth", "clock", "environment", "listeners", "options", "transport")
+    __slots__ = (
+        "auth",
+        "clock",
+        "environment",
+        "listeners",
+        "options",
+        "transport",
+        "unfinished",
+    )
 
     def __init__(
         self,
@@ -75,6 +84,7 @@ class Channel(Generic[C]):
         clock: Clock,
         options: Options,
         listeners: Listeners | None = None,
+        unfinished: Unfinished | None = None,
     ) -> None:
         self.environment = environment
         self.transport = transport
@@ -82,6 +92,7 @@ class Channel(Generic[C]):
         self.clock = clock
         self.options = options
         self.listeners = listeners or Listeners()
+        self.unfinished = unfinished or Unfinished()
 
     def with_options(self, options: Options) -> Channel[C]:
         """The same channel with other limits; the connections are shared."""
@@ -92,6 +103,7 @@ class Channel(Generic[C]):
             clock=self.clock,
             options=options,
             listeners=self.listeners,
+            unfinished=self.unfinished,
         )
 
     def call(self, call: Call[T]) -> Flow[T]:

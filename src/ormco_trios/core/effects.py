@@ -95,6 +95,19 @@ class Send(Effect[Answer]):
 
 
 @dataclass(frozen=True, slots=True)
+class Page(Effect[Any]):
+    """Do something in a browser of the runner's kind.
+
+    Attributes:
+        browser: What performs it, with a method ``perform``.
+        action: What to do.
+    """
+
+    browser: Any
+    action: object
+
+
+@dataclass(frozen=True, slots=True)
 class Pause(Effect[None]):
     """Let ``seconds`` pass."""
 
@@ -121,6 +134,16 @@ class Local(Effect[Any]):
 
     function: Callable[..., Any] = field(repr=False)
     arguments: tuple[Any, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Uninterrupted(Effect[R]):
+    """Carry out ``flow`` to its end, also if the caller is cancelled or interrupted meanwhile.
+
+    For what must not be cut off; it may emit nothing and ask nobody.
+    """
+
+    flow: Flow[R] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

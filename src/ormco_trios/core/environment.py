@@ -118,7 +118,7 @@ class Environment:
     pacer: Pacer | AsyncPacer | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        addresses = {service.value: self.base_url(service) for service in self.services}
+        addresses = {service.value: self.base_url(service) for service in self.base_urls}
         addresses |= {f"metadata ({name})": url for name, url in self.regions.items()}
         for name, url in addresses.items():
             scheme, host, _ = _origin(url) or ("", "", None)
@@ -234,23 +234,13 @@ class Environment:
             environment = replace(environment, regions={})
         return replace(environment, **urls)  # type: ignore[arg-type]
 
-    @functools.cached_property
-    def _base_urls(self) -> Mapping[Service, str]:
-        urls: dict[Service, str | None] = {each: getattr(self, each.value) for each in Service}
-        return {service: url.rstrip("/") for service, url in urls.items() if url is not None}
-
-    @property
-    def services(self) -> tuple[Service, ...]:
-        """Those that have an address."""
-        return tuple(self._base_urls)
-
     def base_url(self, service: Service) -> str:
         """Where ``service`` is, without a trailing slash.
 
         Raises:
             ConfigurationError: The environment knows no such address.
         """
-        url = self._base_urls.get(service)
+        url = self.base_urls.get(service)
         if url is None:
             raise ConfigurationError(
                 f"The environment {self.name!r} knows no API of the portal; OrmcoDigital publishes "
@@ -261,9 +251,15 @@ class Environment:
         return url
 
     @functools.cached_property
+    def base_urls(self) -> Mapping[Service, str]:
+        """Where each service is that has an address, without trailing slashes."""
+        urls: dict[Service, str | None] = {each: getattr(self, each.value) for each in Service}
+        return {service: url.rstrip("/") for service, url in urls.items() if url is not None}
+
+    @functools.cached_property
     def is_local(self) -> bool:
         """Whether every service is on this machine, as the sandbox is."""
-        return all(urlsplit(self.base_url(s)).hostname in _LOOPBACK for s in self.services) or (
+        return all(urlsplit(self.base_url(s)).hostname in _LOOPBACK for s in self.base_urls) or (
             self.gateway is not None
         )
 
@@ -279,7 +275,7 @@ class Environment:
             raise UntrustedHost("The address is malformed or hides its host.")
         if here[1] in RETIRED:
             raise UntrustedHost("The address is a server that 3Shape has retired.")
-        if here in {_origin(self.base_url(service)) for service in self.services}:
+        if here in {_origin(self.base_url(service)) for service in self.base_urls}:
             return
         scheme, host, port = here
         suffix = any(

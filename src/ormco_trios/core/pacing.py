@@ -5,6 +5,7 @@ An environment's pacer is asked before every request that is sent under it, repe
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Awaitable
 from typing import Protocol
@@ -58,10 +59,14 @@ class TokenBucket:
     def __init__(self, rate: float, *, burst: int = 1) -> None:
         self._spacing = Spacing(rate, burst)
         self._next: dict[str, float] = {}
+        self._process = os.getpid()
         self._lock = threading.Lock()
 
     def reserve(self, host: str, clock: Clock) -> float:
         """Take the next turn at ``host``; returns how many seconds away it is."""
+        if self._process != os.getpid():
+            # A thread that the other process had when it was forked may have held it.
+            self._process, self._lock = os.getpid(), threading.Lock()
         now = clock.monotonic()
         with self._lock:
             turn = max(self._next.get(host, now), now)

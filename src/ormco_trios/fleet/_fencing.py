@@ -4,29 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from ormco_trios.core.transport import (
-    Answer,
-    AsyncHttpConnections,
-    AsyncTransport,
-    HttpLibrary,
-    Request,
-)
+from ormco_trios.core.connections import AsyncHttpConnections
+from ormco_trios.core.transport import Answer, AsyncTransport, Request
 
 
 class FencedConnections(AsyncHttpConnections):
-    """Connections over which only questions are asked unless ``may_send`` allows more.
-
-    Args:
-        library: What carries the requests.
-    """
+    """Connections over which only questions are asked unless ``may_send`` allows more."""
 
     __slots__ = ("may_send",)
 
     may_send: Callable[[], Awaitable[None]]
     """Called directly before each request that may change something; raises if it must not."""
 
-    def __init__(self, library: HttpLibrary) -> None:
-        super().__init__(library)
+    def others(self) -> FencedConnections:
+        """Others of the same kind, behind the same fence."""
+        made = FencedConnections(self._library)
+        made.may_send = self.may_send
+        return made
 
     def instead_of(self, transport: AsyncTransport) -> AsyncTransport:
         """What to send with."""

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from ormco_trios.communicate.approval import PollSchedule
 from ormco_trios.core.clock import Clock
+from ormco_trios.core.connections import AsyncHttpConnections
 from ormco_trios.core.errors import TakenOver
-from ormco_trios.core.transport import AsyncHttpConnections
 from ormco_trios.fleet._metrics import count_round
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding

@@ -488,10 +488,11 @@ class PostgresRecords:
                 return before.status
 
     async def forget(self, practice: str) -> bool:
-        """Delete it; whether it was there."""
+        """Delete it, whoever has claimed it; whether it was there."""
         return bool(
             await self._database.execute(
-                "delete from ormco_trios_practice_status where practice = %s", (practice,)
+                "delete from ormco_trios_practice_status where practice = %s",
+                (check_known(practice),),
             )
         )
 
@@ -669,6 +670,17 @@ class PostgresPractices:
             raise LookupError("nothing is known of this practice")
         opened = self._database.encryption.open(f"practice/{practice}", sealed)
         return FleetPractice.model_validate_json(opened)
+
+    async def knows(self, practice: str) -> bool:
+        """Whether it is here, even if no key opens it."""
+        return await self._load(check_known(practice)) is not None
+
+    async def ids(self) -> list[str]:
+        """Of all that are here."""
+        rows = await self._database.rows(
+            "select practice from ormco_trios_practice order by practice"
+        )
+        return [row[0] for row in rows]
 
     async def forget(self, practice: str) -> bool:
         """Delete it; whether it was there."""

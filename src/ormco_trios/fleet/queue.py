@@ -29,12 +29,14 @@ from ormco_trios.core.log import logger
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpLibrary
 from ormco_trios.fleet._fencing import FencedConnections
+from ormco_trios.fleet.async_forget import KEPT, LOGIN, RECORD, failed, let_go_async, removed
 from ormco_trios.fleet.async_round import do_round_async, take_authorization_async
-from ormco_trios.fleet.postgres import Claim, FleetDatabase, PostgresRecords
+from ormco_trios.fleet.postgres import Claim, FleetDatabase, PostgresPractices, PostgresRecords
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.practices import check_id
 from ormco_trios.fleet.report import FleetStatus
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
+from ormco_trios.onboarding.repair import Disconnected, Place, PlaceState
 
 QUEUE = "ormco-trios"
 LOOK = "ormco_trios.look"
@@ -160,6 +162,33 @@ class FleetQueue(Shielded):
         """Go on after `pause`."""
         await self.database.execute("delete from ormco_trios_setting where name = 'paused'")
         await self._wake()
+
+    async def forget(self, practice: str, *, take_back: bool = False) -> Disconnected:
+        """Delete what is kept of a practice, and say what became of each place.
+
+        A round that is under way sends nothing for it any more.  Jobs hold nothing of it.  What
+        stays: backups, the database's log of changes until it is written over, logs, and reports
+        that were written.
+
+        Args:
+            practice: Its id.
+            take_back: Take back what it had agreed to as well: at the portal, under Applications,
+                the connection, and this library's sign-in.  Where that fails, its sign-in and its
+                login are kept, so that it can be tried again.
+
+        Raises:
+            LookupError: There is no such practice.
+        """
+        stored = PostgresPractices(self.database)
+        there = await self._records.forget(practice)
+        if not there and not await stored.knows(practice):
+            raise LookupError("there is no such practice")
+        places = await let_go_async(lambda: self._open(practice), take_back=take_back)
+        if take_back and failed(places):
+            places.append(Place(LOGIN, PlaceState.FAILED, KEPT))
+        else:
+            places.append(removed(LOGIN, await stored.forget(practice)))
+        return Disconnected((*places, removed(RECORD, there)))
 
     async def status(self) -> FleetStatus:
         """Where all of them stand."""

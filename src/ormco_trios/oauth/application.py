@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from ormco_trios.core.auth import check_token_fits
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.effects import Call, Flow, Local, Pause
+from ormco_trios.core.effects import Call, Flow, Local, Pause, Uninterrupted
 from ormco_trios.core.environment import Environment
 from ormco_trios.core.errors import (
     AuthorizationNeeded,
@@ -48,6 +48,7 @@ class Application:
     Attributes:
         server: The dialect; `discover` replaces it by what the server says about itself.
         account: Under which name the store keeps the tokens, such as your id of the practice.
+        owner: Whose tokens they are; those of somebody else under this name are none.
         latest: The stored token, as it was last seen or saved here.
     """
 
@@ -58,6 +59,7 @@ class Application:
     redirect_uri: str
     store: TokenStore | AsyncTokenStore = field(repr=False)
     account: str = field(repr=False)
+    owner: str | None = field(repr=False)
     clock: Clock = field(repr=False)
     latest: Token | None = field(default=None, init=False, repr=False)
     _unsaved: tuple[Token, Token] | None = field(default=None, init=False, repr=False)
@@ -109,16 +111,13 @@ class Application:
         form = {"code": code.reveal("canonical"), "redirect_uri": request.redirect_uri}
         if request.code_verifier is not None:
             form["code_verifier"] = request.code_verifier.get_secret_value()
-        reply = yield from self._ask("authorization_code", form)
-        return (yield from self._keep(reply.token(self.clock)))
+        return (yield from Uninterrupted(self._get("authorization_code", form)))
 
     def password(self, username: str, password: SecretStr) -> Flow[Token]:
         if not self.server.password_grant:
             raise ConfigurationError("Only the classic sign-in takes a user name and password.")
-        reply = yield from self._ask(
-            "password", {"username": username, "password": password.get_secret_value()}
-        )
-        return (yield from self._keep(reply.token(self.clock)))
+        form = {"username": username, "password": password.get_secret_value()}
+        return (yield from Uninterrupted(self._get("password", form)))
 
     def renew(self, rejected: SecretStr | None, *, held: Token | None = None) -> Flow[Token]:
         """The stored token if it lasts and is not the rejected one, otherwise a refreshed one.
@@ -130,17 +129,24 @@ class Application:
             held: What to refresh if the store has nothing.
         """
         for _ in range(LOCK_LOOKS):
-            stored = yield from self.load()
-            if stored is not None and self._serves(stored, rejected):
-                return stored
-            if (yield from Local(self.store.try_lock, (self.account,))):
-                break
+            token = yield from Uninterrupted(self._renew_unless_locked(rejected, held))
+            if token is not None:
+                return token
             yield from Pause(LOCK_INTERVAL)
-        else:
-            raise TransportError(
-                "Somebody else has been refreshing this account's token for a minute.",
-                advice="Try again; if it lasts, end the process that holds the lock.",
-            )
+        raise TransportError(
+            "Another program has been refreshing this account's token for a minute.",
+            advice="Try again; if it lasts, end the process that holds the lock.",
+        )
+
+    def _renew_unless_locked(
+        self, rejected: SecretStr | None, held: Token | None
+    ) -> Flow[Token | None]:
+        """As `renew`; None while somebody else has the lock."""
+        stored = yield from self.load()
+        if stored is not None and self._serves(stored, rejected):
+            return stored
+        if not (yield from Local(self.store.try_lock, (self.account,))):
+            return None
         try:
             old = (yield from self.load()) or held
             if old is None:
@@ -176,7 +182,9 @@ class Application:
             self.latest = None
 
     def load(self) -> Flow[Token | None]:
-        self.latest = yield from Local(self.store.load, (self.account,))
+        token: Token | None = yield from Local(self.store.load, (self.account,))
+        ours = token is not None and token.owner in (None, self.owner)
+        self.latest = token if ours else None
         return self.latest
 
     def lasts(self, token: Token) -> bool:
@@ -197,12 +205,17 @@ class Application:
         reply = yield from call
         return (yield from self._keep(reply.token(self.clock).keeping(old), instead_of=old))
 
+    def _get(self, grant: Grant, form: dict[str, str]) -> Flow[Token]:
+        reply = yield from self._ask(grant, form)
+        return (yield from self._keep(reply.token(self.clock)))
+
     def _keep(self, token: Token, *, instead_of: Token | None = None) -> Flow[Token]:
         """Save ``token`` before anybody uses it.
 
         If the store fails, or is interrupted, the old refresh token may be worth nothing already:
         the new one is remembered here, and the next `renew` saves it before anything else.
         """
+        token = replace(token, owner=self.owner)
         self._unsaved = None if instead_of is None else (instead_of, token)
         try:
             yield from Local(self.store.save, (self.account, token))

@@ -10,9 +10,9 @@ from ormco_trios.communicate.async_client import AsyncCommunicateClient
 from ormco_trios.communicate.regions import DAY, Region
 from ormco_trios.core import async_runner
 from ormco_trios.core.async_base_client import AsyncBaseClient
+from ormco_trios.core.connections import AsyncHttpConnections
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import Shielded
-from ormco_trios.core.transport import AsyncHttpConnections
 from ormco_trios.oauth.async_client import AsyncOAuthClient
 from ormco_trios.onboarding import context, doctor, flow
 from ormco_trios.onboarding import person as persons
@@ -313,6 +313,13 @@ class AsyncOnboarding(Shielded):
             repairs.disconnect(self._context, sign_out=sign_out, may_ask=person is not None),
             ask=ask_by_kind(None, person),
         )
+
+    async def forget_sign_in(self) -> bool:
+        """Delete this library's stored sign-in, and tell nobody; whether there was one.
+
+        `disconnect` with ``sign_out`` takes it back at 3Shape as well, where that can be done.
+        """
+        return await self._runner.run(repairs.forget_sign_in(self._context))
 
     async def doctor(self) -> Diagnosis:
         """Look at everything from the network to the portal, and change nothing.

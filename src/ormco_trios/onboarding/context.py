@@ -93,6 +93,11 @@ class Context:
             me=me,
         )
 
+    def drop_sign_in(self) -> Flow[None]:
+        """Forget the sign-in of another account than the one that is meant; its grant stays."""
+        if self.application is not None:
+            yield from self.application.forget()
+
     def checklist(self, seen: Observation) -> Checklist:
         """The steps, as far as ``seen`` can tell."""
         return checklist_of(seen, since=self.progress.waiting_since)

@@ -12,6 +12,7 @@ from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.environment import Service
 from ormco_trios.core.errors import ApiError, OrmcoTriosError, TransportError
+from ormco_trios.core.html import card
 from ormco_trios.core.operation import Operation
 from ormco_trios.core.transport import Answer
 from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
@@ -65,6 +66,13 @@ class Diagnosis:
     def healthy(self) -> bool:
         """Whether nothing is wrong, as far as can be seen."""
         return all(finding.verdict is Verdict.WELL for finding in self.findings)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (f"{f.subject}: {f.verdict.value}", f"{f.said} {f.advice}".rstrip())
+            for f in self.findings
+        ]
+        return card("All is well" if self.healthy else "Not all is well", rows)
 
     @property
     def first(self) -> Finding | None:

@@ -46,7 +46,13 @@ from ormco_trios.onboarding.outcomes import (
     Repair,
     Waiting,
 )
-from ormco_trios.onboarding.person import finish_authorization, finish_task, needs_person, take
+from ormco_trios.onboarding.person import (
+    confirm,
+    finish_authorization,
+    finish_task,
+    needs_person,
+    take,
+)
 from ormco_trios.ormcodigital.models import TriosState
 from ormco_trios.ormcodigital.tasks import Address, Done, Task, TaskKind
 
@@ -202,6 +208,7 @@ def _link(
     """The portal's link: the one that is pending while it works, a new one otherwise."""
     request = None if problem else _pending(context, Purpose.ORMCO)
     if request is None:
+        confirm(context.progress, confirmed=False)  # what was said of an earlier code
         made = yield from context.portal.link(context.visit)
         if isinstance(made, Task):
             return needs_person(context, seen, made)
@@ -227,8 +234,8 @@ def _sign_in(
 ) -> Flow[NeedsAuthorization]:
     """A link to sign in with, if that is what is missing and it can be made."""
     app = context.application
-    if isinstance(problem, WrongAccount) and app is not None:
-        yield from app.forget()
+    if isinstance(problem, WrongAccount):
+        yield from context.drop_sign_in()
     if not isinstance(problem, SIGNED_OUT) or app is None:
         raise problem
     request = _pending(context, Purpose.SIGN_IN)

@@ -11,7 +11,7 @@ from ormco_trios.communicate.models import ConnectionState
 from ormco_trios.communicate.operations import APPLICATIONS, REMOVE, REMOVE_APPLICATION
 from ormco_trios.communicate.regions import DAY
 from ormco_trios.core.effects import Call, Flow
-from ormco_trios.core.errors import ApiError, RateLimited, ServerError
+from ormco_trios.core.errors import ApiError, AuthorizationNeeded, RateLimited, ServerError
 from ormco_trios.onboarding.checklist import StepState
 from ormco_trios.onboarding.context import TRIES, Context
 from ormco_trios.onboarding.observation import Observation, ormco_application
@@ -130,7 +130,7 @@ def revoke(context: Context, seen: Observation) -> Flow[bool | Task]:
         return (yield from withdraw(REMOVE_APPLICATION, path))
     except (ServerError, RateLimited):
         raise
-    except ApiError:
+    except (ApiError, AuthorizationNeeded):
         return remove_access(context.target.applications)
 
 

@@ -181,7 +181,7 @@ def observe(
         )
         seen.me = None if seen.communicate_problem else me
     if seen.me is not None:
-        seen.confirmed = pinned is not None and pinned.confirmed and pinned.id == seen.me.id
+        seen.confirmed = pinned is not None and pinned.confirmed and pinned.is_account(seen.me)
         if target.region is None:
             seen.region = choose_region(seen.me, target.environment)
         else:
@@ -251,7 +251,8 @@ def ormco_application(applications: list[Application]) -> Application | None:
 def _granted(me: User) -> Flow[bool | None]:
     try:
         applications = yield from Call(APPLICATIONS, path={"user": me.id})
-    except (ApiError, TransportError):
+    # A 401 here says nothing about the token, which has just been taken by a call that is known.
+    except (ApiError, TransportError, AuthorizationNeeded):
         return None
     return ormco_application(applications) is not None
 

@@ -11,9 +11,9 @@ from ormco_trios.communicate.client import CommunicateClient
 from ormco_trios.communicate.regions import DAY, Region
 from ormco_trios.core import runner
 from ormco_trios.core.base_client import BaseClient
+from ormco_trios.core.connections import HttpConnections
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import Shielded
-from ormco_trios.core.transport import HttpConnections
 from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.onboarding import context, doctor, flow
 from ormco_trios.onboarding import person as persons
@@ -312,6 +312,13 @@ class Onboarding(Shielded):
             repairs.disconnect(self._context, sign_out=sign_out, may_ask=person is not None),
             ask=ask_by_kind(None, person),
         )
+
+    def forget_sign_in(self) -> bool:
+        """Delete this library's stored sign-in, and tell nobody; whether there was one.
+
+        `disconnect` with ``sign_out`` takes it back at 3Shape as well, where that can be done.
+        """
+        return self._runner.run(repairs.forget_sign_in(self._context))
 
     def doctor(self) -> Diagnosis:
         """Look at everything from the network to the portal, and change nothing.

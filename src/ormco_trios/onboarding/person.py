@@ -104,7 +104,7 @@ def finish_authorization(
         raise
     # Whatever comes of it, this link has done its work.
     if purpose is Purpose.ORMCO:
-        _confirm(progress, confirmed=confirmed)
+        confirm(progress, confirmed=confirmed)
         yield from _enter(context, code)
     elif context.application is None:
         raise AuthorizationNeeded("There is no application to sign in to.")
@@ -138,7 +138,8 @@ def _account_of(context: Context, code: AuthorizationCode, shown: str | None) ->
         raise
 
 
-def _confirm(progress: Progress, *, confirmed: bool) -> None:
+def confirm(progress: Progress, *, confirmed: bool) -> None:
+    """Remember whether anybody said that Ormco's access is to the account that is meant."""
     if progress.account is not None:
         progress.account = replace(progress.account, confirmed=confirmed)
 
@@ -235,7 +236,7 @@ def _code_in(context: Context, answer: Address) -> AuthorizationCode:
             "This address was brought before, and its code has been used.",
             advice='Click the link "here" again, and bring the address that it leads to then.',
         )
-    _confirm(context.progress, confirmed=_account_of(context, code, answer.account_shown))
+    confirm(context.progress, confirmed=_account_of(context, code, answer.account_shown))
     return code
 
 
@@ -281,6 +282,7 @@ def _failed(context: Context, task: TaskUnderWay, words: str) -> None:
             kind=TaskKind.GET_ADDRESS, id=secrets.token_urlsafe(9), problem=problem
         )
     context.progress.task = again
+    context.portal.failed(kind, context.visit)
 
 
 def _spend(context: Context) -> None:

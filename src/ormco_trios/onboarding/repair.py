@@ -9,15 +9,15 @@ from datetime import timedelta
 
 from ormco_trios.communicate.flows import withdraw
 from ormco_trios.communicate.operations import REMOVE
-from ormco_trios.core.effects import AskHuman, Flow
-from ormco_trios.core.errors import OrmcoTriosError
+from ormco_trios.core.effects import AskHuman, Flow, Local
+from ormco_trios.core.errors import OrmcoTriosError, WrongAccount
 from ormco_trios.oauth.paste import harmless
 from ormco_trios.onboarding.context import Context
 from ormco_trios.onboarding.flow import Asking, run
 from ormco_trios.onboarding.mending import revoke
 from ormco_trios.onboarding.observation import Observation
 from ormco_trios.onboarding.outcomes import Repair, Repaired
-from ormco_trios.onboarding.person import needs_person
+from ormco_trios.onboarding.person import confirm, needs_person
 from ormco_trios.ormcodigital.tasks import Done, Failed, Task
 
 
@@ -79,6 +79,8 @@ class Disconnected:
 def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disconnected]:
     """Take everything back; a place that fails does not keep the others from being cleaned."""
     seen = yield from context.look(everything=True)
+    if isinstance(seen.communicate_problem, WrongAccount):
+        yield from context.drop_sign_in()
 
     def access() -> Flow[bool | Task]:
         _signed_in(seen)
@@ -117,7 +119,18 @@ def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disco
     progress.pending = progress.task = progress.repair = progress.linked_at = None
     progress.waiting_since = context.code = None
     progress.portal.forget()
+    confirm(progress, confirmed=False)
     return Disconnected(tuple(places))
+
+
+def forget_sign_in(context: Context) -> Flow[bool]:
+    """Delete the stored token and tell nobody; whether there was one."""
+    application = context.application
+    if application is None or (yield from application.load()) is None:
+        return False
+    yield from Local(application.store.delete, (application.account,))
+    application.latest = None
+    return True
 
 
 def _signed_in(seen: Observation) -> None:

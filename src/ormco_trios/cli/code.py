@@ -1,0 +1,89 @@
+"""From an address to what OrmcoDigital's field wants: no account, no network, no settings."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+
+import click
+
+from ormco_trios.cli.common import ask_for_paste, complain, json_option, reporting
+from ormco_trios.core.clock import Clock
+from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.oauth.code import AuthorizationCode, UnrecognisedCodeWarning
+
+_STEPS = """\
+1. Paste it into the field Enter Code of OrmcoDigital, as it is: nothing has to be removed.
+2. Press Ok, and then Update at the end of the page. Without Update nothing is saved.
+"""
+
+_TOO_OLD = 'Probably too old now. If OrmcoDigital refuses it, click its link "here" again.'
+
+
+@click.command()
+@click.option("--copy", is_flag=True, help="Put the text into the clipboard as well.")
+@json_option
+def code(as_json: bool, copy: bool) -> None:
+    """Turn the address with the code into the text for OrmcoDigital's field.
+
+    It asks for the address, or reads it from standard input, and sends nothing anywhere. The code
+    works for at most three minutes from Allow access.
+    """
+    clock = Clock()
+    with reporting(as_json):
+        found = _read(clock)
+        text = found.reveal("portal")
+        if copy:
+            _copy(text)
+        if as_json:
+            until = None if found.expires_at is None else found.expires_at.isoformat()
+            print(json.dumps({"text": text, "until": until, "recognised": found.recognised}))
+            return
+        click.echo(text)
+        click.echo(f"\n{'It is in the clipboard. ' if copy else ''}{_STEPS}", err=True)
+        if sys.stdin.isatty() and sys.stderr.isatty():
+            _count_down(found, clock)
+
+
+def _read(clock: Clock) -> AuthorizationCode:
+    if sys.stdin.isatty():
+        click.echo(
+            "Copy the ENTIRE address of the page that you were sent to, and paste it here. It is "
+            "not shown while you paste.\n",
+            err=True,
+        )
+        pasted = ask_for_paste("Address")
+    else:
+        pasted = sys.stdin.read()
+    with warnings.catch_warnings(record=True) as odd:
+        warnings.simplefilter("always", UnrecognisedCodeWarning)
+        found = AuthorizationCode.from_pasted(pasted, clock=clock)
+    if odd:
+        complain(odd[0].message)
+    return found
+
+
+def _count_down(found: AuthorizationCode, clock: Clock) -> None:
+    """How long it works at the most: it began to age with *Allow access*, a little earlier."""
+    if found.expires_at is None:
+        return
+    while (left := (found.expires_at - clock.now()).total_seconds()) > 0:
+        minutes, seconds = divmod(int(left), 60)
+        said = f"\rAt most {minutes}:{seconds:02d} left; Ctrl-C ends this. "
+        click.echo(said, nl=False, err=True)
+        clock.sleep(min(1.0, left))
+    click.echo(f"\r{_TOO_OLD}", err=True)
+
+
+def _copy(text: str) -> None:
+    try:
+        import pyperclip
+
+        pyperclip.copy(text)
+    except (ImportError, RuntimeError):  # pyperclip's own error is a RuntimeError
+        raise ConfigurationError(
+            "This machine's clipboard cannot be reached.",
+            advice="Leave --copy out and copy the text from the terminal; pip install pyperclip "
+            "adds the clipboard, which on Linux needs xclip, xsel or wl-clipboard as well.",
+        ) from None

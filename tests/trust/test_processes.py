@@ -1,0 +1,286 @@
+"""Forked processes, other event loops, interrupted threads: each has connections of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import httpx
+import pytest
+
+from ormco_trios import (
+    AsyncCommunicateClient,
+    CommunicateClient,
+    Environment,
+    FileTokenStore,
+    MemoryTokenStore,
+    Timeout,
+    TokenBucket,
+    errors,
+)
+from ormco_trios.core._httpx import HttpxPool
+from ormco_trios.core.clock import ManualClock
+from ormco_trios.core.transport import Request
+
+pytestmark = pytest.mark.socket
+
+LIMITS = Timeout(connect=5, read=5, total=5)
+
+
+class _Echo(BaseHTTPRequestHandler):
+    """Answers a question for a user with that user, and keeps the connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        server = self.server
+        assert isinstance(server, Counting)
+        server.seen.add(self.client_address)
+        body = b'{"Id": "%s"}' % self.path.rpartition("/")[2].encode()
+        # In two pieces, so that whoever reads what is another's is likely to get a part of it.
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+        self.wfile.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    def log_message(self, *_: object) -> None: ...
+
+
+class Counting(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 200
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Echo)
+        self.seen: set[Any] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+@pytest.fixture
+def server() -> Iterator[Counting]:
+    running = Counting()
+    thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+def in_child(function: Callable[[], object]) -> str:
+    """What ``function`` returns, or raises, in a process that is forked from this one."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        # Python 3.12 warns of forking with threads, which is what is tried here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        try:
+            said = str(function())
+        except BaseException as error:  # noqa: BLE001 - the parent looks at it
+            said = f"{type(error).__name__}: {error}"
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        told = pipe.read()
+    os.waitpid(child, 0)
+    return told
+
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
+
+IDS = [f"{number:032x}" for number in range(40)]
+
+
+# --- forked --------------------------------------------------------------------------------------
+
+
+@needs_fork
+def test_children_and_parent_each_get_their_own_answers(server: Counting) -> None:
+    """gunicorn --preload, multiprocessing: the client is used, and then there are more of it."""
+    client = CommunicateClient(Environment.sandbox(server.url), token="t", timeout=LIMITS)
+    with client, ThreadPoolExecutor(4) as threads:
+        client.users.get(IDS[0])
+        before = set(server.seen)
+
+        def child() -> int:
+            return sum(client.users.get(id).id != id for id in IDS)
+
+        children = [threads.submit(in_child, child) for _ in range(4)]
+        mine = [client.users.get(id).id for id in IDS * 4]
+        assert [each.result() for each in children] == ["0"] * 4
+        assert mine == IDS * 4
+        assert len(server.seen - before) >= 4, "a child has used a connection of its parent's"
+
+
+@needs_fork
+def test_children_of_an_asynchronous_parent(server: Counting) -> None:
+    """The event loop of the parent may be the child's as well, if it does not run."""
+    client = AsyncCommunicateClient(Environment.sandbox(server.url), token="t", timeout=LIMITS)
+    loop = asyncio.new_event_loop()
+
+    async def wrong() -> int:
+        users = await asyncio.gather(*(client.users.get(id) for id in IDS))
+        return sum(user.id != id for user, id in zip(users, IDS, strict=True))
+
+    assert loop.run_until_complete(wrong()) == 0
+    before = set(server.seen)
+
+    assert in_child(lambda: asyncio.run(wrong())) == "0"
+    assert in_child(lambda: loop.run_until_complete(wrong())).startswith(("0", "RuntimeError"))
+    used = set(server.seen)
+    assert used > before
+    assert loop.run_until_complete(wrong()) == 0
+    assert server.seen == used, "the parent's connections were closed"
+    loop.run_until_complete(client.aclose())
+    loop.close()
+
+
+@needs_fork
+def test_a_child_does_not_wait_for_threads_that_it_does_not_have(server: Counting) -> None:
+    """32 threads were in the middle of a call when the process was forked."""
+    pool = HttpxPool()
+    for _ in range(32):
+        pool._free.acquire()
+    request = Request("GET", f"{server.url}/1", (), b"", Timeout(connect=0.2, read=5, total=5))
+    with pytest.raises(errors.NotDelivered, match="No connection became free"):
+        pool.send(request)
+    assert in_child(lambda: pool.send(request).status) == "200"
+
+
+@needs_fork
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_a_child_may_lock_what_a_thread_of_its_parent_had_locked(kind: str, tmp_path: Path) -> None:
+    store = MemoryTokenStore() if kind == "memory" else FileTokenStore(tmp_path)
+    assert store.try_lock("other")
+    with store._guard:
+        assert in_child(lambda: store.try_lock("mine")) == "True"
+    # Of a file, what the parent holds stays locked, and only the parent gives it back.
+    assert in_child(lambda: store.try_lock("other")) == str(kind == "memory")
+    assert in_child(lambda: FileTokenStore(tmp_path).try_lock("other")) == str(kind == "memory")
+    store.unlock("other")
+    assert in_child(lambda: store.try_lock("other")) == "True"
+
+
+@needs_fork
+def test_a_child_takes_turns_that_a_thread_of_its_parent_was_taking() -> None:
+    bucket = TokenBucket(10.0)
+    with bucket._lock:
+        assert in_child(lambda: bucket.reserve("host", ManualClock())) == "0.0"
+
+
+@needs_fork
+@pytest.mark.parametrize("used", [True, False])
+def test_a_client_of_the_callers(server: Counting, used: bool) -> None:
+    with httpx.Client() as own:
+        client = CommunicateClient(
+            Environment.sandbox(server.url), token="t", http_client=own, timeout=LIMITS
+        )
+        if used:
+            client.users.get(IDS[0])
+        said = in_child(lambda: client.users.get(IDS[1]).id == IDS[1])
+    if used:
+        assert said.startswith("ConfigurationError: Make an httpx client")
+        assert "another process" in said
+    else:
+        assert said == "True"
+
+
+# --- another event loop --------------------------------------------------------------------------
+
+
+def test_one_loop_after_another(server: Counting) -> None:
+    client = AsyncCommunicateClient(Environment.sandbox(server.url), token="t", timeout=LIMITS)
+
+    async def use(id: str) -> str:
+        async with client:
+            users = await asyncio.gather(*(client.users.get(id) for _ in range(40)))
+        return str({user.id for user in users})
+
+    for id in IDS[:5]:
+        assert asyncio.run(use(id)) == str({id})
+
+
+def test_several_loops_at_once(server: Counting) -> None:
+    client = AsyncCommunicateClient(Environment.sandbox(server.url), token="t", timeout=LIMITS)
+
+    async def use(id: str) -> set[str]:
+        users = await asyncio.gather(*(client.users.get(id) for _ in range(10)))
+        await client.aclose()
+        return {user.id for user in users}
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda id: asyncio.run(use(id)), IDS))
+    assert found == [{id} for id in IDS]
+
+
+def test_a_client_of_the_callers_has_one_loop(server: Counting) -> None:
+    own = httpx.AsyncClient()
+    client = AsyncCommunicateClient(
+        Environment.sandbox(server.url), token="t", http_client=own, timeout=LIMITS
+    )
+
+    async def use() -> str:
+        return (await client.users.get(IDS[1])).id
+
+    async def begin() -> None:
+        await use()
+        await own.aclose()
+
+    asyncio.run(begin())
+    with pytest.raises(errors.ConfigurationError, match="another event loop"):
+        asyncio.run(use())
+
+
+# --- interrupted ---------------------------------------------------------------------------------
+
+
+class Interrupt(BaseException):
+    """Ctrl-C, or what a task queue raises in a job that takes too long."""
+
+
+def test_a_thread_that_is_interrupted_anywhere(server: Counting) -> None:
+    """In each function of httpx and below it: the next call gets its own answer."""
+    client = CommunicateClient(Environment.sandbox(server.url), token="t", timeout=LIMITS)
+    left = 0
+
+    def interrupt(frame: FrameType, event: str, _: Any) -> None:
+        nonlocal left
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if event == "call" and package in {"httpcore", "httpx", "h11"}:
+            left -= 1
+            if left == 0:
+                sys.setprofile(None)
+                raise Interrupt
+
+    for place in range(1, 2000, 3):
+        left = place
+        sys.setprofile(interrupt)
+        try:
+            client.users.get(IDS[0])
+        except Interrupt:
+            pass
+        else:
+            break
+        finally:
+            sys.setprofile(None)
+        assert client.users.get(IDS[1]).id == IDS[1]
+        if place % 30 == 1:
+            client.close()
+    assert 100 < place < 1900
+    assert len(client.channel.transport._all) <= 2  # type: ignore[attr-defined]
+    client.close()
+    gc.collect()
