@@ -127,7 +127,7 @@ def test_whoever_is_not_signed_in_is_asked_to(sandbox: Sandbox, monkeypatch: Any
     def echo(message: str, **options: Any) -> None:
         shown.extend(word for word in message.split() if word.startswith("http"))
 
-    monkeypatch.setattr("ormco_trios.cli.person.click.prompt", paste)
+    monkeypatch.setattr("click.prompt", paste)
     monkeypatch.setattr("ormco_trios.cli.person.click.echo", echo)
     done = run("approve", "--json")
     assert done.exit_code == 0, done.output

@@ -8,8 +8,7 @@ import warnings
 
 import click
 
-from ormco_trios.cli.common import complain, json_option, reporting
-from ormco_trios.cli.person import ask_for_paste
+from ormco_trios.cli.common import ask_for_paste, complain, json_option, reporting
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.oauth.code import AuthorizationCode, UnrecognisedCodeWarning

@@ -70,8 +70,9 @@ def reporting(as_json: bool) -> Generator[None]:
         if isinstance(error, RegionUnclear):
             message = f"{_REGION_ADVICE} ({error.happened})"
         _fail(as_json, type(error).__name__, message, code=exit_code(type(error)))
-    except (KeyboardInterrupt, click.Abort):
-        message = "Interrupted. Nothing is lost: run the same command again and it goes on."
+    except (KeyboardInterrupt, click.Abort) as interruption:
+        again = "Interrupted. Nothing is lost: run the same command again and it goes on."
+        message = " ".join([again, *getattr(interruption, "__notes__", ())])
         _fail(as_json, "Interrupted", message, code=130)
 
 
@@ -87,3 +88,20 @@ def _fail(as_json: bool, kind: str, message: object, *, code: int) -> NoReturn:
     else:
         complain(message)
     sys.exit(code)
+
+
+def ask_for_paste(question: str) -> str:
+    """Take a paste, which is not shown; of several lines, all of them."""
+    pasted: str = click.prompt(question, hide_input=True, err=True)
+    return "\n".join((pasted, *_waiting_lines()))
+
+
+def _waiting_lines() -> list[str]:
+    """The lines that came with the same paste, and would else answer the next question."""
+    lines: list[str] = []
+    if sys.platform != "win32" and sys.stdin.isatty():
+        import select
+
+        while select.select([sys.stdin], [], [], 0.05)[0] and (line := sys.stdin.readline()):
+            lines.append(line.rstrip("\n"))
+    return lines

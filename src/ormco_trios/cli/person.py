@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from ormco_trios.cli.common import complain
+from ormco_trios.cli.common import ask_for_paste, complain
 from ormco_trios.core.errors import NobodyCameBack
 from ormco_trios.ormcodigital.tasks import Address, Done, Failed, Reply, Task, TaskAnswer
 
@@ -46,23 +45,6 @@ def ask_for_address(
         err=True,
     )
     return ask_for_paste("Address")
-
-
-def ask_for_paste(question: str) -> str:
-    """Take a paste, which is not shown; of several lines, all of them."""
-    pasted: str = click.prompt(question, hide_input=True, err=True)
-    return "\n".join((pasted, *_waiting_lines()))
-
-
-def _waiting_lines() -> list[str]:
-    """The lines that came with the same paste, and would else answer the next question."""
-    lines: list[str] = []
-    if sys.platform != "win32" and sys.stdin.isatty():
-        import select
-
-        while select.select([sys.stdin], [], [], 0.05)[0] and (line := sys.stdin.readline()):
-            lines.append(line.rstrip("\n"))
-    return lines
 
 
 def ask_for_account() -> str:

@@ -16,7 +16,7 @@ from ormco_trios.communicate.client import CommunicateClient
 from ormco_trios.communicate.emails import folded
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.clock import HurriedClock
-from ormco_trios.core.environment import Environment
+from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.oauth.code import AuthorizationCode
@@ -303,6 +303,7 @@ def _portal(
     if way is not PortalWay.API:
         yield None
         return
+    environment.base_url(Service.ORMCODIGITAL)  # before a password is asked for in vain
     with OrmcoDigitalClient(
         environment,
         username=needed_setting(source, "PORTAL_USERNAME", "your OrmcoDigital user name"),
