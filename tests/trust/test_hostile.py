@@ -393,7 +393,7 @@ def test_lifetimes_that_no_calendar_holds(seconds: bytes) -> None:
     gateway = Same(Answer(200, {}, body))
     environment = Environment.sandbox("http://127.0.0.1:1", gateway=gateway)
     oauth = OAuthClient(environment, client_id="x", redirect_uri="http://127.0.0.1:1/")
-    ormco = OrmcoDigitalClient(environment, username="x", password="y")
+    ormco = OrmcoDigitalClient(environment, token="x")
     with pytest.raises(errors.UnexpectedAnswer):
         oauth.sign_in_with_password("x", "y")
     with pytest.raises(errors.UnexpectedAnswer):
