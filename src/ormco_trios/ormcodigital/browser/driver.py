@@ -157,10 +157,12 @@ class Driver(Shielded):
             case Open():
                 return self._open()
             case Arrived():
+                if self._arrived is not None:
+                    self._leave_alone()
                 return self._arrived
             case Press(thing, leads_away):
                 if leads_away:
-                    self._watch(thing)
+                    self._watch()
                 return self._act(thing, "click")
             case Fill(thing, text):
                 return self._act(thing, "fill", text)
@@ -213,7 +215,7 @@ class Driver(Shielded):
 
     def _open(self) -> None:
         context = self._start()
-        if self._page is None or self._page.is_closed() or self._page in self._away:
+        if self._page is None or self._page.is_closed() or self._page not in self._windows():
             self._page = context.new_page()
         try:
             self._page.goto(self._address, wait_until="domcontentloaded")
@@ -229,24 +231,13 @@ class Driver(Shielded):
         return [
             page
             for page in self._context.pages
-            if page not in self._others
-            and not page.is_closed()
-            and (not self._left(page) or self._is_back(page))
+            if page not in self._others and not page.is_closed() and not self._left(page)
         ]
 
     def _left(self, page: Page) -> bool:
         """Whether *here* opened this window, or led it away."""
-        if page in self._away:
-            return True
         new = self._before is not None and page not in self._before
-        return new and not sites.belongs(page.url, self._address)
-
-    def _is_back(self, page: Page) -> bool:
-        """Whether 3Shape's window shows the portal again, and the code has been taken from it."""
-        if self._arrived is None or not sites.belongs(page.url, self._address):
-            return False
-        self._away.discard(page)
-        return True
+        return page in self._away or (new and self._redirect is not None)
 
     def _look(self, seconds: float) -> Seen:
         windows = self._windows()
@@ -315,11 +306,17 @@ class Driver(Shielded):
 
     # --- listening --------------------------------------------------------------------------
 
-    def _watch(self, thing: Thing) -> None:
-        self._watching, self._redirect, self._arrived = True, None, None
-        self._others |= self._away
-        self._away.clear()
+    def _watch(self) -> None:
+        self._leave_alone()
+        self._watching, self._arrived = True, None
         self._before = set() if self._context is None else set(self._context.pages)
+
+    def _leave_alone(self) -> None:
+        """3Shape's window has done its part, or another one takes its place."""
+        if self._context is not None:
+            self._others |= {page for page in self._context.pages if self._left(page)}
+        self._away.clear()
+        self._before = self._redirect = None
 
     def _request(self, request: Request) -> None:
         page = _page_of(request)
