@@ -41,11 +41,12 @@ class FormsPortal(Portal):
             case "/":
                 return page(
                     "Home",
-                    self.nav() + "<h1>Welcome</h1><table><tr><th>Patient<tr><td>"
-                    f"{PATIENT}</table>",
+                    self.nav() + f"<h1>Welcome</h1><table><tr><th>Patient<tr><td>{PATIENT}</table>",
                 )
             case "/account":
-                return page("Account", f"{self.nav()}<h1>Account</h1><a href=/account/me>My Profile</a>")
+                return page(
+                    "Account", f"{self.nav()}<h1>Account</h1><a href=/account/me>My Profile</a>"
+                )
             case "/account/me" if asked.method == "POST":
                 return self.update(asked)
             case "/account/me":

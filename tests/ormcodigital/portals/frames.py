@@ -79,7 +79,7 @@ class FramesPortal(Portal):
             "<td><input type=button value='Connect 3Shape to Insignia' onclick=\"var f=document."
             f"createElement('iframe');f.id='dlg';f.src='/dlg.aspx?S={self.sid}';"
             "f.style='position:absolute;top:60px;left:60px;width:500px;height:300px;background:#fff';"
-            "document.body.append(f)\"></table>"
+            'document.body.append(f)"></table>'
             f"{two}<input type=submit value=Update></form><b>{message}</b>",
         )
 
@@ -103,5 +103,7 @@ class FramesPortal(Portal):
         try:
             self.save(method, draft)
         except Refused as refused:
-            return page("Profile", f"{self.menu()}<script>alert('{refused}')</script><h2>Not saved</h2>")
+            return page(
+                "Profile", f"{self.menu()}<script>alert('{refused}')</script><h2>Not saved</h2>"
+            )
         return self.profile()

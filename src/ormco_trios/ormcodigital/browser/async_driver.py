@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from importlib.resources import files
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -137,7 +138,7 @@ class AsyncDriver(Shielded):
         self._said: list[str] = []
         # While 3Shape's window is watched: where it shall be sent back to, and was.
         self._watching = False
-        self._before: set[Page] | None = None
+        self._before: dict[Page, str] | None = None
         self._away: set[Page] = set()
         self._redirect: str | None = None
         self._arrived: str | None = None
@@ -156,9 +157,7 @@ class AsyncDriver(Shielded):
             case Open():
                 return await self._open()
             case Arrived():
-                if self._arrived is not None:
-                    self._leave_alone()
-                return self._arrived
+                return await self._arrival()
             case Press(thing, leads_away):
                 if leads_away:
                     self._watch()
@@ -243,9 +242,11 @@ class AsyncDriver(Shielded):
     async def _look(self, seconds: float) -> Seen:
         windows = self._windows()
         if windows:
-            await windows[-1].wait_for_timeout(seconds * 1000)
+            with suppress(Error):  # it may be closed meanwhile
+                await windows[0].wait_for_timeout(seconds * 1000)
         for handle in self._handles:
-            await handle.dispose()
+            with suppress(Error):
+                await handle.dispose()
         self._handles.clear()
         seen: list[Window] = []
         busy = False
@@ -305,12 +306,24 @@ class AsyncDriver(Shielded):
             # Without the error: it may hold what was typed.
             raise Obstructed(type(error).__name__) from None
 
+    async def _arrival(self) -> str | None:
+        """Where 3Shape's window came; a tab of the portal that was led away comes back."""
+        if self._arrived is None or self._before is None:
+            return self._arrived
+        back = {page: url for page, url in self._before.items() if page in self._away}
+        self._away -= back.keys()
+        self._leave_alone()
+        for page, url in back.items():
+            with suppress(Error):
+                await page.goto(url, wait_until="domcontentloaded")
+        return self._arrived
+
     # --- listening --------------------------------------------------------------------------
 
     def _watch(self) -> None:
         self._leave_alone()
         self._watching, self._arrived = True, None
-        self._before = set() if self._context is None else set(self._context.pages)
+        self._before = {page: page.url for page in self._windows()}
 
     def _leave_alone(self) -> None:
         """3Shape's window has done its part, or another one takes its place."""
