@@ -272,8 +272,8 @@ def configured_practice(
         ConfigurationError: A setting is missing or wrong.
     """
     source = os.environ if environ is None else environ
-    named = way is None and source.get("ORMCO_TRIOS_ORMCODIGITAL_URL")
-    needed_settings(source, APPLICATION | (PORTAL if named or way is PortalWay.API else {}))
+    named = source.get("ORMCO_TRIOS_ORMCODIGITAL_URL") or _means_sandbox(source)
+    needed_settings(source, APPLICATION | (PORTAL if named and way is not PortalWay.MANUAL else {}))
     with (
         configured_account(source, email=email) as account,
         _portal(way, account.communicate.environment, source) as portal,
@@ -378,13 +378,17 @@ PORTAL = {
 _SANDBOX = {"SANDBOX_URL": "the sandbox's address"}
 
 
+def _means_sandbox(source: Mapping[str, str]) -> bool:
+    return source.get("ORMCO_TRIOS_ENVIRONMENT") == "sandbox"
+
+
 def needed_settings(source: Mapping[str, str], meanings: Mapping[str, str]) -> list[str]:
     """The environment variables ``ORMCO_TRIOS_`` and these names, in this order.
 
     Raises:
         ConfigurationError: Some are not set; it names all of them.
     """
-    if source.get("ORMCO_TRIOS_ENVIRONMENT") == "sandbox":
+    if _means_sandbox(source):
         meanings = {**meanings, **_SANDBOX}
     values = {name: source.get(f"ORMCO_TRIOS_{name}") for name in meanings}
     if missing := [name for name, value in values.items() if not value]:

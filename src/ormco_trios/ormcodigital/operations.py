@@ -51,10 +51,10 @@ def differs(operation: str, status: int, *, seen: str = "") -> PortalDiffers:
     """That this is not the interface that the contract assumes."""
     return PortalDiffers(
         "OrmcoDigital publishes no interface; this address answered differently from the one we "
-        f"assumed.{seen}",
+        f"assumed (status {status}).{seen}",
         operation=operation,
         status=status,
-    ).with_detail(f"status {status}")
+    )
 
 
 def _refuse(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
