@@ -403,7 +403,7 @@ BREAKS = (
 def run_tests(root: Path, tests: Sequence[str]) -> tuple[int, str]:
     """Run tests in a copy of the project; pytest's exit code and what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+        [sys.executable, "-m", "pytest", "-q", "-x", "-m", "", "-p", "no:cacheprovider"]
         + [f"tests/{test}" for test in tests],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"},

@@ -45,6 +45,8 @@ PLAIN_NAMES = {
     "aclosing": "closing",
     "aiter": "iter",
     "anext": "next",
+    "async_api": "sync_api",  # Playwright's
+    "async_playwright": "sync_playwright",
     "asynccontextmanager": "contextmanager",
 }
 _RULES = (

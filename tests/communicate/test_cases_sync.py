@@ -375,6 +375,20 @@ def test_without_every_version_only_the_latest_comes() -> None:
     assert store.windows[1:] == [[("a", 4), ("a", 5)]]
 
 
+def test_more_than_is_read_at_once_says_what_to_do() -> None:
+    flow = sync(Service(), Store())
+    next(flow)
+    flow.send(User(id=LAB))
+    with pytest.raises(errors.AnswerTooLarge, match="Begin anew with since="):
+        flow.throw(errors.AnswerTooLarge("The answer is longer."))
+
+
+@pytest.mark.parametrize("wrong", [{"size": 0}, {"overlap": timedelta(seconds=-1)}])
+def test_a_window_and_an_overlap_have_a_least_size(wrong: dict[str, Any]) -> None:
+    with pytest.raises(errors.ConfigurationError, match="at least one case"):
+        next(sync(Service(), Store(), **wrong))
+
+
 # --- three practices and one lab -----------------------------------------------------------------
 
 

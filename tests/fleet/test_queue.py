@@ -16,8 +16,8 @@ from ormco_trios import MemoryTokenStore, errors
 from ormco_trios.core.clock import ScaledClock
 from ormco_trios.fleet import AsyncPracticeOpener, FleetPractice, FleetStatus, Stage, schema
 from ormco_trios.fleet.encryption import Encryption
-from ormco_trios.fleet.postgres import FleetDatabase
-from ormco_trios.fleet.queue import SWEEP, FleetQueue
+from ormco_trios.fleet.postgres import FleetDatabase, PostgresRecords
+from ormco_trios.fleet.queue import FleetQueue
 from ormco_trios.sandbox import Approval, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -110,14 +110,12 @@ async def stand(conninfo: str) -> Stand:
 
 async def test_all_get_connected(stand: Stand) -> None:
     async with stand.queue() as queue:
-        assert [await queue.enroll(id) for id in stand.doctors] == [True] * 5
-        assert [await queue.enroll(id) for id in stand.doctors] == [False] * 5
+        assert [await queue.enroll(id) for id in ("p0", "p1")] == [1, 1]
+        assert [await queue.enroll(*stand.doctors) for _ in range(2)] == [3, 0]
         with pytest.raises(errors.ConfigurationError, match="id"):
             await queue.enroll("anna@clinic.example")
         jobs = await queue.database.rows("select args::text from procrastinate_jobs")
-        assert sorted(args for (args,) in jobs) == [f'{{"practice": "p{n}"}}' for n in range(5)], (
-            "a job knows an opaque id, and nothing else"
-        )
+        assert [tuple(job) for job in jobs] == [("{}",)], "one, that knows nothing"
         async with working(queue):
             await stand.until(queue, all_connected)
     assert stand.sandbox.journal.count("connections.request", wrote=True) == 5
@@ -136,15 +134,17 @@ async def test_a_pause_lets_no_round_begin(stand: Stand) -> None:
 
 
 async def test_a_round_is_one_workers(stand: Stand) -> None:
-    """A worker that was taken for dead, and is not, still holds its practice's lock."""
-    async with stand.queue() as queue, stand.queue() as frozen:
-        assert await frozen.database.locks.try_lock("practice/p0")
-        for id in ("p0", "p1"):
-            await queue.enroll(id)
+    """A worker that gives signs of life keeps its practice, however long it takes."""
+    async with stand.queue() as queue, stand.queue() as slow:
+        await queue.enroll("p0")
+        records = PostgresRecords(slow.database)
+        (claim,) = await records.claim(stand.sandbox.world.clock.now(), limit=5, seconds=60)
+        assert await records.claim(stand.sandbox.world.clock.now(), limit=5, seconds=60) == []
+        await queue.enroll("p1")
         async with working(queue):
             status = await stand.until(queue, lambda s: s.stages[Stage.CONNECTED] == 1)
             assert status.stages[Stage.ENROLLED] == 1
-            await frozen.database.locks.unlock("practice/p0")
+            await records.give_back({"p0": claim.number})
             await stand.until(queue, all_connected)
 
 
@@ -238,11 +238,9 @@ async def test_some_of_those_that_failed_are_tried_again(stand: Stand) -> None:
         async with working(queue):
             await stand.until(queue, lambda s: s.done)
         assert await queue.retry(["unknown-2", "p0"]) == 1
-        jobs = await queue.database.rows(
-            "select args->>'practice', priority from procrastinate_jobs where queueing_lock <> %s",
-            (SWEEP,),
-        )
-        assert [tuple(job) for job in jobs] == [("unknown-2", 7)]
+        records = PostgresRecords(queue.database)
+        (claim,) = await records.claim(stand.sandbox.world.clock.now(), limit=5, seconds=60)
+        assert (claim.status.practice, claim.priority) == ("unknown-2", 7)
 
 
 async def test_a_practice_that_cannot_be_opened_fails_by_itself(stand: Stand) -> None:

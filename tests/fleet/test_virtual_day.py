@@ -71,7 +71,7 @@ async def test_a_fleets_day_in_the_world(tmp_path: Path) -> None:
                     "portal_password": "wrong",  # so that it ends once it is approved
                 }
             )
-            account = f"{sandbox.environment.name}:{sandbox.client_id}:{practice.account}"
+            account = f"{sandbox.environment.name}:{sandbox.client_id}:{practice.id}"
             store.save(account, Token(SecretStr(access_token(sandbox, user))))
             sandbox.world.set_approval(Approval.after(times[n]), practice=who.email)
             sandbox.world.new_connection(user, lab)

@@ -9,6 +9,7 @@ import pickle
 import traceback
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -753,3 +754,32 @@ def test_no_traceback_shows_a_secret(both: Any) -> None:
         shown = everything(caught.value)
         assert "secret-" not in shown
         assert request.state.get_secret_value() not in shown
+
+
+def test_a_token_is_its_owners(both: Any) -> None:
+    """Also where two are kept under one name; and the name says nothing of the owner."""
+    store = MemoryTokenStore()
+
+    def client(owner: str | None) -> Any:
+        server = Scripted(reply(access_token=f"of {owner}"))
+        return both.oauth(
+            environment=server.environment(),
+            client_id="x",
+            redirect_uri=CALLBACK,
+            store=store,
+            account="id-7",
+            owner=owner,
+        )
+
+    mira, other, nobody = client("mira"), client("other"), client(None)
+    kept = mira.sign_in_with_password("mira@clinic.example", "p")
+    assert (kept.owner, "mira" in repr(kept)) == ("mira", False)
+    assert mira.token() == kept
+    assert Token.from_json(kept.to_json()) == kept
+    for client_ in (other, nobody):
+        assert client_.token() is None
+        with pytest.raises(errors.AuthorizationNeeded):
+            client_.revoke()
+    # A store of one's own need not keep whose it is.
+    store.save("id-7", replace(kept, owner=None))
+    assert other.token() is not None

@@ -138,6 +138,11 @@ BROKEN: dict[str, Speak] = {
     "brotli": json_answer(b"\x0b\x02\x80{}\x03", b"Content-Encoding: br"),
     "not gzip": json_answer(b"{}", b"Content-Encoding: gzip"),
     "cut gzip": json_answer(gzip.compress(b'{"Id": "1"}')[:-9], b"Content-Encoding: gzip"),
+    "gzip and more": json_answer(gzip.compress(b'{"Id": "1"}') + b"x", b"Content-Encoding: gzip"),
+    "gzip and more, endlessly": endless(
+        b"x" * 65536,
+        HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b'{"Id": "1"}'),
+    ),
     "cut": saying(HEAD + b'Content-Length: 100\r\n\r\n{"Id": '),
     "not http": saying(b"SSH-2.0-OpenSSH_9.6\r\n"),
     "nothing": saying(b""),
@@ -322,7 +327,17 @@ HEADERS = st.dictionaries(
     st.sampled_from(["retry-after", "date", "content-type", "x-request-id", "etag", "location"]),
     st.text(max_size=40)
     | st.integers().map(str)
-    | st.sampled_from(["9" * 400, "Wed, 21 Oct 99999 07:28:00 GMT", "0", "-1", "1e9", "\u0661"]),
+    | st.sampled_from(
+        [
+            "9" * 400,
+            "Fri, 31 Dec 9999 23:59:59 GMT",
+            "Wed, 21 Oct 99999 07:28:00 GMT",
+            "0",
+            "-1",
+            "1e9",
+            "\u0661",
+        ]
+    ),
 )
 
 
@@ -349,11 +364,21 @@ def test_any_answer_is_read_or_a_clear_error(
             repr(error)
 
 
+def test_a_moment_far_away_is_as_far_as_the_longest_delay() -> None:
+    """A calendar cannot hold every moment that is a delay later."""
+    headers = {
+        "retry-after": "Fri, 31 Dec 9999 23:59:59 GMT",
+        "date": "Thu, 01 Jan 2026 00:00:00 GMT",
+    }
+    assert retry_after(Answer(429, headers, b"")) == 1e9
+    assert retry_after(Answer(429, {"retry-after": "9" * 400}, b"")) == 1e9
+
+
 @given(HEADERS)
 def test_any_header_is_read(headers: dict[str, str]) -> None:
     answer = Answer(429, headers, b"")
     delay = retry_after(answer)
-    assert delay is None or delay >= 0
+    assert delay is None or 0 <= delay <= 1e9
     id = request_id_of(answer)
     assert id is None or (id.isascii() and id.isprintable() and len(id) <= 64)
 

@@ -124,6 +124,7 @@ def reporting(as_json: bool) -> Generator[None]:
             document = {} if context is None else context.meta.get(_NEEDED, {})
             _fail(as_json, "NobodyAnswered", _NOBODY_ANSWERED, code=4, **document)
         message = "Interrupted. Nothing is lost: run the same command again and it goes on."
+        message = " ".join([message, *getattr(stop, "__notes__", ())])
         _fail(as_json, "Interrupted", message, code=130)
     except OSError as error:
         if error.errno == errno.EPIPE:

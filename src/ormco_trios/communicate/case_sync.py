@@ -82,7 +82,14 @@ class CaseCursor:
                     for digest, moment in data["given"].items()
                 }
                 return cls(texts[0], texts[1], position.astimezone(UTC), given)
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ):
             pass
         raise ConfigurationError(
             "This is not a saved cursor of cases.sync.",

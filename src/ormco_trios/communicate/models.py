@@ -242,11 +242,6 @@ class CaseFile(PascalModel):
     updated: Moment | None = None
     scan_timestamp: Moment | None = None
 
-    def _with(self, other: CaseFile) -> CaseFile:
-        """The same file with what only ``other`` says of it."""
-        known = {name: value for name, value in self if value is not None}
-        return self.model_copy(update=dict(other) | known)
-
 
 class Comment(PascalModel):
     """A remark on a case [doc M3.4]; ``cases.comment`` reads its text."""
@@ -374,7 +369,13 @@ def _once(*sections: Iterable[CaseFile]) -> Iterable[CaseFile]:
             key: object = (file.id or "").casefold() or sha1 or file.href or object()
             if key not in found:
                 key = before.get(sha1, key)
-            found[key] = found[key]._with(file) if key in found else file
+            found[key] = _merged(found[key], file) if key in found else file
             if sha1:
                 by_hash.setdefault(sha1, key)
     return found.values()
+
+
+def _merged(file: CaseFile, other: CaseFile) -> CaseFile:
+    """The file with what only the other entry says of it."""
+    known = {name: value for name, value in file if value is not None}
+    return file.model_copy(update=dict(other) | known)

@@ -812,11 +812,15 @@ def _unpacker(response: httpx.Response) -> Any:
 
 
 def _unpacked(unpack: Any, piece: bytes, most: int) -> bytes:
+    """At most ``most`` bytes.  Nothing may follow the end: it would be neither used nor counted."""
     try:
-        unpacked: bytes = unpack.decompress(piece, most)
+        if not unpack.eof:
+            unpacked: bytes = unpack.decompress(piece, most)
+            if not unpack.unused_data:
+                return unpacked
     except zlib.error:
-        raise httpx.DecodingError("packed in a way that was not asked for") from None
-    return unpacked
+        pass
+    raise httpx.DecodingError("packed in a way that was not asked for")
 
 
 def _outgoing(request: Request) -> httpx.Request:

@@ -19,6 +19,7 @@ from ormco_trios.core.effects import (
     Emit,
     Flow,
     Local,
+    Page,
     Pause,
     Send,
     Uninterrupted,
@@ -129,6 +130,8 @@ class AsyncRunner:
                 if self.http_connections is not None:
                     transport = self.http_connections.instead_of(transport)
                 return await transport.send(request)
+            case Page(browser, action):
+                return await browser.perform(action)
             case Pause(seconds):
                 return await self.clock.sleep_async(seconds)
             case AskHuman(prompt):

@@ -130,6 +130,8 @@ class Channel(Generic[C]):
                 turn: float = yield from Local(pacer.reserve, (host, self.clock))
                 if turn > 0.0:
                     yield from Pause(turn)
+            if call.permit is not None:
+                yield from call.permit
             began = self.clock.monotonic()
             failure: OrmcoTriosError
             try:

@@ -23,6 +23,8 @@ A class of its own exists only where a caller would act differently::
     │   ├── ServerError               5xx
     │   ├── UnexpectedAnswer          a success whose body is not what the contract says
     │   └── PortalDiffers             the portal's address does not answer as the API we assumed
+    ├── StorageUnavailable            what keeps tokens or a fleet's records did not answer
+    ├── TakenOver                     another worker has this practice now; nothing was sent
     ├── LabRefused                    nothing is shared with an account that is not Ormco's lab
     │   ├── LabNotFound               no account has that e-mail
     │   ├── NotALab                   the account found shows another role than a lab's
@@ -111,10 +113,28 @@ class ConfigurationError(OrmcoTriosError):
     advice = "Correct the setting and try again."
 
 
+class MissingExtra(ConfigurationError, ImportError):
+    """A package that an extra of this library brings is not installed."""
+
+    advice = "Install what is missing: pip install 'ormco-trios[all]'"
+
+
 class UntrustedHost(ConfigurationError):
     """A token would have gone to a host outside the environment; nothing was sent."""
 
     advice = "Do not follow this address; check which environment the client is set up for."
+
+
+class StorageUnavailable(OrmcoTriosError):
+    """What keeps tokens or a fleet's records did not answer."""
+
+    advice = "Nothing is lost: try again once the database can be reached."
+
+
+class TakenOver(OrmcoTriosError):
+    """Another worker has taken the practice over meanwhile; nothing was sent."""
+
+    advice = "Leave it to that worker; this happens after a machine was suspended or cut off."
 
 
 class RegionUnclear(OrmcoTriosError):

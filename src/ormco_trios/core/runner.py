@@ -20,6 +20,7 @@ from ormco_trios.core.effects import (
     Emit,
     Flow,
     Local,
+    Page,
     Pause,
     Send,
     Uninterrupted,
@@ -130,6 +131,8 @@ class Runner:
                 if self.http_connections is not None:
                     transport = self.http_connections.instead_of(transport)
                 return transport.send(request)
+            case Page(browser, action):
+                return browser.perform(action)
             case Pause(seconds):
                 return self.clock.sleep(seconds)
             case AskHuman(prompt):

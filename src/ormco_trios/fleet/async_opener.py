@@ -84,7 +84,10 @@ class AsyncPracticeOpener(Shielded):
             client_secret=self._client_secret,
             redirect_uri=self._redirect_uri,
             store=self._store,
-            account=f"{self._common['environment'].name}:{self._client_id}:{practice.account}",
+            account=f"{self._common['environment'].name}:{self._client_id}:{practice.id}",
+            # Two portal users are two practices, also if two lists give both the same id: neither
+            # may go on with the other's sign-in.
+            owner=practice.portal_username,
             server=self._server,
             **self._common,
         )

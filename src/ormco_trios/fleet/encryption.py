@@ -17,7 +17,8 @@ class Encryption:
 
     Args:
         keys: The first seals, all of them open; or a function that gets them, called once.  To
-            rotate, put a new key in front, let every process have it, reseal, and drop the old.
+            rotate: append the new key in every process, then move it to the front in every
+            process, then reseal, then drop the old one.
     """
 
     def __init__(self, keys: Sequence[str] | Callable[[], Sequence[str]]) -> None:
@@ -56,6 +57,14 @@ class Encryption:
         """``text``, unreadable without a key and useless to another owner."""
         assert self._fernet is not None
         return self._fernet.encrypt(f"{owner}\0{text}".encode())
+
+    def opens(self, owner: str, sealed: bytes) -> bool:
+        """Whether one of the keys opens it, and it is the owner's."""
+        try:
+            self.open(owner, sealed)
+        except ConfigurationError:
+            return False
+        return True
 
     def open(self, owner: str, sealed: bytes) -> str:
         """The text that was sealed for ``owner``.

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.fleet.practice_status import PracticeStatus, Stage
-from ormco_trios.fleet.practices import check_id
+from ormco_trios.fleet.practices import check_id, check_known
 from ormco_trios.onboarding.outcomes import Progress
 
 _ENROLL = "insert or ignore into practice_status values (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -103,7 +103,7 @@ class FleetRecords:
             LookupError: It is not enrolled.
         """
         with self._lock:
-            row = self._database.execute(_LOAD, (practice,)).fetchone()
+            row = self._database.execute(_LOAD, (check_known(practice),)).fetchone()
         if row is None:
             raise LookupError("this practice is not enrolled")
         return _status(row)

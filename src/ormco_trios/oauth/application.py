@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from pydantic import SecretStr
@@ -48,6 +48,7 @@ class Application:
     Attributes:
         server: The dialect; `discover` replaces it by what the server says about itself.
         account: Under which name the store keeps the tokens, such as your id of the practice.
+        owner: Whose tokens they are; those of somebody else under this name are none.
         latest: The stored token, as it was last seen or saved here.
     """
 
@@ -58,6 +59,7 @@ class Application:
     redirect_uri: str
     store: TokenStore | AsyncTokenStore = field(repr=False)
     account: str = field(repr=False)
+    owner: str | None = field(repr=False)
     clock: Clock = field(repr=False)
     latest: Token | None = field(default=None, init=False, repr=False)
     _unsaved: tuple[Token, Token] | None = field(default=None, init=False, repr=False)
@@ -180,7 +182,9 @@ class Application:
             self.latest = None
 
     def load(self) -> Flow[Token | None]:
-        self.latest = yield from Local(self.store.load, (self.account,))
+        token: Token | None = yield from Local(self.store.load, (self.account,))
+        ours = token is not None and token.owner in (None, self.owner)
+        self.latest = token if ours else None
         return self.latest
 
     def lasts(self, token: Token) -> bool:
@@ -194,9 +198,11 @@ class Application:
     def _refresh(self, old: Token) -> Flow[Token]:
         if old.refresh_token is None:
             raise AuthorizationNeeded("The access token has ended and cannot be refreshed.")
-        reply = yield from self._ask(
-            "refresh_token", {"refresh_token": old.refresh_token.get_secret_value()}
-        )
+        call = self._ask("refresh_token", {"refresh_token": old.refresh_token.get_secret_value()})
+        still_locked = getattr(self.store, "still_locked", None)
+        if still_locked is not None:
+            call = replace(call, permit=Local(still_locked, (self.account,)))
+        reply = yield from call
         return (yield from self._keep(reply.token(self.clock).keeping(old), instead_of=old))
 
     def _get(self, grant: Grant, form: dict[str, str]) -> Flow[Token]:
@@ -209,6 +215,7 @@ class Application:
         If the store fails, or is interrupted, the old refresh token may be worth nothing already:
         the new one is remembered here, and the next `renew` saves it before anything else.
         """
+        token = replace(token, owner=self.owner)
         self._unsaved = None if instead_of is None else (instead_of, token)
         try:
             yield from Local(self.store.save, (self.account, token))

@@ -35,6 +35,8 @@ class AsyncOAuthClient(AsyncBaseClient):
         server: The dialect; the guide's classic one unless you say otherwise.
         store: Where tokens are kept; by default in memory.
         account: The name the store keeps them under, such as your id of the practice.
+        owner: Whose they are, if the name alone does not say it: a token that is kept under this
+            name for somebody else is not used.  It is kept inside the token, never as a name.
         timeout: Limits of one attempt, in seconds.
         retry: How often and how patiently one call is repeated.
         clock: For tests and the sandbox.
@@ -60,6 +62,7 @@ class AsyncOAuthClient(AsyncBaseClient):
         server: AuthorizationServer | None = None,
         store: AnyAsyncTokenStore | None = None,
         account: str = "default",
+        owner: str | None = None,
         timeout: Timeout | None = None,
         retry: Retry | None = None,
         clock: Clock | None = None,
@@ -87,6 +90,7 @@ class AsyncOAuthClient(AsyncBaseClient):
             redirect_uri=redirect_uri,
             store=stores.MemoryTokenStore() if store is None else store,
             account=account,
+            owner=owner,
             clock=self.channel.clock,
         )
         self.auth = application.TokenAuth(self.application)

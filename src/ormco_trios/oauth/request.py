@@ -184,5 +184,5 @@ def _read(text: str) -> AuthorizationRequest | None:
             code_verifier=SecretStr(data["code_verifier"]) if data["code_verifier"] else None,
             expires_at=datetime.fromisoformat(data["expires_at"]) if data["expires_at"] else None,
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

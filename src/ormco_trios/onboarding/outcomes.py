@@ -380,6 +380,6 @@ class Progress:
                 linked_at=datetime.fromisoformat(linked_at) if linked_at else None,
                 repair=RepairUnderWay.model_validate(repair) if repair else None,
             )
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass
         raise ConfigurationError("This is not a saved progress.")

@@ -282,6 +282,7 @@ def _failed(context: Context, task: TaskUnderWay, words: str) -> None:
             kind=TaskKind.GET_ADDRESS, id=secrets.token_urlsafe(9), problem=problem
         )
     context.progress.task = again
+    context.portal.failed(kind, context.visit)
 
 
 def _spend(context: Context) -> None:
