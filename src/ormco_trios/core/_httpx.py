@@ -949,5 +949,6 @@ def _failure(error: httpx.RequestError | httpx.InvalidURL) -> TransportError:
                 advice="Check the base URL and the machine's trusted certificates; a company "
                 "proxy's own certificate can be named with SSL_CERT_FILE.",
             )
-        return NotDelivered(f"The service could not be reached ({kind}); nothing was sent.")
-    return OutcomeUnknown(f"The request was sent, but its answer did not arrive whole ({kind}).")
+        return NotDelivered("The service could not be reached; nothing was sent.").with_detail(kind)
+    happened = "The request was sent, but its answer did not arrive whole."
+    return OutcomeUnknown(happened).with_detail(kind)
