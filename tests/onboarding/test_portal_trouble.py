@@ -122,9 +122,9 @@ def test_the_communicate_half_does_not_notice(both: Any, name: str) -> None:
             if name in PASSING
             else errors.PortalDiffers
         )
-        for step in (onboarding.advance, practice.run, onboarding.repair):
+        for act in (onboarding.advance, practice.run, onboarding.repair):
             with pytest.raises(documented):
-                step()
+                act()
             (connection,) = sandbox.world.connections()
             assert connection.accepted
         for extent in Repair:
