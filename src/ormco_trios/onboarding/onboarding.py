@@ -140,8 +140,8 @@ class Onboarding(Shielded):
     def check(self) -> Checklist:
         """Look at everything and change nothing.
 
-        A service that cannot be reached makes its steps unknown, not an error; so does a portal
-        that answers in whatever other way.
+        A service that cannot be reached, or answers in whatever odd way, makes its steps unknown,
+        not an error.
 
         Raises:
             RegionUnclear: No region was given, and the account says none or two.
