@@ -85,7 +85,7 @@ async def test_a_dump_holds_no_secret(conninfo: str) -> None:
 
 
 async def test_keys_rotate(conninfo: str) -> None:
-    """Appended everywhere, then moved to the front, then resealed: everybody can read throughout."""
+    """Appended everywhere, then moved to the front, then resealed: all can read throughout."""
     async with database(conninfo) as old, database(conninfo, OLD, NEW) as appended:
         await fill(old)
         assert await PostgresTokenStore(appended).load("p1") == TOKEN
