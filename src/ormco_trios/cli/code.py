@@ -8,14 +8,7 @@ import warnings
 
 import click
 
-from ormco_trios.cli.common import (
-    ask_for_paste,
-    complain,
-    is_terminal,
-    json_option,
-    piped,
-    reporting,
-)
+from ormco_trios.cli.common import ask_for_paste, complain, is_terminal, piped
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.oauth.code import AuthorizationCode, UnrecognisedCodeWarning
@@ -29,29 +22,20 @@ _STEPS = """\
 _TOO_OLD = 'Probably too old now. If OrmcoDigital refuses it, click its link "here" again.'
 
 
-@click.command()
-@click.option("--copy", is_flag=True, help="Put the text into the clipboard as well.")
-@json_option
 def code(as_json: bool, copy: bool) -> None:
-    """Turn the address with the code into the text for OrmcoDigital's field.
-
-    It asks for the address, or reads it from standard input, and sends nothing anywhere. The code
-    works for at most three minutes from Allow access.
-    """
     clock = Clock()
-    with reporting(as_json):
-        found = _read(clock)
-        text = found.reveal("portal")
-        if copy:
-            _copy(text)
-        if as_json:
-            until = None if found.expires_at is None else found.expires_at.isoformat()
-            print(json.dumps({"text": text, "until": until, "recognised": found.recognised}))
-            return
-        click.echo(text)
-        click.echo(f"\n{'It is in the clipboard. ' if copy else ''}{_STEPS}", err=True)
-        if is_terminal() and sys.stderr.isatty():
-            _count_down(found, clock)
+    found = _read(clock)
+    text = found.reveal("portal")
+    if copy:
+        _copy(text)
+    if as_json:
+        until = None if found.expires_at is None else found.expires_at.isoformat()
+        print(json.dumps({"text": text, "until": until, "recognised": found.recognised}))
+        return
+    click.echo(text)
+    click.echo(f"\n{'It is in the clipboard. ' if copy else ''}{_STEPS}", err=True)
+    if is_terminal() and sys.stderr.isatty():
+        _count_down(found, clock)
 
 
 def _read(clock: Clock) -> AuthorizationCode:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from functools import wraps
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -59,6 +62,51 @@ def harmless(text: str | None) -> Text:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
+_VERBOSE = "ormco_trios.verbose"
+
+
+def _keep(context: click.Context, _: click.Parameter, value: bool) -> None:
+    context.meta[_VERBOSE] = value
+
+
+verbose_option = click.option(
+    "--verbose", is_flag=True, expose_value=False, callback=_keep, help="With details for support."
+)
+
+
+def verbose() -> bool:
+    """Whether the command that runs was called with ``--verbose``."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_VERBOSE))
+
+
+def runs_in(module: str) -> Callable[[Callable[[], None]], Callable[..., None]]:
+    """What a command does: the function of its name in that module of ``ormco_trios.cli``.
+
+    The module is loaded when the command is called, so that ``--help`` waits for nothing.
+    """
+
+    def decorate(declared: Callable[[], None]) -> Callable[..., None]:
+        @verbose_option
+        @wraps(declared)
+        def run(**given: Any) -> None:
+            with reporting(bool(given.get("as_json"))):
+                work = import_module(f"ormco_trios.cli.{module}")
+                getattr(work, declared.__name__)(**given)
+
+        return run
+
+    return decorate
+
+
+_NEEDED = "ormco_trios.needed"
+
+
+def needed_now(document: dict[str, object]) -> None:
+    """What ``--json`` tells a program, if nobody answers the question that comes now."""
+    if context := click.get_current_context(silent=True):
+        context.meta[_NEEDED] = document
+
 
 @contextmanager
 def reporting(as_json: bool) -> Generator[None]:
@@ -66,15 +114,30 @@ def reporting(as_json: bool) -> Generator[None]:
     try:
         yield
     except OrmcoTriosError as error:
-        message: object = error
-        if isinstance(error, RegionUnclear):
-            message = f"{_REGION_ADVICE} ({error.happened})"
+        advice = _REGION_ADVICE if isinstance(error, RegionUnclear) else error.advice
+        detail = f" [{error.detail}]" if error.detail and verbose() else ""
+        message = f"{advice} ({error.happened}){detail}"
         _fail(as_json, type(error).__name__, message, code=exit_code(type(error)))
-    except (KeyboardInterrupt, click.Abort) as interruption:
-        again = "Interrupted. Nothing is lost: run the same command again and it goes on."
-        message = " ".join([again, *getattr(interruption, "__notes__", ())])
+    except (KeyboardInterrupt, click.Abort) as stop:
+        if isinstance(stop.__context__, EOFError):
+            context = click.get_current_context(silent=True)
+            document = {} if context is None else context.meta.get(_NEEDED, {})
+            _fail(as_json, "NobodyAnswered", _NOBODY_ANSWERED, code=4, **document)
+        message = "Interrupted. Nothing is lost: run the same command again and it goes on."
+        message = " ".join([message, *getattr(stop, "__notes__", ())])
         _fail(as_json, "Interrupted", message, code=130)
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # click ends quietly when nobody reads what it prints
+        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        message = f"{where}{error.strerror or type(error).__name__}. Correct this and try again."
+        _fail(as_json, type(error).__name__, message, code=1)
 
+
+_NOBODY_ANSWERED = (
+    "Run this on a terminal, or write the answer to its standard input: a person has to answer, "
+    "and standard input has ended. Nothing is lost."
+)
 
 _REGION_ADVICE = (
     "Say which of Ormco's labs is meant: --region north_america, --region asia_pacific or "
@@ -82,9 +145,9 @@ _REGION_ADVICE = (
 )
 
 
-def _fail(as_json: bool, kind: str, message: object, *, code: int) -> NoReturn:
+def _fail(as_json: bool, kind: str, message: str, *, code: int, **more: object) -> NoReturn:
     if as_json:
-        print(json.dumps({"state": "error", "error": {"type": kind, "message": str(message)}}))
+        print(json.dumps({"state": "error", **more, "error": {"type": kind, "message": message}}))
     else:
         complain(message)
     sys.exit(code)
@@ -102,7 +165,8 @@ def piped(most: int) -> str:
 
 def ask_for_paste(question: str) -> str:
     """Take a paste, which is not shown; of several lines, all of them."""
-    pasted: str = click.prompt(question, hide_input=True, err=True)
+    # Without a terminal nothing is shown anyway, and getpass would warn that it might be.
+    pasted: str = click.prompt(question, hide_input=is_terminal(), err=True)
     return "\n".join((pasted, *_waiting_lines()))
 
 

@@ -16,12 +16,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ormco_trios.cli.common import json_option, reporting
+from ormco_trios.cli.common import ask_for_paste
 from ormco_trios.cli.settings import (
+    APPLICATION,
     configured_application,
     configured_store,
     demonstration_clock,
-    needed_setting,
+    needed_settings,
 )
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
@@ -58,74 +59,9 @@ _STYLES = {
 }
 _BAR = 20
 
-_LIST = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-_records = click.option(
-    "--records",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("fleet.db"),
-    show_default=True,
-    help="The file that remembers where each practice stands.",
-)
-_rate = click.option(
-    "--rate",
-    type=click.FloatRange(min=0, min_open=True),
-    default=10.0,
-    show_default=True,
-    help="Most requests a second to each host.",
-)
-
-
-def _in_a_folder(_: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Say that a folder is missing before a day's work, not after it."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise click.BadParameter("its folder does not exist", param=parameter)
-    return path
-
-
-_report = click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=_in_a_folder,
-    help="Write the status as a page, with plots and with the links to send.",
-)
-
-
-@click.group(
-    epilog="Exit codes of run and status: 0 all connected, 3 waiting for Ormco, 4 only people can "
-    "go on, 6 somebody has to decide, 7 not known."
-)
-def fleet() -> None:
-    """Connect many practices.
-
-    LIST is a CSV file with the columns id, region, portal_username and portal_password, or JSON
-    lines.  The application is the one that ORMCO_TRIOS_CLIENT_ID and so on describe.
-
-    On one machine: run, status, authorize.
-
-    On many machines: key, migrate, enroll, worker, status, authorize, pause, resume, retry, reseal;
-    with ORMCO_TRIOS_FLEET_DATABASE and ORMCO_TRIOS_FLEET_KEYS, and the extra fleet.
-    """
-
-
 # --- one machine ----------------------------------------------------------------------------------
 
 
-@fleet.command()
-@click.argument("practices", type=_LIST, metavar="[LIST]", required=False)
-@click.option(
-    "--sandbox",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    help="Instead of a list: N practices of a simulator, whose doctors are played.",
-)
-@click.option("--stay", is_flag=True, help="Go on when only people can: look whether they have.")
-@click.option("--retry", is_flag=True, help="Try those again that had failed.")
-@click.option("--in-flight", type=click.IntRange(1, 256), default=32, show_default=True)
-@_rate
-@_records
-@_report
-@json_option
 def run(
     practices: Path | None,
     sandbox: int | None,
@@ -137,22 +73,15 @@ def run(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Do everything that is missing for every practice.
-
-    Safe to interrupt and to repeat: it goes on from wherever each practice stands.
-    """
-    with reporting(as_json):
-        if (practices is None) == (sandbox is None):
-            raise click.UsageError("Give a LIST, or --sandbox with a number.")
-        if practices is None:
-            assert sandbox is not None
-            status = asyncio.run(_run_sandbox(sandbox, in_flight, as_json))
-        else:
-            known = read_practices(practices)
-            status = asyncio.run(
-                _run(known, records, in_flight, rate, as_json, stay=stay, retry=retry)
-            )
-        _finish(status, report, as_json)
+    if (practices is None) == (sandbox is None):
+        raise click.UsageError("Give a LIST, or --sandbox with a number.")
+    if practices is None:
+        assert sandbox is not None
+        status = asyncio.run(_run_sandbox(sandbox, in_flight, as_json))
+    else:
+        known = read_practices(practices)
+        status = asyncio.run(_run(known, records, in_flight, rate, as_json, stay=stay, retry=retry))
+    _finish(status, report, as_json)
 
 
 async def _run(
@@ -225,52 +154,36 @@ async def _run_sandbox(n: int, in_flight: int, as_json: bool) -> FleetStatus:
 # --- both -----------------------------------------------------------------------------------------
 
 
-@fleet.command()
-@_records
-@_report
-@click.option("--links", is_flag=True, help="Print only the links to send, each with its practice.")
-@json_option
 def status(records: Path, report: Path | None, links: bool, as_json: bool) -> None:
-    """Show where the practices stand: of the database if there is one, or of --records."""
-    with reporting(as_json):
-        if DATABASE in os.environ:
-            found = _with_queue(lambda queue: queue.status())
-        elif records.exists():
-            with FleetRecords(records) as known:
-                found = FleetStatus.of(known, now=Clock().now())
-        else:
-            raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
-        if links:
-            for link in found.links:
-                click.echo(f"{link.practice}\t{link.url}")
-            return
-        _finish(found, report, as_json)
+    if DATABASE in os.environ:
+        found = _with_queue(lambda queue: queue.status())
+    elif records.exists():
+        with FleetRecords(records) as known:
+            found = FleetStatus.of(known, now=Clock().now())
+    else:
+        raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
+    if links:
+        for link in found.links:
+            click.echo(f"{link.practice}\t{link.url}")
+        return
+    _finish(found, report, as_json)
 
 
-@fleet.command()
-@click.argument("practice")
-@click.option("--list", "practices", type=_LIST, help="The list of practices; on one machine only.")
-@_records
 def authorize(practice: str, practices: Path | None, records: Path) -> None:
-    """Take the address that a practice was redirected to.
-
-    Paste it within three minutes of the practice's *Allow access*.
-    """
-    with reporting(as_json=False):
-        on_queue = DATABASE in os.environ
-        if not on_queue and practices is None:
-            raise click.UsageError("Name the list of practices with --list.")
-        if not on_queue and not records.exists():
-            raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
-        pasted = click.prompt("Address", hide_input=True, err=True)
-        try:
-            if on_queue:
-                _with_queue(lambda queue: queue.authorized(practice, pasted))
-            elif practices is not None:
-                asyncio.run(_authorize(read_practices(practices), records, practice, pasted))
-        except LookupError:
-            raise click.UsageError("There is no such practice in this fleet.") from None
-        click.echo("Taken. The run goes on with this practice by itself.")
+    on_queue = DATABASE in os.environ
+    if not on_queue and practices is None:
+        raise click.UsageError("Name the list of practices with --list.")
+    if not on_queue and not records.exists():
+        raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
+    pasted = ask_for_paste("Address")
+    try:
+        if on_queue:
+            _with_queue(lambda queue: queue.authorized(practice, pasted))
+        elif practices is not None:
+            asyncio.run(_authorize(read_practices(practices), records, practice, pasted))
+    except LookupError:
+        raise click.UsageError("There is no such practice in this fleet.") from None
+    click.echo("Taken. The run goes on with this practice by itself.")
 
 
 async def _authorize(
@@ -284,88 +197,54 @@ async def _authorize(
 # --- many machines --------------------------------------------------------------------------------
 
 
-@fleet.command()
 def key() -> None:
-    """Print a new key for ORMCO_TRIOS_FLEET_KEYS; to rotate, put it in front of the old one."""
-    with reporting(as_json=False), _the_extra():
+    with _the_extra():
         from ormco_trios.fleet.encryption import Encryption
 
         click.echo(Encryption.new_key())
 
 
-@fleet.command()
 def migrate() -> None:
-    """Make the tables, or bring them up to date; workers of the version before go on."""
-    with reporting(as_json=False):
-        version = _with_queue(lambda queue: queue.migrate(), checked=False)
-        click.echo(f"The fleet's tables are at version {version}.")
+    version = _with_queue(lambda queue: queue.migrate(), checked=False)
+    click.echo(f"The fleet's tables are at version {version}.")
 
 
-@fleet.command()
-@click.argument("practices", type=_LIST, metavar="LIST")
-@click.option("--priority", default=0, show_default=True, help="Higher goes first.")
 def enroll(practices: Path, priority: int) -> None:
-    """Add the practices of a list; of those that are there already, take over what has changed."""
-    with reporting(as_json=False):
-        known = read_practices(practices)
+    known = read_practices(practices)
 
-        async def enroll_all(queue: FleetQueue) -> int:
-            from ormco_trios.fleet.postgres import PostgresPractices
+    async def enroll_all(queue: FleetQueue) -> int:
+        from ormco_trios.fleet.postgres import PostgresPractices
 
-            stored = PostgresPractices(queue.database)
-            new = 0
-            for practice in known.values():
-                await stored.save(practice)
-                new += await queue.enroll(practice.id, priority=priority)
-            return new
+        stored = PostgresPractices(queue.database)
+        new = 0
+        for practice in known.values():
+            await stored.save(practice)
+            new += await queue.enroll(practice.id, priority=priority)
+        return new
 
-        click.echo(f"{_with_queue(enroll_all)} of {len(known)} practices are new.")
+    click.echo(f"{_with_queue(enroll_all)} of {len(known)} practices are new.")
 
 
-@fleet.command()
-@click.option("--concurrency", type=click.IntRange(1, 256), default=16, show_default=True)
-@_rate
 def worker(concurrency: int, rate: float) -> None:
-    """Do what is due, until stopped; start as many as you like, on any machine.
-
-    The rate is that of all workers together, so give it to each alike.
-    """
-    with reporting(as_json=False):
-        _with_queue(lambda queue: queue.work(concurrency=concurrency), rate=rate)
+    _with_queue(lambda queue: queue.work(concurrency=concurrency), rate=rate)
 
 
-@fleet.command()
 def pause() -> None:
-    """Let no round begin until `resume`."""
-    with reporting(as_json=False):
-        _with_queue(lambda queue: queue.pause())
+    _with_queue(lambda queue: queue.pause())
 
 
-@fleet.command()
 def resume() -> None:
-    """Go on after `pause`."""
-    with reporting(as_json=False):
-        _with_queue(lambda queue: queue.resume())
+    _with_queue(lambda queue: queue.resume())
 
 
-@fleet.command()
-@click.argument("practices", nargs=-1, metavar="[PRACTICE]...")
 def retry(practices: tuple[str, ...]) -> None:
-    """Try practices again that have failed: these, or all.
-
-    One whose request Ormco's lab has removed asks for the connection again.
-    """
-    with reporting(as_json=False):
-        count = _with_queue(lambda queue: queue.retry(practices or None))
-        click.echo(f"{count} practices are tried again.")
+    count = _with_queue(lambda queue: queue.retry(practices or None))
+    click.echo(f"{count} practices are tried again.")
 
 
-@fleet.command()
 def reseal() -> None:
-    """Seal every secret with the first of the keys; afterwards the others can be dropped."""
-    with reporting(as_json=False):
-        count = _with_queue(lambda queue: queue.database.reseal())
-        click.echo(f"{count} secrets are sealed with the first key.")
+    count = _with_queue(lambda queue: queue.database.reseal())
+    click.echo(f"{count} secrets are sealed with the first key.")
 
 
 def _with_queue(
@@ -382,7 +261,11 @@ def _with_queue(
 
 @asynccontextmanager
 async def _queue(rate: float) -> AsyncGenerator[FleetQueue]:
-    conninfo = needed_setting(os.environ, "FLEET_DATABASE", "where the fleet's PostgreSQL is")
+    meanings = {
+        "FLEET_DATABASE": "where the fleet's PostgreSQL is",
+        "FLEET_KEYS": "what secrets are sealed with; `ormco-trios fleet key` makes one",
+    }
+    conninfo = needed_settings(os.environ, meanings | APPLICATION)[0]
     with _the_extra():
         from ormco_trios.fleet.encryption import Encryption
         from ormco_trios.fleet.postgres import (

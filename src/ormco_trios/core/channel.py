@@ -141,7 +141,7 @@ class Channel(Generic[C]):
             except TransportError as error:
                 failure = error
                 if isinstance(failure, OutcomeUnknown) and operation.safety is Safety.ONCE:
-                    failure = CodeOutcomeUnknown(failure.happened)
+                    failure = CodeOutcomeUnknown(failure.happened).with_detail(failure.detail)
                 if self.listeners.wanted:
                     self._tell(call, began, attempt, failure)
             else:

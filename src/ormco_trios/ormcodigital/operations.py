@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ormco_trios.core.answers import error_as, json_as, json_list_as, nothing, refusal
+from ormco_trios.core.answers import error_as, json_as, json_list_as, nothing, refusal, where
 from ormco_trios.core.environment import Service
 from ormco_trios.core.errors import (
     CodeRefused,
@@ -66,9 +66,8 @@ def _refuse(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
         return differs(operation.name, answer.status)
     if answer.status == 422 and problem is not None and problem.field == "code":
         return CodeRefused(
-            "OrmcoDigital did not take the authorization code; nothing is connected. "
-            f"[{operation.method} {operation.route}: status 422]"
-        )
+            "OrmcoDigital did not take the authorization code; nothing is connected."
+        ).with_detail(where(operation, answer))
     return refusal(operation, answer)
 
 
