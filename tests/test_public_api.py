@@ -14,7 +14,7 @@ import ormco_trios
 
 PUBLIC = """
     Address ApprovalUpdate ApprovalWait AsyncCommunicateClient AsyncManualPortal
-    AsyncOAuthClient AsyncOnboarding AsyncOrmcoDigitalClient AsyncRedirectReceiver
+    AsyncOAuthClient AsyncOnboarding AsyncOrmcoDigitalClient AsyncRedirectReceiver AsyncTaskPage
     AsyncTokenStore AuditEvent AuthorizationCode AuthorizationRequest AuthorizationServer
     CallEvent Case CaseCursor CaseFile CaseWindow Checklist Clock CodeShape CommunicateClient
     Connected Connection ConnectionState Diagnosis Disconnected Done Download Environment Failed
@@ -22,7 +22,7 @@ PUBLIC = """
     NeedsAuthorization NeedsPerson OAuthClient Onboarding OrmcoDigitalClient Outcome
     OverallState Place PlaceState PollSchedule Progress Purpose RedirectReceiver Region Repair
     Repaired Reply Retry Source Step StepName StepState SubmissionMethod Task TaskAnswer
-    TaskKind Timeout Token TokenBucket TokenStore UnrecognisedCodeWarning User Waiting
+    TaskKind TaskPage Timeout Token TokenBucket TokenStore UnrecognisedCodeWarning User Waiting
     __version__ errors
 """.split()
 

@@ -199,6 +199,19 @@ def test_an_api_is_used_where_it_is_named(
     )
 
 
+def test_a_browser_needs_to_know_where(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = terminal.run("check", "--portal", "browser")
+    assert done.exit_code == 2
+    assert "ORMCO_TRIOS_PORTAL_PAGE" in done.output
+    monkeypatch.setenv("ORMCO_TRIOS_PORTAL_PAGE", "http://portal.example/")
+    done = terminal.run("check", "--portal", "browser")
+    assert done.exit_code == 2
+    assert "https" in done.output
+    done = CliRunner().invoke(cli, ["connect", "--sandbox", "--portal", "browser"])
+    assert done.exit_code == 2
+    assert "plays the doctor" in done.output
+
+
 def test_an_address_that_is_no_api_loses_nothing(
     terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -276,6 +276,38 @@ def test_a_paste_that_is_no_address_leaves_the_task(
         assert shown(onboarding.advance())
 
 
+def test_an_error_that_anybody_can_have_written_repeats_the_task(both: Any) -> None:
+    """The portal's link has no state, so nothing shows whose the answer is."""
+    with Sandbox(approval=Approval.immediately()) as sandbox:
+        practice = signed_in(both, sandbox, by_hand=True)
+        hands = Hands(sandbox)
+        problems: list[str | None] = []
+
+        def person(needed: NeedsPerson) -> Any:
+            if needed.task.kind is TaskKind.GET_ADDRESS:
+                problems.append(needed.problem)
+                if len(problems) == 1:
+                    return Address("https://ormco.com/?error=access_denied")
+                if len(problems) == 2:
+                    return Address("https://ormco.com/?error=server_error")
+            return hands.do(needed)
+
+        practice.run(person=both.callback(person))
+        assert hands.state() == "connected"
+        assert [problem is not None for problem in problems] == [False, True, True]
+
+
+def test_one_that_comes_again_and_again_is_believed(both: Any) -> None:
+    with Sandbox(approval=Approval.immediately()) as sandbox:
+        practice = signed_in(both, sandbox, by_hand=True)
+
+        def person(needed: NeedsPerson) -> Any:
+            return Address("https://ormco.com/?error=access_denied")
+
+        with pytest.raises(errors.ConsentDenied):
+            practice.run(person=both.callback(person))
+
+
 def test_the_address_of_the_wrong_step(both: Any) -> None:
     with Sandbox(approval=Approval.immediately()) as sandbox:
         practice = clients(both, sandbox, by_hand=True)

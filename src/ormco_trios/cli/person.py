@@ -36,6 +36,7 @@ def ask_for_address(
     if receiver is not None and request.redirect_uri == receiver.redirect_uri:
         click.echo("2. Your browser comes back here by itself. Waiting for it ...\n", err=True)
         try:
+            receiver.expect(request)
             return receiver.wait()
         except NobodyCameBack as error:
             complain(error)

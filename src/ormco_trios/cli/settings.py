@@ -27,7 +27,7 @@ from ormco_trios.onboarding.observation import SIGNED_OUT
 from ormco_trios.onboarding.onboarding import Onboarding
 from ormco_trios.onboarding.outcomes import NeedsAuthorization, NeedsPerson, Purpose
 from ormco_trios.ormcodigital.client import OrmcoDigitalClient
-from ormco_trios.ormcodigital.portal import PortalWay
+from ormco_trios.ormcodigital.portal import PortalAccess, PortalWay
 from ormco_trios.ormcodigital.tasks import Address, Done, TaskAnswer, TaskKind
 
 if TYPE_CHECKING:
@@ -144,6 +144,11 @@ def sandbox_practice(
         lived: It was connected, and Ormco's access has been taken away since.
         watched: A person watches, so waiting takes a moment.
     """
+    if way is PortalWay.BROWSER:
+        raise ConfigurationError(
+            "The sandbox plays the doctor, who would have to sit at the browser's window.",
+            advice="Try --portal manual or api, or run `ormco-trios sandbox` and sit there.",
+        )
     from ormco_trios.sandbox import Approval, Sandbox
 
     clock = demonstration_clock(watched=watched)
@@ -283,21 +288,28 @@ def configured_practice(
 @contextmanager
 def _portal(
     way: PortalWay | None, environment: Environment, source: Mapping[str, str]
-) -> Generator[OrmcoDigitalClient | None]:
-    """The portal's API, if it does the portal's part; None if a person does."""
+) -> Generator[PortalAccess | None]:
+    """What does the portal's part; None if a person does."""
     if way is None and environment.ormcodigital is not None:
         way = PortalWay.API
-    if way is not PortalWay.API:
-        yield None
-        return
-    environment.base_url(Service.ORMCODIGITAL)  # before a password is asked for in vain
-    username, password = needed_settings(source, PORTAL)[:2]
-    with OrmcoDigitalClient(
-        environment,
-        username=username,
-        password=password,
-    ) as client:
-        yield client
+    match way:
+        case PortalWay.API:
+            environment.base_url(Service.ORMCODIGITAL)  # before a password is asked for in vain
+            username, password = needed_settings(source, PORTAL)[:2]
+            with OrmcoDigitalClient(environment, username=username, password=password) as client:
+                yield client
+        case PortalWay.BROWSER:
+            # Here, since it needs an extra.
+            from ormco_trios.ormcodigital.browser.portal import BrowserPortal
+
+            with BrowserPortal(
+                needed_settings(source, PORTAL_PAGE)[0],
+                username=source.get("ORMCO_TRIOS_PORTAL_USERNAME"),
+                password=source.get("ORMCO_TRIOS_PORTAL_PASSWORD"),
+            ) as browser:
+                yield browser
+        case _:
+            yield None
 
 
 class ApplicationSettings(TypedDict):
@@ -360,6 +372,7 @@ PORTAL = {
     "PORTAL_USERNAME": "the practice's user name at OrmcoDigital",
     "PORTAL_PASSWORD": "its password",
 }
+PORTAL_PAGE = {"PORTAL_PAGE": "the page where you sign in to OrmcoDigital"}
 _SANDBOX = {"SANDBOX_URL": "the sandbox's address"}
 
 

@@ -28,6 +28,7 @@ from ormco_trios.oauth.operations import (
     read_metadata,
     revoke_token,
 )
+from ormco_trios.oauth.paste import same_issuer
 from ormco_trios.oauth.request import AuthorizationRequest
 from ormco_trios.oauth.server import AuthorizationServer
 from ormco_trios.oauth.token import AsyncTokenStore, Token, TokenStore
@@ -90,7 +91,7 @@ class Application:
             metadata = yield from call
         except NotFound:
             return self.server
-        if metadata.issuer != self.environment.base_url(self.server.service):
+        if not same_issuer(metadata.issuer, self.environment.base_url(self.server.service)):
             raise IssuerMismatch(
                 "The sign-in server describes itself as another one.",
                 advice="Check the environment's address of the sign-in server.",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
 
 from ormco_trios.core.answers import json_as, nothing, refusal, where
 from ormco_trios.core.clock import Clock
@@ -21,7 +22,7 @@ from ormco_trios.core.errors import (
     GrantRevoked,
     OrmcoTriosError,
 )
-from ormco_trios.core.model import Seconds
+from ormco_trios.core.model import LONGEST
 from ormco_trios.core.operation import Operation, Safety
 from ormco_trios.core.provenance import (
     ASSUMED,
@@ -45,13 +46,50 @@ Grant = Literal["authorization_code", "refresh_token", "password"]
 _FORM = "application/x-www-form-urlencoded"
 
 
-class TokenReply(BaseModel, defer_build=True):
-    """The token endpoint's answer: ``access_token`` [doc A2.1], the rest [rfc 6749, 5.1]."""
+_DUE_SOON = 300
+"""Seconds; how long a token is used whose lifetime is stated in a way that nobody can read."""
 
-    access_token: SecretStr
-    expires_in: Seconds | None = None
-    refresh_token: SecretStr | None = None
-    scope: str | None = None
+
+def _bearer(kind: object) -> object:
+    """RFC 6749, 7.1: a client must not use a token of a kind that it does not know."""
+    if not isinstance(kind, str) or kind.strip().casefold() != "bearer":
+        raise PydanticCustomError("not_a_bearer_token", "the token is of another kind")
+    return kind
+
+
+def _lifetime(seconds: object) -> int:
+    try:
+        lasts = float(seconds)  # type: ignore[arg-type]  # or it is caught
+    except (TypeError, ValueError, OverflowError):
+        return _DUE_SOON
+    return int(min(lasts, LONGEST)) if lasts > 0 else _DUE_SOON
+
+
+def _words(scope: object) -> str | None:
+    """RFC 6749 has a text; some servers send a list."""
+    words = scope.split() if isinstance(scope, str) else scope
+    if not isinstance(words, list):
+        return None
+    known = [word for word in cast("list[object]", words) if isinstance(word, str)]
+    return " ".join(known) or None
+
+
+class TokenReply(BaseModel, defer_build=True):
+    """The token endpoint's answer: ``access_token`` [doc A2.1], the rest [rfc 6749, 5.1].
+
+    What came for it, a code or a refresh token, is spent: so only what makes the token useless is
+    an error, and nothing else about it that is odd.
+    """
+
+    access_token: Annotated[SecretStr, Field(min_length=1)]
+    token_type: Annotated[str | None, BeforeValidator(lambda kind: kind and _bearer(kind))] = None
+    expires_in: Annotated[
+        int | None, BeforeValidator(lambda value: None if value is None else _lifetime(value))
+    ] = None
+    refresh_token: Annotated[
+        SecretStr | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)
+    ] = None
+    scope: Annotated[str | None, BeforeValidator(_words)] = None
 
     def token(self, clock: Clock) -> Token:
         """The reply as a token whose lifetime counts from now."""

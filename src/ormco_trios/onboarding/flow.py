@@ -18,6 +18,7 @@ from ormco_trios.core.effects import AskHuman, Emit, Flow, Pause
 from ormco_trios.core.errors import (
     ApprovalTimeout,
     AuthorizationNeeded,
+    AuthorizationRefused,
     CodeOutcomeUnknown,
     CodeRefused,
     CodeSpent,
@@ -364,9 +365,13 @@ def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[Non
             if attempt == TRIES:
                 raise
             needed = needed.because(str(error))
-        except ConsentDenied:
-            context.progress.pending = None
-            raise
+        except (ConsentDenied, AuthorizationRefused) as error:
+            # The portal's link has no state: nothing proves that this answers it.
+            proven = isinstance(needed, NeedsAuthorization) and needed.request.provable
+            if proven or attempt == TRIES:
+                context.progress.pending = None
+                raise
+            needed = needed.because(str(error))
         else:
             return
 

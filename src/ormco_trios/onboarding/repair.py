@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from ormco_trios.communicate.flows import withdraw
 from ormco_trios.communicate.operations import REMOVE
-from ormco_trios.core.effects import AskHuman, Flow
+from ormco_trios.core.effects import AskHuman, Flow, Local
 from ormco_trios.core.errors import OrmcoTriosError, WrongAccount
 from ormco_trios.oauth.paste import harmless
 from ormco_trios.onboarding.context import Context
@@ -121,6 +121,16 @@ def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disco
     progress.portal.forget()
     confirm(progress, confirmed=False)
     return Disconnected(tuple(places))
+
+
+def forget_sign_in(context: Context) -> Flow[bool]:
+    """Delete the stored token and tell nobody; whether there was one."""
+    application = context.application
+    if application is None or (yield from application.load()) is None:
+        return False
+    yield from Local(application.store.delete, (application.account,))
+    application.latest = None
+    return True
 
 
 def _signed_in(seen: Observation) -> None:
