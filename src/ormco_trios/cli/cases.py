@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from ormco_trios.cli.common import complain, harmless
+from ormco_trios.cli.common import complain, harmless, prompt
 from ormco_trios.cli.settings import Account, configured_account, sandbox_account
 from ormco_trios.communicate.case_files import Download
 from ormco_trios.communicate.case_sync import EVERY_PRACTICE, CaseCursor, CaseWindow
@@ -49,7 +49,7 @@ def list_(
     practice: str,
     sandbox: bool,
 ) -> None:
-    text: str | None = click.prompt("Search for", err=True) if search else None
+    text = prompt("Search for") if search else None
     with _account(sandbox, practice) as account:
         start, end = _utc(since), _utc(until)
         space = account.communicate.cases
@@ -144,8 +144,10 @@ def sync(
     practice: str,
     sandbox: bool,
 ) -> None:
+    # What is not even text is no cursor either, and from_json says so.
+    text = cursor.read_text("utf-8", errors="replace") if cursor.exists() else None
+    stored = None if text is None else CaseCursor.from_json(text)
     with _account(sandbox, practice) as account:
-        stored = CaseCursor.from_json(cursor.read_text("utf-8")) if cursor.exists() else None
         console = Console()
         windows, changed, failed = 0, 0, False
 

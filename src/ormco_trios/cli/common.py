@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
@@ -99,6 +100,52 @@ def runs_in(module: str) -> Callable[[Callable[[], None]], Callable[..., None]]:
     return decorate
 
 
+class NobodyAnswered(click.Abort):
+    """Standard input has ended where a person has to answer."""
+
+
+@contextmanager
+def _answering() -> Generator[None]:
+    """Tell the end of standard input from Ctrl-C, which click does not."""
+    try:
+        yield
+    except click.Abort as abort:
+        if not isinstance(abort.__context__, EOFError):
+            raise
+    else:
+        return
+    click.echo(err=True)
+    raise NobodyAnswered
+
+
+def prompt(question: str, **options: Any) -> str:
+    """Ask on standard error.
+
+    Raises:
+        NobodyAnswered: Standard input has ended.
+    """
+    with _answering():
+        answer: str = click.prompt(question, err=True, **options)
+        return answer
+
+
+def confirm(question: str) -> None:
+    """Ask on standard error whether to go on; no is the end.
+
+    Raises:
+        NobodyAnswered: Standard input has ended.
+    """
+    with _answering():
+        click.confirm(question, abort=True, err=True)
+
+
+def in_a_folder(_: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Say that a folder is missing before a day's work, not after it."""
+    if path is not None and not path.absolute().parent.is_dir():
+        raise click.BadParameter("its folder does not exist", param=parameter)
+    return path
+
+
 _NEEDED = "ormco_trios.needed"
 
 
@@ -118,11 +165,11 @@ def reporting(as_json: bool) -> Generator[None]:
         detail = f" [{error.detail}]" if error.detail and verbose() else ""
         message = f"{advice} ({error.happened}){detail}"
         _fail(as_json, type(error).__name__, message, code=exit_code(type(error)))
+    except NobodyAnswered:
+        context = click.get_current_context(silent=True)
+        document = {} if context is None else context.meta.get(_NEEDED, {})
+        _fail(as_json, "NobodyAnswered", _NOBODY_ANSWERED, code=4, **document)
     except (KeyboardInterrupt, click.Abort) as stop:
-        if isinstance(stop.__context__, EOFError):
-            context = click.get_current_context(silent=True)
-            document = {} if context is None else context.meta.get(_NEEDED, {})
-            _fail(as_json, "NobodyAnswered", _NOBODY_ANSWERED, code=4, **document)
         message = "Interrupted. Nothing is lost: run the same command again and it goes on."
         message = " ".join([message, *getattr(stop, "__notes__", ())])
         _fail(as_json, "Interrupted", message, code=130)
@@ -166,7 +213,7 @@ def piped(most: int) -> str:
 def ask_for_paste(question: str) -> str:
     """Take a paste, which is not shown; of several lines, all of them."""
     # Without a terminal nothing is shown anyway, and getpass would warn that it might be.
-    pasted: str = click.prompt(question, hide_input=is_terminal(), err=True)
+    pasted = prompt(question, hide_input=is_terminal())
     return "\n".join((pasted, *_waiting_lines()))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -26,7 +27,6 @@ from ormco_trios.cli.settings import (
 )
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
-from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.files import replace_file
 from ormco_trios.core.pacing import AsyncPacer, Pacer, TokenBucket
 from ormco_trios.fleet import (
@@ -198,10 +198,9 @@ async def _authorize(
 
 
 def key() -> None:
-    with _the_extra():
-        from ormco_trios.fleet.encryption import Encryption
+    from ormco_trios.fleet.encryption import Encryption
 
-        click.echo(Encryption.new_key())
+    click.echo(Encryption.new_key())
 
 
 def migrate() -> None:
@@ -266,16 +265,17 @@ async def _queue(rate: float) -> AsyncGenerator[FleetQueue]:
         "FLEET_KEYS": "what secrets are sealed with; `ormco-trios fleet key` makes one",
     }
     conninfo = needed_settings(os.environ, meanings | APPLICATION)[0]
-    with _the_extra():
-        from ormco_trios.fleet.encryption import Encryption
-        from ormco_trios.fleet.postgres import (
-            FleetDatabase,
-            PostgresPacer,
-            PostgresPractices,
-            PostgresTokenStore,
-        )
-        from ormco_trios.fleet.queue import FleetQueue
+    from ormco_trios.fleet.encryption import Encryption
+    from ormco_trios.fleet.postgres import (
+        FleetDatabase,
+        PostgresPacer,
+        PostgresPractices,
+        PostgresTokenStore,
+    )
+    from ormco_trios.fleet.queue import FleetQueue
 
+    # The pool says to standard error what `FleetDatabase` says better.
+    logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
     encryption = Encryption.from_env()
     async with FleetDatabase(conninfo, encryption) as database:
         practices = PostgresPractices(database)
@@ -286,18 +286,6 @@ async def _queue(rate: float) -> AsyncGenerator[FleetQueue]:
 
         async with FleetQueue(database, open_practice) as queue:
             yield queue
-
-
-@contextmanager
-def _the_extra() -> Generator[None]:
-    """Say what to install where the packages of the extra are missing."""
-    try:
-        yield
-    except ImportError:
-        raise ConfigurationError(
-            "The packages for many machines are not installed.",
-            advice="pip install 'ormco-trios[cli,fleet]'",
-        ) from None
 
 
 # --- shared ---------------------------------------------------------------------------------------

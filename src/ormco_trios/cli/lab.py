@@ -6,12 +6,11 @@ import json
 import sys
 from fnmatch import fnmatchcase
 
-import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ormco_trios.cli.common import harmless
+from ormco_trios.cli.common import confirm, harmless
 from ormco_trios.cli.settings import Account, configured_account, sandbox_account
 from ormco_trios.communicate.emails import folded
 from ormco_trios.communicate.models import Connection
@@ -39,7 +38,7 @@ def approve(who: tuple[str, ...], yes: bool, as_json: bool, sandbox: bool) -> No
             )
         if not yes:
             _show(console, chosen)
-            click.confirm("Let these send you their cases?", abort=True, err=True)
+            confirm("Let these send you their cases?")
         _approve(lab, console, chosen, as_json)
 
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from ormco_trios.cli.person import ask_for_address
@@ -122,19 +121,6 @@ class Account:
         return action()
 
 
-def need_server() -> None:
-    """Make sure that the sandbox can be served.
-
-    Raises:
-        ConfigurationError: The extra is not installed.
-    """
-    if find_spec("uvicorn") is None:
-        raise ConfigurationError(
-            "The sandbox's server needs the package uvicorn.",
-            advice="Install the extra: pip install 'ormco-trios[cli,sandbox]'",
-        )
-
-
 def demonstration_clock(*, watched: bool) -> HurriedClock:
     """The time of a demonstration; where no person watches it, waiting takes no time at all."""
     return HurriedClock(SPEED if watched else math.inf)
@@ -158,7 +144,6 @@ def sandbox_practice(
         lived: It was connected, and Ormco's access has been taken away since.
         watched: A person watches, so waiting takes a moment.
     """
-    need_server()
     if way is PortalWay.BROWSER:
         raise ConfigurationError(
             "The sandbox plays the doctor, who would have to sit at the browser's window.",
@@ -409,6 +394,6 @@ def needed_settings(source: Mapping[str, str], meanings: Mapping[str, str]) -> l
         verb, them = ("is", "it") if len(missing) == 1 else ("are", "them")
         raise ConfigurationError(
             "; ".join(f"{name}: {meanings[name]}" for name in missing),
-            advice=f"{names} {verb} not set. Set {them}, or try with --sandbox, which needs none.",
+            advice=f"{names} {verb} not set. Set {them}; `connect --sandbox` needs none of them.",
         )
     return [value for value in values.values() if value]

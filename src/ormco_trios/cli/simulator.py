@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 
 import click
 
-from ormco_trios.cli.settings import need_server
+from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.sandbox import Approval, ControlledClock, Fault, Sandbox, Switches
 
 
@@ -18,7 +20,6 @@ def sandbox(
     faults: tuple[str, ...],
     switches: tuple[str, ...],
 ) -> None:
-    need_server()
     try:
         planned = [Fault.parse(text) for text in faults]
         pairs = [text.partition("=") for text in switches]
@@ -33,7 +34,7 @@ def sandbox(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    with box:
+    with _serving(box, port):
         for fault in planned:
             box.world.plan(fault)
         _introduce(box)
@@ -42,6 +43,19 @@ def sandbox(
         finally:
             for fault in box.world.faults.unused():
                 click.echo(f"This fault never fired: {fault.describe()}", err=True)
+
+
+@contextmanager
+def _serving(box: Sandbox, port: int) -> Generator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(box)
+        except OSError as error:
+            raise ConfigurationError(
+                f"Port {port} of this machine cannot be used: {error.strerror}.",
+                advice="Choose another with --port, or leave it out for one that is free.",
+            ) from None
+        yield
 
 
 def _introduce(box: Sandbox) -> None:

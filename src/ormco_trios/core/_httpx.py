@@ -32,6 +32,7 @@ from ormco_trios.core.errors import (
     OutcomeUnknown,
     TransportError,
 )
+from ormco_trios.core.extras import extra
 from ormco_trios.core.log import in_our_call, silence
 from ormco_trios.core.transport import (
     BLOCK,
@@ -563,8 +564,9 @@ class _AsyncConnection:
 
 
 def _aiohttp_transport(proxy: str | None) -> httpx.AsyncBaseTransport:
-    import aiohttp
-    from httpx_aiohttp import AiohttpTransport
+    with extra("aiohttp"):
+        import aiohttp
+        from httpx_aiohttp import AiohttpTransport
 
     def session() -> aiohttp.ClientSession:
         # Many accounts share a connection; none may be sent another's cookies.

@@ -241,7 +241,7 @@ def _sign_in(
     if not isinstance(problem, SIGNED_OUT) or app is None:
         raise problem
     request = _pending(context, Purpose.SIGN_IN)
-    if request is None:
+    if request is None or not app.made(request):
         request = app.authorization_request(None, login_hint=context.account)
         context.progress.pending = (Purpose.SIGN_IN, request)
     return NeedsAuthorization(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ormco_trios.cli.common import F, json_option, runs_in
+from ormco_trios.cli.common import F, in_a_folder, json_option, runs_in
 
 _patients = click.option(
     "--patients", is_flag=True, help="Show names, and order numbers, which may hold them."
@@ -121,6 +121,7 @@ def download() -> None:
 @click.option(
     "--cursor",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=in_a_folder,
     metavar="FILE",
     required=True,
     help="Remembers how far it has come; made if it is not there.",

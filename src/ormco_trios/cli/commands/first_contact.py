@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ormco_trios.cli.common import json_option, runs_in
+from ormco_trios.cli.common import in_a_folder, json_option, runs_in
 
 
 @click.group(name="first-contact")
@@ -18,7 +18,11 @@ def first_contact() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--portal", metavar="ADDRESS", help="The portal's address, if it cannot be told.")
 @click.option(
-    "--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write a page as well."
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=in_a_folder,
+    help="Write a page as well.",
 )
 @json_option
 @runs_in("first_contact")

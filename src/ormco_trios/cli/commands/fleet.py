@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ormco_trios.cli.common import json_option, runs_in
+from ormco_trios.cli.common import in_a_folder, json_option, runs_in
 
 _LIST = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -26,17 +26,10 @@ _rate = click.option(
 )
 
 
-def _in_a_folder(_: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Say that a folder is missing before a day's work, not after it."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise click.BadParameter("its folder does not exist", param=parameter)
-    return path
-
-
 _report = click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
-    callback=_in_a_folder,
+    callback=in_a_folder,
     help="Write the status as a page, with plots and with the links to send.",
 )
 

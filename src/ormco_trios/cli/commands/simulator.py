@@ -8,7 +8,13 @@ from ormco_trios.cli.common import runs_in
 
 
 @click.command(name="sandbox")
-@click.option("--port", default=0, show_default="any free one", help="Port on 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default="any free one",
+    help="Port on 127.0.0.1.",
+)
 @click.option(
     "--time-scale",
     type=click.FloatRange(min=0),
