@@ -314,12 +314,13 @@ class AsyncOnboarding(Shielded):
             ask=ask_by_kind(None, person),
         )
 
-    async def forget_sign_in(self) -> bool:
-        """Delete this library's stored sign-in, and tell nobody; whether there was one.
+    async def forget_sign_in(self, *, revoke: bool = False) -> bool:
+        """Delete this library's stored sign-in; whether there was one.
 
-        `disconnect` with ``sign_out`` takes it back at 3Shape as well, where that can be done.
+        Args:
+            revoke: Take it back at 3Shape first, where the dialect has an endpoint for that.
         """
-        return await self._runner.run(repairs.forget_sign_in(self._context))
+        return await self._runner.run(repairs.forget_sign_in(self._context, revoke=revoke))
 
     async def doctor(self) -> Diagnosis:
         """Look at everything from the network to the portal, and change nothing.

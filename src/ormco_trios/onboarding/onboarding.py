@@ -313,12 +313,13 @@ class Onboarding(Shielded):
             ask=ask_by_kind(None, person),
         )
 
-    def forget_sign_in(self) -> bool:
-        """Delete this library's stored sign-in, and tell nobody; whether there was one.
+    def forget_sign_in(self, *, revoke: bool = False) -> bool:
+        """Delete this library's stored sign-in; whether there was one.
 
-        `disconnect` with ``sign_out`` takes it back at 3Shape as well, where that can be done.
+        Args:
+            revoke: Take it back at 3Shape first, where the dialect has an endpoint for that.
         """
-        return self._runner.run(repairs.forget_sign_in(self._context))
+        return self._runner.run(repairs.forget_sign_in(self._context, revoke=revoke))
 
     def doctor(self) -> Diagnosis:
         """Look at everything from the network to the portal, and change nothing.

@@ -102,17 +102,10 @@ def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disco
         ),
         ("The connection with Ormco's lab", connection),
     ]
-    application = context.application
-    if sign_out and application is not None:
-
-        def forget() -> Flow[bool]:
-            token = yield from application.load()
-            if token is None:
-                return False
-            yield from application.revoke(token)
-            return True
-
-        removals.append(("This library's own sign-in", forget))
+    if sign_out and context.application is not None:
+        removals.append(
+            ("This library's own sign-in", lambda: forget_sign_in(context, revoke=True))
+        )
     places: list[Place] = []
     for name, remove in removals:
         places.append((yield from _place(context, seen, name, remove, may_ask=may_ask)))
@@ -124,13 +117,17 @@ def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disco
     return Disconnected(tuple(places))
 
 
-def forget_sign_in(context: Context) -> Flow[bool]:
-    """Delete the stored token and tell nobody; whether there was one."""
+def forget_sign_in(context: Context, *, revoke: bool) -> Flow[bool]:
+    """Delete the stored token, and take it back if asked to; whether there was one."""
     application = context.application
-    if application is None or (yield from application.load()) is None:
+    token = None if application is None else (yield from application.load())
+    if application is None or token is None:
         return False
-    yield from Local(application.store.delete, (application.account,))
-    application.latest = None
+    if revoke:
+        yield from application.revoke(token)
+    else:
+        yield from Local(application.store.delete, (application.account,))
+        application.latest = None
     return True
 
 
