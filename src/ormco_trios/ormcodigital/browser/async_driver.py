@@ -55,6 +55,7 @@ __all__ = [
     "Error",
     "Page",
     "Request",
+    "Response",
     "WebSocket",
     "need_playwright",
     "own_browser_async",

@@ -56,6 +56,7 @@ __all__ = [
     "Error",
     "Page",
     "Request",
+    "Response",
     "WebSocket",
     "need_playwright",
     "own_browser",

@@ -14,6 +14,7 @@ from ormco_trios.ormcodigital.browser.async_driver import (
     Error,
     Page,
     Request,
+    Response,
     WebSocket,
     own_browser_async,
 )
@@ -39,6 +40,7 @@ class Recorder(Shielded):
     def __init__(self, sites: Sites) -> None:
         self._sites = sites
         self._entries: list[Json] = []
+        self._open: dict[Request, Json] = {}
         self._fields: dict[str, str] = {}
         self._reading: set[asyncio.Task[None]] = set()
         self.typed: dict[str, str] = {}
@@ -49,6 +51,7 @@ class Recorder(Shielded):
         await context.expose_binding(name, self._type)
         await context.add_init_script(_SCRIPT.replace("BINDING", name))
         context.on("request", self._request)
+        context.on("response", self._response)
         context.on("page", lambda page: page.on("websocket", self._socket))
 
     async def redacted(self) -> Json:
@@ -86,24 +89,35 @@ class Recorder(Shielded):
             return
         entry: Json = {"request": {"method": request.method, "url": request.url, "headers": []}}
         self._entries.append(entry)
+        self._open[request] = entry
+        if request.post_data_buffer is not None:
+            kind = request.headers.get("content-type", "")
+            text = request.post_data_buffer.decode("utf-8", "replace")
+            entry["request"]["postData"] = {"mimeType": kind, "text": text}
         if known:
             task = asyncio.ensure_future(self._read(request, entry))
             self._reading.add(task)
             task.add_done_callback(self._reading.discard)
 
+    def _response(self, response: Response) -> None:
+        """At once: the window may be closed by the answer."""
+        entry = self._open.pop(response.request, None)
+        if entry is not None:
+            entry["response"] = {
+                "status": response.status,
+                "headers": _headers(response.headers),
+                "content": {"mimeType": response.headers.get("content-type", "")},
+            }
+
     async def _read(self, request: Request, entry: Json) -> None:
         """Fill in the entry; what cannot be read, as where the window was closed, stays out."""
         with suppress(Error):
             entry["request"]["headers"] = _headers(await request.all_headers())
-            if request.post_data_buffer is not None:
-                kind = await request.header_value("content-type")
-                text = request.post_data_buffer.decode("utf-8", "replace")
-                entry["request"]["postData"] = {"mimeType": kind or "", "text": text}
             response = await request.response()
             if response is None:
                 return
-            content: dict[str, str] = {"mimeType": response.headers.get("content-type", "")}
-            entry["response"] = {"status": response.status, "headers": [], "content": content}
+            self._response(response)
+            content = entry["response"]["content"]
             if content["mimeType"].startswith(_TEXT) and not 300 <= response.status < 400:
                 with suppress(Error):
                     body = await response.body()
