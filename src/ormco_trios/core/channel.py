@@ -6,9 +6,8 @@ This is the one loop in the library that sends and pauses, and being a flow it d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
-from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -51,7 +50,7 @@ class Options:
 
     timeout: Timeout = Timeout()
     retry: Retry = Retry()
-    operations: Mapping[str, Operation[Any]] = MappingProxyType({})
+    operations: Mapping[str, Operation[Any]] = field(default_factory=dict[str, Operation[Any]])
 
     def but(self, *, timeout: Timeout | None = None, retry: Retry | None = None) -> Options:
         """The same with what is given replaced."""
@@ -100,7 +99,8 @@ class Channel(Generic[C]):
         """Carry out ``call`` as the retry table of `core.retry` allows."""
         replaced = self.options.operations.get(call.operation.name)
         if replaced is not None:
-            call = replace(call, operation=replaced)
+            own = call.operation.authenticated
+            call = replace(call, operation=replace(replaced, authenticated=own))
         operation = call.operation
         if operation.write is not None:
             call = replace(call, body=operation.write(call.body))

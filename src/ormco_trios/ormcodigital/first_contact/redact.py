@@ -354,6 +354,9 @@ class _Page(HTMLParser):
         if tag in {"script", "style"}:
             self._silent += 1
             return
+        for name, value in attrs:
+            if name.startswith("on"):
+                self.made += self._links(value)
         if tag not in self._KEPT:
             return
         kept = []
@@ -364,8 +367,6 @@ class _Page(HTMLParser):
                 absolute = re.match(r"https?://", value) is not None
                 route = self._redactor.url(value if absolute else f"https://here{value}")
                 kept.append((name, route))
-            elif name.startswith("on") and (links := list(self._links(value))):
-                kept.append((name, links[0]))
             elif name in self._ATTRIBUTES:
                 kept.append((name, self._redactor.name(value or "") if value else ""))
         attributes = "".join(f' {name}="{value}"' for name, value in kept)

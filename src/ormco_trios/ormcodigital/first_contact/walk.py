@@ -233,9 +233,9 @@ def _leaves(where: str, text: object) -> Iterator[Field]:
         name, _, rest = tag.partition(" ")
         attributes = dict(re.findall(r'(\w+)="([^"]*)"', rest))
         label = attributes.get("name") or attributes.get("id") or name
-        for key, value in attributes.items():
-            if value and (key in {"value", "href", "action"} or key.startswith("on")):
-                yield Field(where, label, value)
+        for key in ("value", "href", "action"):
+            if attributes.get(key):
+                yield Field(where, label, attributes[key])
         if tag.startswith("/"):
             del path[-1:]
         elif name not in {"input", "meta"}:
