@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     )
     from ormco_trios.onboarding.repair import Disconnected, Place, PlaceState
     from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
+    from ormco_trios.ormcodigital.browser.async_portal import AsyncBrowserPortal
+    from ormco_trios.ormcodigital.browser.portal import BrowserPortal
     from ormco_trios.ormcodigital.client import OrmcoDigitalClient
     from ormco_trios.ormcodigital.facts import Source
     from ormco_trios.ormcodigital.manual import AsyncManualPortal, ManualPortal
@@ -78,6 +80,7 @@ _HOME = {
     "Address": "ormcodigital.tasks",
     "ApprovalUpdate": "communicate.approval",
     "ApprovalWait": "communicate.approval",
+    "AsyncBrowserPortal": "ormcodigital.browser.async_portal",
     "AsyncCommunicateClient": "communicate.async_client",
     "AsyncManualPortal": "ormcodigital.manual",
     "AsyncOAuthClient": "oauth.async_client",
@@ -90,6 +93,7 @@ _HOME = {
     "AuthorizationCode": "oauth.code",
     "AuthorizationRequest": "oauth.request",
     "AuthorizationServer": "oauth.server",
+    "BrowserPortal": "ormcodigital.browser.portal",
     "CallEvent": "core.events",
     "Case": "communicate.models",
     "CaseCursor": "communicate.case_sync",
@@ -154,6 +158,7 @@ __all__ = [
     "Address",
     "ApprovalUpdate",
     "ApprovalWait",
+    "AsyncBrowserPortal",
     "AsyncCommunicateClient",
     "AsyncManualPortal",
     "AsyncOAuthClient",
@@ -166,6 +171,7 @@ __all__ = [
     "AuthorizationCode",
     "AuthorizationRequest",
     "AuthorizationServer",
+    "BrowserPortal",
     "CallEvent",
     "Case",
     "CaseCursor",

@@ -13,12 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, LiteralString, Self
 
-from psycopg import AsyncConnection, Error, ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
-
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.errors import ConfigurationError, StorageUnavailable, TakenOver
+from ormco_trios.core.extras import extra
 from ormco_trios.core.pacing import Spacing
 from ormco_trios.core.shield import Shielded
 from ormco_trios.fleet import schema
@@ -28,6 +25,11 @@ from ormco_trios.fleet.practice_status import PracticeStatus, Stage
 from ormco_trios.fleet.practices import FleetPractice, check_known
 from ormco_trios.oauth.token import Token
 from ormco_trios.onboarding.outcomes import Progress
+
+with extra("fleet"):
+    from psycopg import AsyncConnection, Error, ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+    from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 Row = tuple[Any, ...]
 
@@ -47,7 +49,7 @@ class FleetDatabase(Shielded):
     Args:
         conninfo: Such as ``postgresql://fleet@db.example/fleet``, as libpq takes it.
         encryption: Seals everything that must not be readable in a dump.
-        connections: Most connections of this process, besides the one that listens for jobs.
+        connections: Most connections of this process, besides those of the queue.
         timeout: Seconds to wait for the database when it is opened.
 
     Raises:
@@ -61,11 +63,12 @@ class FleetDatabase(Shielded):
         self.conninfo = conninfo
         self.encryption = encryption
         self._timeout = timeout
+        self.options = {name: each for name, each in _UNLESS_SAID.items() if name not in said}
         self.pool = AsyncConnectionPool(
             conninfo,
             min_size=1,
             max_size=connections,
-            kwargs={name: value for name, value in _UNLESS_SAID.items() if name not in said},
+            kwargs=self.options,
             configure=_commit_by_statement,
             open=False,
             name="ormco-trios",
@@ -487,10 +490,11 @@ class PostgresRecords:
                 return before.status
 
     async def forget(self, practice: str) -> bool:
-        """Delete it; whether it was there."""
+        """Delete it, whoever has claimed it; whether it was there."""
         return bool(
             await self._database.execute(
-                "delete from ormco_trios_practice_status where practice = %s", (practice,)
+                "delete from ormco_trios_practice_status where practice = %s",
+                (check_known(practice),),
             )
         )
 
@@ -668,6 +672,17 @@ class PostgresPractices:
             raise LookupError("nothing is known of this practice")
         opened = self._database.encryption.open(f"practice/{practice}", sealed)
         return FleetPractice.model_validate_json(opened)
+
+    async def knows(self, practice: str) -> bool:
+        """Whether it is here, even if no key opens it."""
+        return await self._load(check_known(practice)) is not None
+
+    async def ids(self) -> list[str]:
+        """Of all that are here."""
+        rows = await self._database.rows(
+            "select practice from ormco_trios_practice order by practice"
+        )
+        return [row[0] for row in rows]
 
     async def forget(self, practice: str) -> bool:
         """Delete it; whether it was there."""

@@ -18,23 +18,27 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import Any, Self
 
-from procrastinate import App, PsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
-from procrastinate.jobs import Status
-from psycopg import Error
-
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.errors import ConfigurationError, StorageUnavailable, TakenOver
+from ormco_trios.core.extras import extra
 from ormco_trios.core.log import logger
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpLibrary
 from ormco_trios.fleet._fencing import FencedConnections
+from ormco_trios.fleet.async_forget import KEPT, LOGIN, RECORD, failed, let_go_async, removed
 from ormco_trios.fleet.async_round import do_round_async, take_authorization_async
-from ormco_trios.fleet.postgres import Claim, FleetDatabase, PostgresRecords
+from ormco_trios.fleet.postgres import Claim, FleetDatabase, PostgresPractices, PostgresRecords
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.practices import check_id
 from ormco_trios.fleet.report import FleetStatus
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
+from ormco_trios.onboarding.repair import Disconnected, Place, PlaceState
+
+with extra("fleet"):
+    from procrastinate import App, PsycopgConnector
+    from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+    from procrastinate.jobs import Status
+    from psycopg import Error
 
 QUEUE = "ormco-trios"
 LOOK = "ormco_trios.look"
@@ -76,11 +80,18 @@ class FleetQueue(Shielded):
         self._clock = clock or Clock()
         self._transport: HttpLibrary = transport
         self._idle: list[FencedConnections] = []
+        self._concurrency = 16
         self._tick = 5.0
-        self._app = App(connector=PsycopgConnector(conninfo=database.conninfo))
+        self._claimed_for = 120.0
+        connector = PsycopgConnector(
+            conninfo=database.conninfo, kwargs=database.options, min_size=1, max_size=4
+        )
+        self._app = App(connector=connector)
+        self._app.task(name=LOOK, queue=QUEUE)(self._look)
+        self._sweeping = self._app.task(name=SWEEP, queue=QUEUE, queueing_lock=SWEEP)(self._sweep)
 
     async def __aenter__(self) -> Self:
-        await self._app.open_async(self.database.pool)
+        await self._app.open_async()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -154,6 +165,33 @@ class FleetQueue(Shielded):
         await self.database.execute("delete from ormco_trios_setting where name = 'paused'")
         await self._wake()
 
+    async def forget(self, practice: str, *, take_back: bool = False) -> Disconnected:
+        """Delete what is kept of a practice, and say what became of each place.
+
+        A round that is under way sends nothing for it any more.  Jobs hold nothing of it.  What
+        stays: backups, the database's log of changes until it is written over, logs, and reports
+        that were written.
+
+        Args:
+            practice: Its id.
+            take_back: Take back what it had agreed to as well: at the portal, under Applications,
+                the connection, and this library's sign-in.  Where that fails, its sign-in and its
+                login are kept, so that it can be tried again.
+
+        Raises:
+            LookupError: There is no such practice.
+        """
+        stored = PostgresPractices(self.database)
+        there = await self._records.forget(practice)
+        if not there and not await stored.knows(practice):
+            raise LookupError("there is no such practice")
+        places = await let_go_async(lambda: self._open(practice), take_back=take_back)
+        if take_back and failed(places):
+            places.append(Place(LOGIN, PlaceState.FAILED, KEPT))
+        else:
+            places.append(removed(LOGIN, await stored.forget(practice)))
+        return Disconnected((*places, removed(RECORD, there)))
+
     async def status(self) -> FleetStatus:
         """Where all of them stand."""
         return FleetStatus.of(await self._records.all(), now=self._clock.now())
@@ -197,25 +235,19 @@ class FleetQueue(Shielded):
         Raises:
             ConfigurationError: The tables are of another version, or there are none, or this
                 process has none of the keys that its secrets are sealed with.
+            StorageUnavailable: The database did not answer when it was to begin.
         """
         await self.database.check()
         await self.database.check_keys()
-        if not await self._app.check_connection_async():
+        there = await self.database.rows("select to_regclass('procrastinate_jobs') is not null")
+        if not there[0][0]:
             raise ConfigurationError(
                 "There is no queue in this database.", advice="Run `ormco-trios fleet migrate`."
             )
 
-        self._tick = polling
-
-        async def look() -> None:
-            await self._look(concurrency, stalled_after)
-
-        async def sweep_up(timestamp: int) -> None:  # noqa: ARG001 - the queue says when it was due
-            await self._sweep(stalled_after)
-
-        self._app.task(name=LOOK, queue=QUEUE)(look)
-        task = self._app.task(name=SWEEP, queue=QUEUE, queueing_lock=SWEEP)(sweep_up)
-        self._app.periodic(cron=sweep)(task)
+        self._concurrency, self._tick, self._claimed_for = concurrency, polling, stalled_after
+        if not self._app.periodic_registry.periodic_tasks:
+            self._app.periodic(cron=sweep)(self._sweeping)
         stopped = asyncio.Event()
         with _signals_set(stopped) if install_signal_handlers else contextlib.nullcontext():
             while not stopped.is_set():
@@ -240,8 +272,9 @@ class FleetQueue(Shielded):
 
     # --- inside -----------------------------------------------------------------------------
 
-    async def _look(self, concurrency: int, claimed_for: float) -> None:
+    async def _look(self) -> None:
         """One job: take practices that are due and look at them, until none is."""
+        concurrency, claimed_for = self._concurrency, self._claimed_for
         over = _MACHINE.monotonic() + TURN
         batch = 4 * concurrency
         waiting: deque[Claim] = deque()
@@ -317,11 +350,11 @@ class FleetQueue(Shielded):
         # An answer that came meanwhile counts for more than what a round saw before it.
         await self._records.save(claim, after)
 
-    async def _sweep(self, stalled_after: float) -> None:
+    async def _sweep(self, timestamp: int) -> None:
         """Clear away what dead workers were doing, and wake those who go on with it."""
         manager = self._app.job_manager
         for job in await manager.get_stalled_jobs(
-            queue=QUEUE, seconds_since_heartbeat=stalled_after
+            queue=QUEUE, seconds_since_heartbeat=self._claimed_for
         ):
             await manager.finish_job(job, Status.FAILED, delete_job=True)
         await self._plan()
