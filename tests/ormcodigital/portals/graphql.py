@@ -92,6 +92,8 @@ customElements.define("x-portal", Portal);
 
 class GraphqlPortal(Portal):
     signs_in_with = "E-mail"
+    # Update sends the code again.
+    truth = {"sign_in.by": "differs", "code.draft": "differs"}
 
     def handle(self, asked: Asked) -> Said:
         if asked.path != "/graphql":

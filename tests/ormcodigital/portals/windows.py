@@ -28,6 +28,7 @@ class WindowsPortal(Portal):
     """The code is entered in a second window, and saved by *Update* in the first."""
 
     signs_in_with = "E-mail"
+    truth = {"sign_in.by": "differs"}
 
     def handle(self, asked: Asked) -> Said:
         signed_in = asked.cookies.get("k") in self.sessions

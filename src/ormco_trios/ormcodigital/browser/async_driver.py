@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -38,14 +39,27 @@ if TYPE_CHECKING or find_spec("playwright") is not None:
         Playwright,
         Request,
         Response,
+        WebSocket,
         async_playwright,
     )
 else:  # named in annotations; `need_playwright` says what to install
     BrowserContext = Dialog = ElementHandle = Error = Frame = object
-    JSHandle = Page = Playwright = Request = Response = object
+    JSHandle = Page = Playwright = Request = Response = WebSocket = object
 
 Context: TypeAlias = BrowserContext
 """Playwright's browser with its windows and cookies."""
+
+__all__ = [
+    "AsyncDriver",
+    "Context",
+    "Error",
+    "Page",
+    "Request",
+    "Response",
+    "WebSocket",
+    "need_playwright",
+    "own_browser_async",
+]
 
 CHANNELS = ("chrome", "msedge")
 EXECUTABLES = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge")
@@ -99,6 +113,27 @@ async def launch_async(
         advice="Install Chrome, Edge or Chromium, or name one with channel= or executable=; with "
         "no screen, use headless=True.",
     )
+
+
+@asynccontextmanager
+async def own_browser_async(
+    *, channel: str | None, executable: str | None, headless: bool
+) -> AsyncGenerator[Context]:
+    """A browser that lives as long as this block.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    need_playwright()
+    async with async_playwright() as playwright:
+        context = await launch_async(
+            playwright, channel=channel, executable=executable, headless=headless
+        )
+        try:
+            yield context
+        finally:
+            if context.browser is not None:
+                await context.browser.close()
 
 
 class AsyncDriver(Shielded):

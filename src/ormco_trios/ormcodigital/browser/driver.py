@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -39,14 +40,27 @@ if TYPE_CHECKING or find_spec("playwright") is not None:
         Playwright,
         Request,
         Response,
+        WebSocket,
         sync_playwright,
     )
 else:  # named in annotations; `need_playwright` says what to install
     BrowserContext = Dialog = ElementHandle = Error = Frame = object
-    JSHandle = Page = Playwright = Request = Response = object
+    JSHandle = Page = Playwright = Request = Response = WebSocket = object
 
 Context: TypeAlias = BrowserContext
 """Playwright's browser with its windows and cookies."""
+
+__all__ = [
+    "Context",
+    "Driver",
+    "Error",
+    "Page",
+    "Request",
+    "Response",
+    "WebSocket",
+    "need_playwright",
+    "own_browser",
+]
 
 CHANNELS = ("chrome", "msedge")
 EXECUTABLES = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge")
@@ -100,6 +114,25 @@ def launch(
         advice="Install Chrome, Edge or Chromium, or name one with channel= or executable=; with "
         "no screen, use headless=True.",
     )
+
+
+@contextmanager
+def own_browser(
+    *, channel: str | None, executable: str | None, headless: bool
+) -> Generator[Context]:
+    """A browser that lives as long as this block.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    need_playwright()
+    with sync_playwright() as playwright:
+        context = launch(playwright, channel=channel, executable=executable, headless=headless)
+        try:
+            yield context
+        finally:
+            if context.browser is not None:
+                context.browser.close()
 
 
 class Driver(Shielded):
