@@ -168,6 +168,11 @@ def test_an_odd_field_stops_no_case(odd: dict[str, Any]) -> None:
     "odd", [{"Id": None}, {"CreatorId": {}}, {"Actors": "anna"}, {"Actors": [{"Id": {}}]}]
 )
 def test_whose_a_case_is_is_never_left_out(odd: dict[str, Any]) -> None:
-    for answer in ({"Cases": [{"Id": "1"} | odd]}, {"Cases": {}}, {"Cases": [None]}):
+    answers: list[dict[str, Any]] = [
+        {"Cases": [{"Id": "1"} | odd]},
+        {"Cases": {}},
+        {"Cases": [None]},
+    ]
+    for answer in answers:
         with pytest.raises(ValidationError):
             CASES.parse(Answer(200, {}, json.dumps(answer).encode()))
