@@ -126,12 +126,13 @@ def _place(value: Any, path: tuple[int | str, ...]) -> tuple[Any, Any] | None:
 
     A path can go on with what it was tried as: ``("StateFlag", "int")``.
     """
-    place = None
+    place: tuple[Any, Any] | None = None
     for step in path:
-        within = isinstance(value, dict) or (isinstance(value, list) and isinstance(step, int))
-        if not within or (isinstance(value, dict) and step not in value):
+        try:
+            inner = value[step]
+        except (LookupError, TypeError):
             break
-        place, value = (value, step), value[step]
+        place, value = (value, step), inner
     return place
 
 
