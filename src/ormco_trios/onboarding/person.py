@@ -197,10 +197,8 @@ def as_answer(answer: object) -> TaskAnswer:
     """
     if isinstance(answer, str):
         return Address(answer)
-    if isinstance(answer, Address | Done | Failed):
-        said: object = answer.text if isinstance(answer, Address) else ""
-        if isinstance(said, str):
-            return answer
+    if isinstance(answer, Address | Done | Failed) and isinstance(getattr(answer, "text", ""), str):
+        return answer
     raise TypeError("a task is answered with Address(text), Done(), Failed(words) or a text")
 
 
