@@ -115,6 +115,16 @@ class Pause(Effect[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class Together(Effect[list[Any]]):
+    """Run several flows at once, which emit nothing and ask nobody; their results, in order.
+
+    With threads the first one stays in its own, as a browser has to.
+    """
+
+    flows: tuple[Flow[Any], ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class AskHuman(Effect[Any]):
     """Show ``prompt`` to a person and get back what they answer."""
 
