@@ -409,7 +409,7 @@ def _page(body: str, *, status: int = 200) -> HTMLResponse:
     return HTMLResponse(
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Connect</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>:root{{color-scheme:light dark}}body{{margin:1.2em}}{STYLE}</style></head>"
+        f"<style>:root{{color-scheme:light dark}}html{{padding:0 1.2em}}{STYLE}</style></head>"
         f'<body class="trios"><h1>TRIOS and Ormco</h1>{body}'
         '<script src="/script.js"></script></body></html>',
         status,

@@ -399,7 +399,7 @@ def _approval(seen: Observation, since: datetime | None, until: datetime | None)
 
 _NOT_LOOKED = "The portal's turn comes once the connection is active."
 _NOBODY_SAID = "The portal cannot be asked, and nobody has said so yet."
-_BY_HAND = "Follow the steps that `advance()`, `run()` or `ormco-trios connect` shows."
+_BY_HAND = "Follow the steps that connecting shows, one after the other."
 
 
 def _not_told(name: StepName, seen: Observation) -> Step:

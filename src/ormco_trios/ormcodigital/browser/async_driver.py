@@ -229,9 +229,7 @@ class AsyncDriver(Shielded):
         return [
             page
             for page in self._context.pages
-            if page not in self._others
-            and not page.is_closed()
-            and not self._left(page)
+            if page not in self._others and not page.is_closed() and not self._left(page)
         ]
 
     def _left(self, page: Page) -> bool:
