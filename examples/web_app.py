@@ -382,7 +382,12 @@ def _standing(row: sqlite3.Row, with_code: str | None) -> str:
             "again. If it does not come, begin again.</p>"
         )
     if row["checklist"]:
-        parts.append(Checklist.model_validate_json(row["checklist"])._repr_html_())
+        checklist = Checklist.model_validate_json(row["checklist"])
+        parts.append(
+            f"<details{'' if row['form'] else ' open'}>"
+            f"<summary>{escape(checklist.summary)}</summary>"
+            f"{checklist._repr_html_()}</details>"
+        )
     if not with_code:
         words = "Begin again" if row["has_code"] else "Look again now"
         parts.append(
@@ -409,8 +414,8 @@ def _page(body: str, *, status: int = 200) -> HTMLResponse:
     return HTMLResponse(
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Connect</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>:root{{color-scheme:light dark}}html{{padding:0 1.2em}}{STYLE}</style></head>"
-        f'<body class="trios"><h1>TRIOS and Ormco</h1>{body}'
+        f"<style>:root{{color-scheme:light dark}}body{{margin:1.2em}}{STYLE}</style></head>"
+        f'<body><main class="trios"><h1>TRIOS and Ormco</h1>{body}</main>'
         '<script src="/script.js"></script></body></html>',
         status,
         headers={

@@ -76,8 +76,8 @@ BREAKS = (
         "an error quotes the answer",
         "no message has a body in it",
         "core/answers.py",
-        'status {answer.status}]",',
-        'status {answer.status}] {answer.body!r}",',
+        'status {answer.status}"',
+        'status {answer.status} {answer.body!r}"',
         (SENTINELS,),
     ),
     Break(

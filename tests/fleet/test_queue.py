@@ -17,7 +17,7 @@ from ormco_trios import MemoryTokenStore, errors
 from ormco_trios.core.clock import ScaledClock
 from ormco_trios.fleet import AsyncPracticeOpener, FleetPractice, FleetStatus, Stage, schema
 from ormco_trios.fleet.encryption import Encryption
-from ormco_trios.fleet.postgres import FleetDatabase, PostgresRecords
+from ormco_trios.fleet.postgres import FleetDatabase, PostgresRecords, PostgresTokenStore
 from ormco_trios.fleet.queue import FleetQueue
 from ormco_trios.onboarding.outcomes import Progress
 from ormco_trios.sandbox import Approval, Sandbox
@@ -38,19 +38,12 @@ class Stand:
         self.conninfo = conninfo
         self.sandbox = Sandbox(clock=ScaledClock(scale), approval=Approval.after(HOURS / 2))
         self.doctors = {f"p{n}": who for n, who in enumerate(self.sandbox.practices(practices))}
-        self.store = MemoryTokenStore()
+        self.store: MemoryTokenStore | None = MemoryTokenStore()
 
     @asynccontextmanager
     async def queue(self) -> AsyncIterator[FleetQueue]:
         """As another process would open it."""
         sandbox = self.sandbox
-        opener = AsyncPracticeOpener(
-            sandbox.environment,
-            client_id=sandbox.client_id,
-            client_secret=sandbox.client_secret,
-            redirect_uri=sandbox.redirect_uri,
-            store=self.store,
-        )
 
         async def open_practice(practice: str) -> Any:
             who = self.doctors[practice]
@@ -62,11 +55,16 @@ class Stand:
                 )
             )
 
-        async with (
-            FleetDatabase(self.conninfo, Encryption([KEY])) as database,
-            FleetQueue(database, open_practice, clock=sandbox.world.clock) as queue,
-        ):
-            yield queue
+        async with FleetDatabase(self.conninfo, Encryption([KEY])) as database:
+            opener = AsyncPracticeOpener(
+                sandbox.environment,
+                client_id=sandbox.client_id,
+                client_secret=sandbox.client_secret,
+                redirect_uri=sandbox.redirect_uri,
+                store=self.store or PostgresTokenStore(database),
+            )
+            async with FleetQueue(database, open_practice, clock=sandbox.world.clock) as queue:
+                yield queue
 
     async def until(self, queue: FleetQueue, reached: Callable[[FleetStatus], bool]) -> FleetStatus:
         """Let the doctors open their links until ``reached``."""

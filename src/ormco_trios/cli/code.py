@@ -8,10 +8,11 @@ import warnings
 
 import click
 
-from ormco_trios.cli.common import ask_for_paste, complain
+from ormco_trios.cli.common import ask_for_paste, complain, is_terminal, piped
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.oauth.code import AuthorizationCode, UnrecognisedCodeWarning
+from ormco_trios.oauth.paste import MAX_PASTE
 
 _STEPS = """\
 1. Paste it into the field Enter Code of OrmcoDigital, as it is: nothing has to be removed.
@@ -33,12 +34,12 @@ def code(as_json: bool, copy: bool) -> None:
         return
     click.echo(text)
     click.echo(f"\n{'It is in the clipboard. ' if copy else ''}{_STEPS}", err=True)
-    if sys.stdin.isatty() and sys.stderr.isatty():
+    if is_terminal() and sys.stderr.isatty():
         _count_down(found, clock)
 
 
 def _read(clock: Clock) -> AuthorizationCode:
-    if sys.stdin.isatty():
+    if is_terminal():
         click.echo(
             "Copy the ENTIRE address of the page that you were sent to, and paste it here. It is "
             "not shown while you paste.\n",
@@ -46,7 +47,7 @@ def _read(clock: Clock) -> AuthorizationCode:
         )
         pasted = ask_for_paste("Address")
     else:
-        pasted = sys.stdin.read()
+        pasted = piped(4 * MAX_PASTE + 1)
     with warnings.catch_warnings(record=True) as odd:
         warnings.simplefilter("always", UnrecognisedCodeWarning)
         found = AuthorizationCode.from_pasted(pasted, clock=clock)

@@ -200,17 +200,27 @@ def _fail(as_json: bool, kind: str, message: str, *, code: int, **more: object) 
     sys.exit(code)
 
 
+def is_terminal() -> bool:
+    """Whether a person can be asked; Python has no standard input at all if it was closed."""
+    return bool(sys.stdin) and sys.stdin.isatty()
+
+
+def piped(most: int) -> str:
+    """What comes on standard input, up to ``most`` bytes, whatever its encoding."""
+    return sys.stdin.buffer.read(most).decode("utf-8", "replace") if sys.stdin else ""
+
+
 def ask_for_paste(question: str) -> str:
     """Take a paste, which is not shown; of several lines, all of them."""
     # Without a terminal nothing is shown anyway, and getpass would warn that it might be.
-    pasted = prompt(question, hide_input=sys.stdin.isatty())
+    pasted = prompt(question, hide_input=is_terminal())
     return "\n".join((pasted, *_waiting_lines()))
 
 
 def _waiting_lines() -> list[str]:
     """The lines that came with the same paste, and would else answer the next question."""
     lines: list[str] = []
-    if sys.platform != "win32" and sys.stdin.isatty():
+    if sys.platform != "win32" and is_terminal():
         import select
 
         while select.select([sys.stdin], [], [], 0.05)[0] and (line := sys.stdin.readline()):

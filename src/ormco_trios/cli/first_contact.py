@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ormco_trios.cli.common import is_terminal
 from ormco_trios.core.errors import ConfigurationError
 
 
@@ -38,15 +39,13 @@ def _read(file: Path) -> object:
 
 
 def _redacted(recording: object, portal: str | None) -> object:
-    import sys
-
     from ormco_trios.ormcodigital.first_contact.export import code_in, logins_in, portal_in
     from ormco_trios.ormcodigital.first_contact.redact import Sites, redact
 
     code = code_in(recording)
     portal = portal or portal_in(recording, code)
     typed = logins_in(recording, portal)
-    if sys.stdin.isatty():
+    if is_terminal():
         for name, label in (("username", "User name"), ("password", "Password")):
             given = click.prompt(
                 f"{label} that was typed at the portal (empty if unknown)",

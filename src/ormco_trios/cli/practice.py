@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from ormco_trios.cli.common import confirm, needed_now, verbose
+from ormco_trios.cli.common import confirm, is_terminal, needed_now, verbose
 from ormco_trios.cli.display import (
     Display,
     Lines,
@@ -100,7 +100,7 @@ def disconnect(as_json: bool, sign_out: bool, yes: bool, **which: Any) -> None:
     if not (yes or which["sandbox"]):
         confirm("Scans can no longer be sent afterwards. Disconnect?")
     with _practice(**which, lived=True) as practice:
-        asks = practice.play is not None or sys.stdin.isatty()
+        asks = practice.play is not None or is_terminal()
         done = practice.onboarding.disconnect(
             person=_person(practice, Silent()) if asks else None, sign_out=sign_out
         )

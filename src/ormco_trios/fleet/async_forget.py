@@ -26,11 +26,11 @@ async def let_go_async(
         onboarding = await open_practice()
         onboarding.http_connections = connections
         if take_back:
-            places += (await onboarding.disconnect(sign_out=True)).places
-            if failed(places):
-                places.append(Place(SIGN_IN, PlaceState.FAILED, KEPT))
+            places += (await onboarding.disconnect()).places
+        if failed(places):
+            places.append(Place(SIGN_IN, PlaceState.FAILED, KEPT))
         else:
-            places.append(removed(SIGN_IN, await onboarding.forget_sign_in()))
+            places.append(removed(SIGN_IN, await onboarding.forget_sign_in(revoke=take_back)))
     except OrmcoTriosError as error:
         places.append(Place(SIGN_IN, PlaceState.FAILED, str(error)))
     except Exception as error:  # noqa: BLE001 - the caller's function may raise anything

@@ -25,11 +25,11 @@ def let_go(open_practice: Callable[[], Onboarding], *, take_back: bool) -> list[
         onboarding = open_practice()
         onboarding.http_connections = connections
         if take_back:
-            places += (onboarding.disconnect(sign_out=True)).places
-            if failed(places):
-                places.append(Place(SIGN_IN, PlaceState.FAILED, KEPT))
+            places += (onboarding.disconnect()).places
+        if failed(places):
+            places.append(Place(SIGN_IN, PlaceState.FAILED, KEPT))
         else:
-            places.append(removed(SIGN_IN, onboarding.forget_sign_in()))
+            places.append(removed(SIGN_IN, onboarding.forget_sign_in(revoke=take_back)))
     except OrmcoTriosError as error:
         places.append(Place(SIGN_IN, PlaceState.FAILED, str(error)))
     except Exception as error:  # noqa: BLE001 - the caller's function may raise anything

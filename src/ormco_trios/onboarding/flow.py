@@ -48,6 +48,7 @@ from ormco_trios.onboarding.outcomes import (
     Waiting,
 )
 from ormco_trios.onboarding.person import (
+    as_answer,
     confirm,
     finish_authorization,
     finish_task,
@@ -351,12 +352,12 @@ def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[Non
         yield from finish_task(context, Done(), id=needed.task.id)
         return
     for attempt in range(1, TRIES + 1):
-        answer = yield from AskHuman(needed)
-        if isinstance(answer, str):
-            answer = Address(answer)
+        answer = as_answer((yield from AskHuman(needed)))
         try:
             if isinstance(needed, NeedsPerson):
                 yield from finish_task(context, answer, id=needed.task.id)
+            elif not isinstance(answer, Address):
+                raise TypeError("a link is answered with the address that it led to")
             else:
                 yield from finish_authorization(
                     context, answer.text, account_shown=answer.account_shown

@@ -19,6 +19,8 @@ from ormco_trios.core.errors import (
     PortalDiffers,
     PortalSignInRefused,
     ProfileChanged,
+    RateLimited,
+    ServerError,
 )
 from ormco_trios.core.operation import Operation, Safety
 from ormco_trios.core.provenance import ASSUMED, Facts, fact, guide, refused
@@ -78,7 +80,9 @@ def _refuse_sign_in(operation: Operation[Any], answer: Answer) -> OrmcoTriosErro
             answer,
             "OrmcoDigital refused the user name or password.",
         )
-    return error
+    if isinstance(error, RateLimited | ServerError):
+        return error
+    return differs(operation.name, answer.status)  # in the API's words, and not its answer
 
 
 _SIGNED_OUT: Facts = {
@@ -93,7 +97,7 @@ SIGN_IN = Operation(
     "/api/session",
     parse=json_as(Session),
     refuse=_refuse_sign_in,
-    safety=Safety.IDEMPOTENT,
+    safety=Safety.WRITE,  # a password that may have been judged is not judged again by itself
     authenticated=False,
     provenance={
         "screen": fact("log in with user name and password", guide("OrmcoDigital 1")),
