@@ -164,10 +164,23 @@ class _AsyncHttpx:
         return Answer(response.status_code, _headers(response), body.whole())
 
 
+def _check_injected(client: object, expected: type[HttpClient | AsyncHttpClient]) -> None:
+    """Say now what would else be an odd failure of the first call."""
+    if isinstance(client, expected):
+        return
+    given = f"{type(client).__module__.partition('.')[0]}.{type(client).__qualname__}"
+    raise ConfigurationError(
+        f"The http_client is a {given}, and an httpx.{expected.__name__} is needed.",
+        advice=f"Make it with httpx.{expected.__name__}(...), of the package httpx: httpx2 and "
+        "others are other packages, whose requests and errors this library does not know.",
+    )
+
+
 class InjectedClient(_Httpx):
     """Sends with a client of the caller's, who closes it."""
 
     def __init__(self, client: HttpClient) -> None:
+        _check_injected(client, httpx.Client)
         self._client = client
         self._process: int | None = None
 
@@ -189,6 +202,7 @@ class AsyncInjectedClient(_AsyncHttpx):
 
     def __init__(self, client: AsyncHttpClient) -> None:
         super().__init__()
+        _check_injected(client, httpx.AsyncClient)
         self._client = client
         self._place: tuple[int, object] | None = None
 
