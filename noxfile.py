@@ -100,6 +100,17 @@ def paste_table(session: nox.Session) -> None:
     session.run("python", "benchmarks/paste_table.py", "docs/paste-table.md")
 
 
+@nox.session(name="by-hand")
+def by_hand(session: nox.Session) -> None:
+    """A person at a browser does the portal's half, killed at every moment, in every way."""
+    install(session, "tests", project=".[all]")
+    session.run(
+        *("python", "-m", "pytest", "-m", "slow", "tests/browser/test_by_hand.py"),
+        *session.posargs,
+        env={"BY_HAND": "all"},
+    )
+
+
 @nox.session
 def chaos(session: nox.Session) -> None:
     """500 onboardings while everything fails and workers are killed; `-- --seed 7` for others."""

@@ -45,6 +45,8 @@ def name_of(path: Path) -> str:
 def part_of(path: Path) -> str:
     """The part of the house that ``path`` is in; the public API is the nameless one."""
     parts = path.relative_to(SOURCE).parts
+    if parts == ("__main__.py",):
+        return "cli"
     return parts[0] if len(parts) > 1 else ""
 
 

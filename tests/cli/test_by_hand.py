@@ -199,6 +199,19 @@ def test_an_api_is_used_where_it_is_named(
     )
 
 
+def test_a_browser_needs_to_know_where(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = terminal.run("check", "--portal", "browser")
+    assert done.exit_code == 2
+    assert "ORMCO_TRIOS_PORTAL_PAGE" in done.output
+    monkeypatch.setenv("ORMCO_TRIOS_PORTAL_PAGE", "http://portal.example/")
+    done = terminal.run("check", "--portal", "browser")
+    assert done.exit_code == 2
+    assert "https" in done.output
+    done = CliRunner().invoke(cli, ["connect", "--sandbox", "--portal", "browser"])
+    assert done.exit_code == 2
+    assert "plays the doctor" in done.output
+
+
 def test_an_address_that_is_no_api_loses_nothing(
     terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +265,27 @@ def test_what_is_no_address_is_said(text: str) -> None:
     assert done.exit_code == 1
     assert "Traceback" not in done.output
     assert CODE[7:40] not in done.output
+
+
+def test_whatever_is_piped_is_read_or_refused() -> None:
+    latin_1 = f"Grüße, {ADDRESS} Zoë".encode("latin-1")
+    assert CliRunner().invoke(cli, ["code"], input=latin_1).stdout.splitlines()[0] == ONCE
+    utf_16 = CliRunner().invoke(cli, ["code"], input=ADDRESS.encode("utf-16"))
+    assert "control characters" in utf_16.output
+    huge = CliRunner().invoke(cli, ["code"], input=ADDRESS + "\n" * 2**20)
+    assert "64 KiB" in huge.output
+
+
+def test_a_closed_input_is_no_address() -> None:
+    code = "import os; os.close(0); import sys; sys.stdin = None; import ormco_trios.cli as c; "
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}sys.argv[1:] = ['code']; c.main()"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "Copy the ENTIRE address" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_another_shape_is_shown_and_warned_of() -> None:

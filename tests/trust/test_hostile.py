@@ -387,17 +387,14 @@ def test_any_header_is_read(headers: dict[str, str]) -> None:
 def test_lifetimes_that_no_calendar_holds(seconds: bytes) -> None:
     from ormco_trios import OAuthClient, OrmcoDigitalClient
 
-    body = (
-        b'{"access_token": "a", "token": "b", "authorization_url": "c", "expires_in": %s}' % seconds
-    )
+    body = b'{"access_token": "a", "authorization_url": "c", "expires_in": %s}' % seconds
     gateway = Same(Answer(200, {}, body))
     environment = Environment.sandbox("http://127.0.0.1:1", gateway=gateway)
+    with pytest.raises(errors.UnexpectedAnswer):
+        OrmcoDigitalClient(environment, token="t").trios.authorization_request()
+    # What came for this is spent, so the token is kept.
     oauth = OAuthClient(environment, client_id="x", redirect_uri="http://127.0.0.1:1/")
-    ormco = OrmcoDigitalClient(environment, username="x", password="y")
-    with pytest.raises(errors.UnexpectedAnswer):
-        oauth.sign_in_with_password("x", "y")
-    with pytest.raises(errors.UnexpectedAnswer):
-        ormco.trios.authorization_request()
+    assert oauth.sign_in_with_password("x", "y").expires_at is not None
 
 
 def test_a_status_nobody_knows_is_an_error() -> None:

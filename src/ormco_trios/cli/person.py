@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ormco_trios.cli.common import ask_for_paste, complain
+from ormco_trios.cli.common import NobodyAnswered, ask_for_paste, complain, prompt
 from ormco_trios.core.errors import NobodyCameBack
 from ormco_trios.ormcodigital.tasks import Address, Done, Failed, Reply, Task, TaskAnswer
 
@@ -36,6 +36,7 @@ def ask_for_address(
     if receiver is not None and request.redirect_uri == receiver.redirect_uri:
         click.echo("2. Your browser comes back here by itself. Waiting for it ...\n", err=True)
         try:
+            receiver.expect(request)
             return receiver.wait()
         except NobodyCameBack as error:
             complain(error)
@@ -51,12 +52,9 @@ def ask_for_account() -> str:
     """Ask which account the consent page showed; empty if nobody saw it."""
     question = "Which e-mail did 3Shape's page show? (Enter, if it showed none)"
     try:
-        said: str = click.prompt(question, default="", show_default=False, err=True)
-    except click.Abort as abort:
-        if not isinstance(abort.__context__, EOFError):
-            raise
+        return prompt(question, default="", show_default=False)
+    except NobodyAnswered:
         return ""  # a program that writes the address alone says nothing more
-    return said
 
 
 def ask_for_task(task: Task, *, checked_at: datetime) -> TaskAnswer:
@@ -73,10 +71,7 @@ def ask_for_task(task: Task, *, checked_at: datetime) -> TaskAnswer:
         click.secho(f"   {line}", dim=True, err=True)
     if Reply.ADDRESS in task.replies:
         return _address_or_word(task)
-    answer: str = click.prompt(
-        f"\n{task.question} (done, or what it said)", default="done", err=True
-    )
-    return _by_word(answer)
+    return _by_word(prompt(f"\n{task.question} (done, or what it said)", default="done"))
 
 
 def _at_most(seconds: float) -> str:
@@ -95,8 +90,7 @@ def _address_or_word(task: Task) -> TaskAnswer:
     if word == "done" and Reply.DONE in task.replies:
         return Done()
     if word == "failed":
-        said: str = click.prompt("What did the page say?", default="", show_default=False, err=True)
-        return Failed(said)
+        return Failed(prompt("What did the page say?", default="", show_default=False))
     return Address(pasted, account_shown=ask_for_account())
 
 

@@ -62,7 +62,7 @@ token, password, name of a person, response body, URL query or header.  Every er
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 _E = TypeVar("_E", bound="OrmcoTriosError")
 
@@ -73,9 +73,12 @@ class OrmcoTriosError(Exception):
     Attributes:
         happened: What happened and what it means, in one or two sentences.
         advice: The next thing to do.
+        detail: For support and developers, such as the request and its status; empty if there is
+            nothing to add.  `happened` and `advice` are what to show to a practice.
     """
 
     advice: str = "Report this with the message that follows."
+    detail: str = ""
 
     def __init__(self, happened: str, *, advice: str | None = None) -> None:
         super().__init__(happened)
@@ -84,7 +87,13 @@ class OrmcoTriosError(Exception):
             self.advice = advice
 
     def __str__(self) -> str:
-        return f"{self.advice} ({self.happened})"
+        detail = f" [{self.detail}]" if self.detail else ""
+        return f"{self.advice} ({self.happened}){detail}"
+
+    def with_detail(self, detail: str) -> Self:
+        """The same error, saying more to support."""
+        self.detail = detail
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, dict(self.__dict__))
@@ -102,6 +111,12 @@ class ConfigurationError(OrmcoTriosError):
     """A setting is missing or wrong; nothing was sent."""
 
     advice = "Correct the setting and try again."
+
+
+class MissingExtra(ConfigurationError, ImportError):
+    """A package that an extra of this library brings is not installed."""
+
+    advice = "Install what is missing: pip install 'ormco-trios[all]'"
 
 
 class UntrustedHost(ConfigurationError):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.extras import extra
 
 KEYS = "ORMCO_TRIOS_FLEET_KEYS"
 
@@ -22,7 +23,8 @@ class Encryption:
     """
 
     def __init__(self, keys: Sequence[str] | Callable[[], Sequence[str]]) -> None:
-        from cryptography.fernet import Fernet, MultiFernet
+        with extra("fleet"):
+            from cryptography.fernet import Fernet, MultiFernet
 
         found = keys() if callable(keys) else keys
         try:
@@ -49,7 +51,8 @@ class Encryption:
     @staticmethod
     def new_key() -> str:
         """A fresh key."""
-        from cryptography.fernet import Fernet
+        with extra("fleet"):
+            from cryptography.fernet import Fernet
 
         return Fernet.generate_key().decode()
 

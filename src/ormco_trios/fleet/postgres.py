@@ -13,12 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, LiteralString, Self
 
-from psycopg import AsyncConnection, Error, ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
-
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.errors import ConfigurationError, StorageUnavailable, TakenOver
+from ormco_trios.core.extras import extra
 from ormco_trios.core.pacing import Spacing
 from ormco_trios.core.shield import Shielded
 from ormco_trios.fleet import schema
@@ -28,6 +25,11 @@ from ormco_trios.fleet.practice_status import PracticeStatus, Stage
 from ormco_trios.fleet.practices import FleetPractice, check_known
 from ormco_trios.oauth.token import Token
 from ormco_trios.onboarding.outcomes import Progress
+
+with extra("fleet"):
+    from psycopg import AsyncConnection, Error, ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+    from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 Row = tuple[Any, ...]
 

@@ -99,7 +99,7 @@ def read_practices(path: str | Path) -> dict[str, FleetPractice]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"The list of practices cannot be read ({type(error).__name__}).",
-            advice="It has to be a text file in UTF-8.",
+            advice="The list of practices has to be a text file in UTF-8.",
         ) from None
     rows = _json_lines(text) if path.suffix.lower() in {".jsonl", ".ndjson"} else _csv(text)
     practices = {practice.id: practice for practice in _checked(rows)}
@@ -145,7 +145,8 @@ def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue  # as spreadsheets leave them behind
             if None in cells or None in cells.values():
                 raise ConfigurationError(
-                    f"Line {reader.line_num} does not have as many cells as the heading."
+                    f"Line {reader.line_num} does not have as many cells as the heading.",
+                    advice="Correct this line of the list and try again.",
                 )
             for name in ("id", "region", "portal_username"):
                 if name in row:

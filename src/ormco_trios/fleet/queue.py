@@ -18,13 +18,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import Any, Self
 
-from procrastinate import App, PsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
-from procrastinate.jobs import Status
-from psycopg import Error
-
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.errors import ConfigurationError, StorageUnavailable, TakenOver
+from ormco_trios.core.extras import extra
 from ormco_trios.core.log import logger
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpLibrary
@@ -37,6 +33,12 @@ from ormco_trios.fleet.practices import check_id
 from ormco_trios.fleet.report import FleetStatus
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
 from ormco_trios.onboarding.repair import Disconnected, Place, PlaceState
+
+with extra("fleet"):
+    from procrastinate import App, PsycopgConnector
+    from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+    from procrastinate.jobs import Status
+    from psycopg import Error
 
 QUEUE = "ormco-trios"
 LOOK = "ormco_trios.look"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -27,6 +28,7 @@ from ormco_trios.oauth.operations import (
     read_metadata,
     revoke_token,
 )
+from ormco_trios.oauth.paste import same_issuer
 from ormco_trios.oauth.request import AuthorizationRequest
 from ormco_trios.oauth.server import AuthorizationServer
 from ormco_trios.oauth.token import AsyncTokenStore, Token, TokenStore
@@ -64,6 +66,22 @@ class Application:
     latest: Token | None = field(default=None, init=False, repr=False)
     _unsaved: tuple[Token, Token] | None = field(default=None, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        if _registered(self.redirect_uri) is None:
+            raise ConfigurationError(
+                "The redirect address is not an address.",
+                advice="Give redirect_uri (ORMCO_TRIOS_REDIRECT_URI) as it is registered with "
+                "3Shape, such as https://app.example/callback.",
+            )
+
+    def made(self, request: AuthorizationRequest) -> bool:
+        """Whether that link is this application's, as it is registered now."""
+        return (request.client_id, request.server.name, _registered(request.redirect_uri)) == (
+            self.client_id,
+            self.server.name,
+            _registered(self.redirect_uri),
+        )
+
     def discover(self) -> Flow[AuthorizationServer]:
         """Use the endpoints that the server names, where it does; the contract's otherwise."""
         call = read_metadata(self.server)
@@ -73,7 +91,7 @@ class Application:
             metadata = yield from call
         except NotFound:
             return self.server
-        if metadata.issuer != self.environment.base_url(self.server.service):
+        if not same_issuer(metadata.issuer, self.environment.base_url(self.server.service)):
             raise IssuerMismatch(
                 "The sign-in server describes itself as another one.",
                 advice="Check the environment's address of the sign-in server.",
@@ -262,3 +280,17 @@ class TokenAuth:
         """
         token = yield from self._application.renew(rejected)
         return token.access_token
+
+
+def _registered(redirect_uri: str) -> str | None:
+    """A redirect address as it is registered: of this machine, any port will do; None if bad."""
+    try:
+        parts = urlsplit(redirect_uri)
+        port = parts.port
+    except ValueError:
+        return None
+    if not (parts.scheme and (parts.netloc or parts.path.startswith("/") or parts.scheme == "urn")):
+        return None
+    if port is not None and parts.hostname in {"127.0.0.1", "localhost"}:
+        return redirect_uri.replace(f":{port}", "", 1)
+    return redirect_uri

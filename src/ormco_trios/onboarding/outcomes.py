@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
@@ -15,6 +15,7 @@ from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.html import card, link, numbered
 from ormco_trios.core.shield import shielded
 from ormco_trios.oauth.request import AuthorizationRequest
+from ormco_trios.onboarding import forms
 from ormco_trios.onboarding.account import PinnedAccount, sign_in_hint
 from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
 from ormco_trios.ormcodigital.facts import PortalMemory, Source
@@ -189,6 +190,29 @@ class NeedsAuthorization:
             ],
         )
 
+    def form(
+        self, action: str, *, comes_back: bool = False, hidden: Mapping[str, str] | None = None
+    ) -> str:
+        """A form of HTML with the link, and a field for the address that it leads to.
+
+        `ormco_trios.forms` has its style.
+
+        Args:
+            action: Where the form is sent; `ormco_trios.forms.read_answer` reads what is sent.
+            comes_back: The browser is sent back to your program, so nothing has to be pasted.
+            hidden: More fields, such as a token against forgery.
+        """
+        return forms.link_form(
+            url=self.url,
+            explanation=self.purpose.explanation,
+            hint=self.hint,
+            problem=self.problem,
+            comes_back=comes_back,
+            asks_account=self.purpose is Purpose.ORMCO,
+            action=action,
+            hidden=hidden or {},
+        )
+
     @property
     def hint(self) -> str:
         """With which account to sign in, and what helps when the browser uses another one."""
@@ -205,6 +229,17 @@ class NeedsPerson:
 
     task: Task
     checklist: Checklist
+
+    def form(self, action: str, *, hidden: Mapping[str, str] | None = None) -> str:
+        """A form of HTML with the task, **with what is to be pasted**, and fields for the answer.
+
+        So show it, and keep it nowhere.  `ormco_trios.forms` has its style and its script.
+
+        Args:
+            action: Where the form is sent; `ormco_trios.forms.read_answer` reads what is sent.
+            hidden: More fields, such as a token against forgery.
+        """
+        return forms.task_form(self.task, action, hidden or {})
 
     def _repr_html_(self) -> str:
         """Without what to paste: a notebook is saved with what it shows."""

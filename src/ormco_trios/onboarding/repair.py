@@ -83,11 +83,12 @@ def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disco
         yield from context.drop_sign_in()
 
     def access() -> Flow[bool | Task]:
-        _signed_in(seen)
+        if seen.me is None:
+            _known(seen)
         return (yield from revoke(context, seen))
 
     def connection() -> Flow[bool]:
-        _signed_in(seen)
+        _known(seen)
         if seen.me is None or seen.connection is None:
             return False
         return (yield from withdraw(REMOVE, {"user": seen.me.id, "connection": seen.connection.id}))
@@ -130,7 +131,7 @@ def forget_sign_in(context: Context, *, revoke: bool) -> Flow[bool]:
     return True
 
 
-def _signed_in(seen: Observation) -> None:
+def _known(seen: Observation) -> None:
     if seen.communicate_problem is not None:
         raise seen.communicate_problem
 

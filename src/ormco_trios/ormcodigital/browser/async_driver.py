@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -37,14 +39,27 @@ if TYPE_CHECKING or find_spec("playwright") is not None:
         Playwright,
         Request,
         Response,
+        WebSocket,
         async_playwright,
     )
 else:  # named in annotations; `need_playwright` says what to install
     BrowserContext = Dialog = ElementHandle = Error = Frame = object
-    JSHandle = Page = Playwright = Request = Response = object
+    JSHandle = Page = Playwright = Request = Response = WebSocket = object
 
 Context: TypeAlias = BrowserContext
 """Playwright's browser with its windows and cookies."""
+
+__all__ = [
+    "AsyncDriver",
+    "Context",
+    "Error",
+    "Page",
+    "Request",
+    "Response",
+    "WebSocket",
+    "need_playwright",
+    "own_browser_async",
+]
 
 CHANNELS = ("chrome", "msedge")
 EXECUTABLES = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge")
@@ -100,6 +115,27 @@ async def launch_async(
     )
 
 
+@asynccontextmanager
+async def own_browser_async(
+    *, channel: str | None, executable: str | None, headless: bool
+) -> AsyncGenerator[Context]:
+    """A browser that lives as long as this block.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    need_playwright()
+    async with async_playwright() as playwright:
+        context = await launch_async(
+            playwright, channel=channel, executable=executable, headless=headless
+        )
+        try:
+            yield context
+        finally:
+            if context.browser is not None:
+                await context.browser.close()
+
+
 class AsyncDriver(Shielded):
     """Does what the flows say in one browser; starts it when it is first needed.
 
@@ -137,7 +173,7 @@ class AsyncDriver(Shielded):
         self._said: list[str] = []
         # While 3Shape's window is watched: where it shall be sent back to, and was.
         self._watching = False
-        self._before: set[Page] | None = None
+        self._before: dict[Page, str] | None = None
         self._away: set[Page] = set()
         self._redirect: str | None = None
         self._arrived: str | None = None
@@ -156,10 +192,10 @@ class AsyncDriver(Shielded):
             case Open():
                 return await self._open()
             case Arrived():
-                return self._arrived
+                return await self._arrival()
             case Press(thing, leads_away):
                 if leads_away:
-                    self._watch(thing)
+                    self._watch()
                 return await self._act(thing, "click")
             case Fill(thing, text):
                 return await self._act(thing, "fill", text)
@@ -212,7 +248,7 @@ class AsyncDriver(Shielded):
 
     async def _open(self) -> None:
         context = await self._start()
-        if self._page is None or self._page.is_closed() or self._page in self._away:
+        if self._page is None or self._page.is_closed() or self._page not in self._windows():
             self._page = await context.new_page()
         try:
             await self._page.goto(self._address, wait_until="domcontentloaded")
@@ -228,31 +264,22 @@ class AsyncDriver(Shielded):
         return [
             page
             for page in self._context.pages
-            if page not in self._others
-            and not page.is_closed()
-            and (not self._left(page) or self._is_back(page))
+            if page not in self._others and not page.is_closed() and not self._left(page)
         ]
 
     def _left(self, page: Page) -> bool:
         """Whether *here* opened this window, or led it away."""
-        if page in self._away:
-            return True
         new = self._before is not None and page not in self._before
-        return new and not sites.belongs(page.url, self._address)
-
-    def _is_back(self, page: Page) -> bool:
-        """Whether 3Shape's window shows the portal again, and the code has been taken from it."""
-        if self._arrived is None or not sites.belongs(page.url, self._address):
-            return False
-        self._away.discard(page)
-        return True
+        return page in self._away or (new and self._redirect is not None)
 
     async def _look(self, seconds: float) -> Seen:
         windows = self._windows()
         if windows:
-            await windows[-1].wait_for_timeout(seconds * 1000)
+            with suppress(Error):  # it may be closed meanwhile
+                await windows[0].wait_for_timeout(seconds * 1000)
         for handle in self._handles:
-            await handle.dispose()
+            with suppress(Error):
+                await handle.dispose()
         self._handles.clear()
         seen: list[Window] = []
         busy = False
@@ -312,13 +339,31 @@ class AsyncDriver(Shielded):
             # Without the error: it may hold what was typed.
             raise Obstructed(type(error).__name__) from None
 
+    async def _arrival(self) -> str | None:
+        """Where 3Shape's window came; a tab of the portal that was led away comes back."""
+        if self._arrived is None or self._before is None:
+            return self._arrived
+        back = {page: url for page, url in self._before.items() if page in self._away}
+        self._away -= back.keys()
+        self._leave_alone()
+        for page, url in back.items():
+            with suppress(Error):
+                await page.goto(url, wait_until="domcontentloaded")
+        return self._arrived
+
     # --- listening --------------------------------------------------------------------------
 
-    def _watch(self, thing: Thing) -> None:
-        self._watching, self._redirect, self._arrived = True, None, None
-        self._others |= self._away
+    def _watch(self) -> None:
+        self._leave_alone()
+        self._watching, self._arrived = True, None
+        self._before = {page: page.url for page in self._windows()}
+
+    def _leave_alone(self) -> None:
+        """3Shape's window has done its part, or another one takes its place."""
+        if self._context is not None:
+            self._others |= {page for page in self._context.pages if self._left(page)}
         self._away.clear()
-        self._before = set() if self._context is None else set(self._context.pages)
+        self._before = self._redirect = None
 
     def _request(self, request: Request) -> None:
         page = _page_of(request)

@@ -150,7 +150,10 @@ class BrowserGuide:
                 yield from self._press(HERE, leads_away=True)
                 self._sent_off = _at_3shape(visit.account)
                 self._before = seen.lines
-            address = yield from self._arrival()
+                # Only where 3Shape asks for nothing does it come at once.
+                address = yield from self._arrival(self._patience.quiet // 4)
+            else:
+                address = yield from self._arrival(self._patience.quiet)
         except Stuck as stuck:
             return stuck.task
         if address is None:
@@ -172,6 +175,7 @@ class BrowserGuide:
             if closed is None:
                 return self._doubtful("Ok was pressed, and the window is still open.", said)
             self._fresh = False
+            yield from self._choose_trios()  # the page may have been drawn anew
             return (yield from self._update(visit, said))
         except Stuck as stuck:
             return stuck.task
@@ -360,9 +364,9 @@ class BrowserGuide:
         self._fresh = True
         return seen
 
-    def _arrival(self) -> Flow[str | None]:
-        """The address that 3Shape's window was sent to, if that happens at once."""
-        for _ in range(self._patience.quiet):
+    def _arrival(self, looks: int) -> Flow[str | None]:
+        """The address that 3Shape's window was sent to, if that happens so soon."""
+        for _ in range(looks):
             yield from self._do(Look())
             address: str | None = yield from self._do(Arrived())
             if address is not None:

@@ -68,8 +68,21 @@
     if (popup === "listbox") return "list";
     return el.isContentEditable && !(up(el) || {}).isContentEditable ? "field" : null;
   };
+  // Where the words are, which is not as wide as their paragraph.
+  const written = (el) => {
+    const range = document.createRange(), walk = document.createTreeWalker(el, NodeFilter.SHOW_TEXT);
+    let first, last;
+    while (walk.nextNode()) if (clean(walk.currentNode.data)) {
+      first = first || walk.currentNode;
+      last = walk.currentNode;
+    }
+    if (!first) return el.getBoundingClientRect();
+    range.setStart(first, 0);
+    range.setEnd(last, last.length);
+    return range.getBoundingClientRect();
+  };
   const add = (el, shown, role, name, more) => {
-    const box = shown.getBoundingClientRect();
+    const box = role === "text" ? written(shown) : shown.getBoundingClientRect();
     const path = [];
     for (let at = el; at; at = up(at)) path.push(id(at));
     elements.push(shown);

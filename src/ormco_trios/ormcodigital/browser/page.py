@@ -155,18 +155,17 @@ class Seen:
         ]
         if native:
             return native
-        lists = [thing for thing in things if thing.role in {"list", "select"}]
-        titles = [thing for thing in things if SUBMISSION_METHOD.matches(thing.name)]
-        inside = _innermost(lists)
-        for title in titles:
-            for around in title.path:
-                near = [each for each in inside if around in each.path and _same(each, title)]
-                if len(near) == 1:
-                    return near
+        lists = _innermost(thing for thing in things if thing.role in {"list", "select"})
+        anchors = self.find(INTRAORAL_SCANNER)
+        anchors += [thing for thing in things if SUBMISSION_METHOD.matches(thing.name)]
+        for anchor in anchors:
+            for around in anchor.path:
+                near = [each for each in lists if around in each.path and _same(each, anchor)]
+                if len(near) > 1:
+                    near = [each for each in near if each.beside(anchor)] or near
                 if near:
-                    rows = self.find(INTRAORAL_SCANNER)
-                    return [each for each in near if any(map(each.beside, rows))] or near
-        return [] if titles else inside
+                    return near
+        return [] if anchors else lists
 
     def clickable_beside(self, phrase: Phrase) -> list[Thing]:
         """Words beside ``phrase`` that look as if a list opens when they are clicked."""
