@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -14,6 +15,50 @@ from ormco_trios.core.errors import ConfigurationError
 @click.group(name="first-contact")
 def first_contact() -> None:
     """Learn from one walk through the real portal what holds of what we assume about it."""
+
+
+@first_contact.command()
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--portal",
+    metavar="ADDRESS",
+    required=True,
+    envvar="ORMCO_TRIOS_PORTAL_ADDRESS",
+    help="Where you sign in to OrmcoDigital.",
+)
+@click.option(
+    "--browser",
+    metavar="FILE",
+    envvar="ORMCO_TRIOS_BROWSER",
+    help="Which browser to start; by default the Chromium, Chrome or Edge that is there.",
+)
+def record(out: Path, portal: str, browser: str | None) -> None:
+    """Record one walk through the guide, in a browser that opens, for *judge*.
+
+    Only OrmcoDigital and 3Shape are recorded, in memory. What is written holds no value: every
+    text that the guide does not print is a placeholder. If anything that you typed would be left,
+    nothing is written. Close the browser's windows when you are done.
+    """
+    import asyncio
+
+    from ormco_trios.ormcodigital.browser.async_driver import need_playwright
+    from ormco_trios.ormcodigital.browser.sites import portal_address
+
+    with reporting(as_json=False):
+        if out.exists():
+            raise ConfigurationError(f"There is a file {out} already; nothing was recorded.")
+        need_playwright()
+        address = portal_address(portal)
+        from ormco_trios.ormcodigital.browser.recorder import record as record_walk
+        from ormco_trios.ormcodigital.first_contact.redact import Sites
+
+        click.echo("Do what the guide says, and close the windows when you are done.", err=True)
+        host = urlsplit(address)
+        made = asyncio.run(
+            record_walk(address, Sites(f"{host.scheme}://{host.netloc}"), executable=browser)
+        )
+        out.write_text(json.dumps(made, indent=1), "utf-8")
+        click.echo(f"Written, without any value: {out}. Now: ormco-trios first-contact judge {out}")
 
 
 @first_contact.command()

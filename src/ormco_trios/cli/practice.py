@@ -58,10 +58,11 @@ def _common(command: F) -> F:
         json_option,
         click.option(
             "--portal",
-            type=click.Choice([PortalWay.MANUAL.value, PortalWay.API.value]),
+            type=click.Choice([way.value for way in PortalWay]),
             envvar="ORMCO_TRIOS_PORTAL",
-            help="What does OrmcoDigital's part: you, following the steps that are shown, or an "
-            "API of it. By default you do, unless ORMCO_TRIOS_ORMCODIGITAL_URL names an API.",
+            help="What does OrmcoDigital's part: you, following the steps that are shown; a browser "
+            "before your eyes, at ORMCO_TRIOS_PORTAL_ADDRESS; or an API of it. By default you do, "
+            "unless ORMCO_TRIOS_ORMCODIGITAL_URL names an API.",
         ),
         click.option(
             "--region",

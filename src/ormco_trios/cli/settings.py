@@ -28,7 +28,7 @@ from ormco_trios.onboarding.observation import SIGNED_OUT
 from ormco_trios.onboarding.onboarding import Onboarding
 from ormco_trios.onboarding.outcomes import NeedsAuthorization, NeedsPerson, Purpose
 from ormco_trios.ormcodigital.client import OrmcoDigitalClient
-from ormco_trios.ormcodigital.portal import PortalWay
+from ormco_trios.ormcodigital.portal import PortalAccess, PortalWay
 from ormco_trios.ormcodigital.tasks import Address, Done, TaskAnswer, TaskKind
 
 if TYPE_CHECKING:
@@ -173,6 +173,11 @@ def sandbox_practice(
                 password=who.portal_password,
             ) as ormco,
         ):
+            if way is PortalWay.BROWSER:
+                raise ConfigurationError(
+                    "The sandbox plays you, and in a browser you are needed yourself.",
+                    advice="Leave out --sandbox, or choose --portal manual or api.",
+                )
             onboarding = Onboarding(
                 communicate=account.communicate,
                 ormco=None if way is PortalWay.MANUAL else ormco,
@@ -296,10 +301,21 @@ def configured_practice(
 @contextmanager
 def _portal(
     way: PortalWay | None, environment: Environment, source: Mapping[str, str]
-) -> Generator[OrmcoDigitalClient | None]:
-    """The portal's API, if it does the portal's part; None if a person does."""
+) -> Generator[PortalAccess | None]:
+    """The portal's API or a browser, if it does the portal's part; None if a person does."""
     if way is None and environment.ormcodigital is not None:
         way = PortalWay.API
+    if way is PortalWay.BROWSER:
+        from ormco_trios.ormcodigital.browser.portal import BrowserPortal
+
+        with BrowserPortal(
+            needed_setting(source, "PORTAL_ADDRESS", "where you sign in to OrmcoDigital"),
+            executable=source.get("ORMCO_TRIOS_BROWSER"),
+            username=source.get("ORMCO_TRIOS_PORTAL_USERNAME"),
+            password=source.get("ORMCO_TRIOS_PORTAL_PASSWORD"),
+        ) as browser:
+            yield browser
+        return
     if way is not PortalWay.API:
         yield None
         return

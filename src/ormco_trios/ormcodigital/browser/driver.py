@@ -51,8 +51,8 @@ Context: TypeAlias = BrowserContext
 """Playwright's browser with its windows and cookies."""
 
 __all__ = [
-    "Driver",
     "Context",
+    "Driver",
     "Error",
     "Page",
     "Request",
