@@ -13,10 +13,10 @@ import pytest
 import ormco_trios
 
 PUBLIC = """
-    Address ApprovalUpdate ApprovalWait AsyncCommunicateClient AsyncManualPortal
+    Address ApprovalUpdate ApprovalWait AsyncBrowserPortal AsyncCommunicateClient AsyncManualPortal
     AsyncOAuthClient AsyncOnboarding AsyncOrmcoDigitalClient AsyncRedirectReceiver
     AsyncTokenStore AuditEvent AuthorizationCode AuthorizationRequest AuthorizationServer
-    CallEvent Case CaseCursor CaseFile CaseWindow Checklist Clock CodeShape CommunicateClient
+    BrowserPortal CallEvent Case CaseCursor CaseFile CaseWindow Checklist Clock CodeShape CommunicateClient
     Connected Connection ConnectionState Diagnosis Disconnected Done Download Environment Failed
     FileTokenStore Finding Interruption KeyringTokenStore ManualPortal MemoryTokenStore
     NeedsAuthorization NeedsPerson OAuthClient Onboarding OrmcoDigitalClient Outcome
@@ -40,6 +40,7 @@ NOT_YET = {
     "ormco_trios.sandbox",
     "ormco_trios.testing",
     "platformdirs",
+    "playwright",
     "procrastinate",
     "respx",
     "rich",

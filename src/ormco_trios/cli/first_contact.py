@@ -41,7 +41,7 @@ def record(out: Path, portal: str, browser: str | None) -> None:
     """
     import asyncio
 
-    from ormco_trios.ormcodigital.browser.async_driver import need_playwright
+    from ormco_trios.ormcodigital.browser.extra import need_playwright
     from ormco_trios.ormcodigital.browser.sites import portal_address
 
     with reporting(as_json=False):

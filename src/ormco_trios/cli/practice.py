@@ -60,8 +60,8 @@ def _common(command: F) -> F:
             "--portal",
             type=click.Choice([way.value for way in PortalWay]),
             envvar="ORMCO_TRIOS_PORTAL",
-            help="What does OrmcoDigital's part: you, following the steps that are shown; a browser "
-            "before your eyes, at ORMCO_TRIOS_PORTAL_ADDRESS; or an API of it. By default you do, "
+            help="What does OrmcoDigital's part: you, following the steps that are shown; a "
+            "browser before your eyes, at ORMCO_TRIOS_PORTAL_ADDRESS; or an API of it. By default you do, "
             "unless ORMCO_TRIOS_ORMCODIGITAL_URL names an API.",
         ),
         click.option(
