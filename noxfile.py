@@ -47,7 +47,7 @@ def run_tests(session: nox.Session) -> None:
     """All tests but the slow ones; pytest's own arguments go after `--`."""
     install(session, "tests", project=".[all]")
     # As a module, so that it finds the plugin in tools/.
-    session.run("python", "-m", "pytest", *(session.posargs or ["-n", "auto"]))
+    session.run("python", "-m", "pytest", "-p", "tools.cpu", *(session.posargs or ["-n", "auto"]))
 
 
 # `tests` takes the Python that runs nox; `tests-3.12` and so on that one, if the machine has it.
@@ -74,7 +74,7 @@ def fast(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def slowest(session: nox.Session) -> None:
     """Which tests cost most, by CPU time, and what all of them cost."""
-    session.notify("tests", ["-q", "-p", "tools.cpu", "-n", "auto", *session.posargs])
+    session.notify("tests", ["-q", "--slowest", "40", "-n", "auto", *session.posargs])
 
 
 @nox.session(name="oauth-servers")
@@ -105,6 +105,17 @@ def paste_table(session: nox.Session) -> None:
     """What five libraries make of each paste, to docs/paste-table.md."""
     install(session, "paste-table", project=".")
     session.run("python", "benchmarks/paste_table.py", "docs/paste-table.md")
+
+
+@nox.session(name="by-hand")
+def by_hand(session: nox.Session) -> None:
+    """A person at a browser does the portal's half, killed at every moment, in every way."""
+    install(session, "tests", project=".[all]")
+    session.run(
+        *("python", "-m", "pytest", "-m", "slow", "tests/browser/test_by_hand.py"),
+        *session.posargs,
+        env={"BY_HAND": "all"},
+    )
 
 
 @nox.session

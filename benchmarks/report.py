@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cases
 import clients
 import fan_out
 import fleet
@@ -92,6 +93,16 @@ In the sandbox, without a socket, relative to as many calls of `users.me()` ther
 `run` waits, refreshes and asks again whatever it is not sure of; the way through the doctor's pages
 is part of it, too.
 
+## Cases
+
+Files come from another process on the same machine and go to a disk; what is written by hand is
+httpx's stream, SHA-1 and `fsync`. Wall time and memory, so what else the machine does is in it.
+
+{cases}
+The memory is that of a first download, with all that it imports. An event loop is held up less than
+by hand, since a thread writes. The interruptions and kills happen while cases change, and each
+version of each case was given: that is counted, not timed.
+
 ## A fleet
 
 CPU of the whole process for one onboarding, from nothing to connected, in milliseconds of one
@@ -148,6 +159,7 @@ PARTS: dict[str, tuple[Sequence[str], Callable[[], Rows]]] = {
     "clients": (clients.HEAD, clients.measure),
     "parsing": (parsing.HEAD, lambda: asyncio.run(parsing.measure())),
     "onboarding": (onboarding.HEAD, lambda: asyncio.run(onboarding.measure())),
+    "cases": (cases.HEAD, cases.measure),
     "fleet": (fleet.HEAD, fleet.measure),
     "looks": (looks.HEAD, looks.measure),
     "sandbox": (sandbox.HEAD, sandbox.measure),

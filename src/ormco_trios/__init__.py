@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ormco_trios.oauth.stores import FileTokenStore, KeyringTokenStore, MemoryTokenStore
     from ormco_trios.oauth.token import AsyncTokenStore, Token, TokenStore
     from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
+    from ormco_trios.onboarding.async_task_page import AsyncTaskPage
     from ormco_trios.onboarding.checklist import Checklist, OverallState, Step, StepName, StepState
     from ormco_trios.onboarding.doctor import Diagnosis, Finding
     from ormco_trios.onboarding.onboarding import Onboarding
@@ -86,6 +87,7 @@ _HOME = {
     "AsyncOnboarding": "onboarding.async_onboarding",
     "AsyncOrmcoDigitalClient": "ormcodigital.async_client",
     "AsyncRedirectReceiver": "oauth.async_receiver",
+    "AsyncTaskPage": "onboarding.async_task_page",
     "AsyncTokenStore": "oauth.token",
     "AuditEvent": "core.events",
     "AuthorizationCode": "oauth.code",
@@ -142,6 +144,7 @@ _HOME = {
     "Task": "ormcodigital.tasks",
     "TaskAnswer": "ormcodigital.tasks",
     "TaskKind": "ormcodigital.tasks",
+    "TaskPage": "onboarding.task_page",
     "Timeout": "core.transport",
     "Token": "oauth.token",
     "TokenBucket": "core.pacing",
@@ -162,6 +165,7 @@ __all__ = [
     "AsyncOnboarding",
     "AsyncOrmcoDigitalClient",
     "AsyncRedirectReceiver",
+    "AsyncTaskPage",
     "AsyncTokenStore",
     "AuditEvent",
     "AuthorizationCode",
@@ -218,6 +222,7 @@ __all__ = [
     "Task",
     "TaskAnswer",
     "TaskKind",
+    "TaskPage",
     "Timeout",
     "Token",
     "TokenBucket",

@@ -106,7 +106,16 @@ def test_help_says_what_the_exit_codes_mean() -> None:
 
 def test_the_sandbox_says_how_to_use_it_and_is_used() -> None:
     with subprocess.Popen(
-        [*COMMAND, "sandbox", "--fault", "users.me:status=503,times=1", "--approve-after", "0"],
+        [
+            *COMMAND,
+            "sandbox",
+            "--fault",
+            "users.me:status=503,times=1",
+            "--approve-after",
+            "0",
+            "--switch",
+            "code_layers=1",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -128,6 +137,13 @@ def test_the_sandbox_says_how_to_use_it_and_is_used() -> None:
     assert json.loads(done.stdout)["state"] == "needs_authorization"
     # Without a sign-in, there is nothing to ask users.me with.
     assert "This fault never fired: users.me: status=503" in said
+
+
+@pytest.mark.parametrize("text", ["roles=hidden", "role=shown", "roles"])
+def test_a_switch_that_is_none_is_wrong_usage(text: str) -> None:
+    done = run("sandbox", "--switch", text)
+    assert done.exit_code == 2
+    assert "there is no switch" in done.output or "roles is one of shown" in done.output
 
 
 def test_a_fault_that_cannot_be_is_wrong_usage() -> None:

@@ -117,3 +117,11 @@ def test_a_rejected_request_is_told_from_one_that_waits(both: Any) -> None:
         sandbox.world.remove(made.id)
         with pytest.raises(errors.ConnectionRemoved, match="rejected by the lab, or withdrawn"):
             practice.connections.wait_until_active(made)
+
+
+def test_an_email_that_only_looks_alike_is_somebody_elses() -> None:
+    """A long s is no s: whoever has that e-mail is asked for nothing, and lets nobody in."""
+    me = User(id="A", email="lab.s@clinic.example")
+    for email, count in (("LAB.S@clinic.example", 1), ("lab.\u017f@clinic.example", 0)):
+        request = Connection(id="1", remote_user_email=email)
+        assert len(incoming_of(me.model_copy(update={"connections": [request]}))) == count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import traceback
 from typing import Any
@@ -10,8 +11,20 @@ import pytest
 
 from ormco_trios.core.async_runner import AsyncRunner
 from ormco_trios.core.clock import ManualClock
-from ormco_trios.core.effects import AskHuman, Blocking, Effect, Emit, Flow, Local, Pause
+from ormco_trios.core.connections import AsyncHttpConnections
+from ormco_trios.core.effects import (
+    AskHuman,
+    Blocking,
+    Effect,
+    Emit,
+    Flow,
+    Local,
+    Pause,
+    Send,
+    Uninterrupted,
+)
 from ormco_trios.core.runner import Runner
+from ormco_trios.core.transport import Answer
 
 
 @pytest.fixture
@@ -101,3 +114,82 @@ def test_an_error_takes_no_local_variable_of_the_flow_along(runner: Any) -> None
     # The runner's own frame is the one that still ran: its caller's shield empties it.
     assert all("run" in name for name in held)
     assert any("iterate" in frame.name for frame in ours)
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_task_waits_for_what_it_runs() -> None:
+    """A file, say, is not closed under the thread that writes it."""
+    began, may_end = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    ended: list[str] = []
+
+    def write() -> None:
+        loop.call_soon_threadsafe(began.set)
+        may_end.wait(10)
+        ended.append("written")
+
+    def keep() -> Flow[None]:
+        try:
+            yield from Blocking(write)
+        finally:
+            ended.append("closed")
+
+    task = asyncio.create_task(AsyncRunner({}, ManualClock()).run(keep()))
+    await began.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == ["written", "closed"]
+
+
+@pytest.mark.anyio
+async def test_what_is_not_interrupted_has_connections_of_its_own() -> None:
+    """A fleet's worker that is cancelled uses its own for another practice, or closes them."""
+    opened: list[Opened] = []
+
+    class Opened:
+        def __init__(self) -> None:
+            self.sent: list[object] = []
+            self.closed = False
+            self.answer = asyncio.Event()
+            opened.append(self)
+
+        async def send(self, request: Any) -> Answer:
+            assert not self.closed
+            self.sent.append(request)
+            await self.answer.wait()
+            return Answer(200, {}, b"")
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+    class Own:
+        def open_connection(self, library: str) -> Opened:
+            assert library == "aiohttp"
+            return Opened()
+
+    connections = AsyncHttpConnections("aiohttp")
+    runner = AsyncRunner({}, ManualClock(), connections)
+    request: Any = object()
+    task = asyncio.create_task(runner.run(Uninterrupted(flow(Send(Own(), request)))))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    task.cancel()
+    assert await asyncio.gather(task, return_exceptions=True)
+    # The worker goes on, and does so over other ones.
+    other = asyncio.create_task(runner.run(Send(Own(), request)))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    opened[1].answer.set()
+    await other
+    closing = asyncio.create_task(connections.aclose())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not closing.done()
+    opened[0].answer.set()
+    await closing
+    assert [each.closed for each in opened] == [True, True]
+    assert [each.sent for each in opened] == [[request], [request]]

@@ -164,7 +164,7 @@ def test_an_injected_client_adds_nothing_of_its_own(both: Any) -> None:
 def test_a_failure_says_of_what_kind_it_was(both: Any, kind: str) -> None:
     with Server(saying(b"")) as server:
         # What httpx-aiohttp calls a time-out while connecting comes at any time.
-        with pytest.raises(OutcomeUnknown, match=r"\((Re\w+Error|ConnectTimeout)\)"):
+        with pytest.raises(OutcomeUnknown, match=r"\[(Re\w+Error|ConnectTimeout)\]"):
             send(both, kind, server.url)
         gone = server.url
     with pytest.raises(NotDelivered, match=r"\(Connect(Error|Timeout)\)"):

@@ -436,7 +436,7 @@ def judge(sandbox: Any, life: Life) -> list[str]:
 
 async def compare(life: Life, fleet: Any, open_practice: Any) -> list[str]:
     """With the tokens that were kept, and nothing else, all are found where they should be."""
-    from ormco_trios.core.transport import AsyncHttpConnections
+    from ormco_trios.core.connections import AsyncHttpConnections
     from ormco_trios.fleet import Stage
 
     status = await status_of(fleet)

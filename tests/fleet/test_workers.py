@@ -11,13 +11,9 @@ from typing import Any, cast
 import pytest
 
 from ormco_trios.core.clock import Clock, ManualClock
+from ormco_trios.core.connections import AsyncHttpConnections, HttpConnections
 from ormco_trios.core.errors import ConfigurationError
-from ormco_trios.core.transport import (
-    AsyncHttpConnections,
-    AsyncTransport,
-    HttpConnections,
-    HttpLibrary,
-)
+from ormco_trios.core.transport import AsyncTransport, HttpLibrary
 from ormco_trios.fleet import PracticeStatus, _workers
 from ormco_trios.fleet._workers import AsyncWorkerPool, WorkerPool
 from ormco_trios.fleet.schedule import FleetSchedule

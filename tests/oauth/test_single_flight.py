@@ -168,6 +168,7 @@ with OAuthClient(
 """
 
 
+@pytest.mark.slow
 @pytest.mark.socket
 def test_four_processes(tmp_path: Path) -> None:
     with needing_a_refresh(FileTokenStore(tmp_path)) as sandbox:
@@ -239,29 +240,3 @@ def test_the_lock_is_given_back_after_a_failure(both: Any, failure: str) -> None
             oauth.refresh(token)
         assert sandbox.journal.count("oauth.token") == 2
         assert oauth.refresh(token).access_token != token.access_token
-
-
-@pytest.mark.anyio
-async def test_the_lock_is_given_back_by_a_task_that_is_cancelled() -> None:
-    store = Awaited()
-    with Sandbox(clock=Clock()) as sandbox:
-        async with AsyncOAuthClient(sandbox.environment, **options(sandbox, store)) as oauth:
-            request = oauth.authorization_request()
-            code = request.finish(sandbox.authorize(request.url))
-            token = await oauth.exchange(code, request)
-            entered = asyncio.Event()
-            real = oauth.channel.transport.send
-
-            async def hanging(*_: Any) -> Any:
-                entered.set()
-                await asyncio.Event().wait()
-
-            oauth.channel.transport.send = hanging  # type: ignore[assignment,method-assign]
-            task = asyncio.create_task(oauth.refresh(token))
-            await entered.wait()
-            assert not await store.try_lock("default")
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            oauth.channel.transport.send = real  # type: ignore[method-assign]
-            assert await oauth.refresh(token) != token

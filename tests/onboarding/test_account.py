@@ -9,12 +9,11 @@ import pytest
 from tests.practices import Clients, clients, signed_in
 
 import ormco_trios
-from ormco_trios import Connected, NeedsAuthorization, NeedsPerson, Progress, errors
+from ormco_trios import Address, Connected, Done, NeedsAuthorization, NeedsPerson, Progress, errors
 from ormco_trios.communicate.models import User
 from ormco_trios.onboarding.account import PinnedAccount, email_of, pin, wrong_account
 from ormco_trios.onboarding.checklist import OverallState, StepName, StepState
 from ormco_trios.onboarding.outcomes import Purpose, Repair
-from ormco_trios.ormcodigital.tasks import Address, Done
 from ormco_trios.sandbox import Approval, Practice, Sandbox
 
 PAGE = "https://users.example/User/Applications"
@@ -371,8 +370,9 @@ def test_the_account_dialect_is_given_a_hint(both: Any, sandbox: Sandbox) -> Non
     assert query(needed)["login_hint"] == [email]
     assert query(needed)["prompt"] == ["login"]
     assert "private window" not in needed.hint
-    for options in ({"account_dialect": True}, {"account": email}):
-        needed = clients(both, sandbox, **options).onboarding.advance()
+    for dialect, account in ((True, None), (False, email)):
+        made = clients(both, sandbox, account_dialect=dialect, account=account)
+        needed = made.onboarding.advance()
         assert not {"login_hint", "prompt"} & query(needed).keys()
     assert email in needed.hint
     assert "private window" in needed.hint

@@ -109,7 +109,8 @@ def server() -> Iterator[tuple[Sandbox, Send]]:
 @contextmanager
 def over_respx() -> Iterator[tuple[Sandbox, Send]]:
     """At the live addresses, with httpx as it is."""
-    sandbox = Sandbox(posing_as=Environment.production())
+    live = Environment.production(portal_api="https://api.ormcodigital.example")
+    sandbox = Sandbox(posing_as=live)
     with respx_router(sandbox.world), httpx.Client(trust_env=False) as client:
         yield (
             sandbox,

@@ -79,12 +79,13 @@ def test_many_onboardings_of_one_practice_at_once() -> None:
 
 
 class Stalling:
-    """Lets requests pass until the nth, which never comes back."""
+    """Lets requests pass until the nth, which comes back when it is let go."""
 
     def __init__(self, world: Any, nth: int) -> None:
         self.inner = InProcessGateway(world).open_async()
         self.world, self.left = world, nth
         self.reached = asyncio.Event()
+        self.let_go = asyncio.Event()
 
     def open(self) -> Transport:
         raise NotImplementedError
@@ -96,7 +97,7 @@ class Stalling:
         self.left -= 1
         if self.left == 0:
             self.reached.set()
-            await asyncio.Event().wait()
+            await self.let_go.wait()
         return await self.inner.send(request)
 
     async def aclose(self) -> None:
@@ -137,6 +138,7 @@ async def _cancelled_at(nth: int, sandbox: Sandbox) -> bool:
         await task
     # No lock is held, no task is left, and it goes on from where it stands.
     gateway.left = -1
+    gateway.let_go.set()
     await asyncio.wait_for(made.run(), 5)
     assert asyncio.all_tasks() == {asyncio.current_task()}
     return True

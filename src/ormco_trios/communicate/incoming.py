@@ -13,6 +13,7 @@ from ormco_trios.communicate.approval import (
     may_pass,
     random_jitter,
 )
+from ormco_trios.communicate.emails import folded
 from ormco_trios.communicate.flows import connection_of, withdraw
 from ormco_trios.communicate.models import Connection, ConnectionState, User
 from ormco_trios.communicate.operations import ME, REMOVE
@@ -28,14 +29,14 @@ def list_incoming() -> Flow[list[Connection]]:
 
 def incoming_of(me: User) -> list[Connection]:
     """The requests in an answer of ``users/me`` that wait for that account."""
-    own = {side.casefold() for side in (me.id, me.email) if side}
+    own = {folded(side) for side in (me.id, me.email) if side}
     return [
         connection
         for connection in me.connections or ()
         if connection.state is not ConnectionState.ACTIVE
         and own
         & {
-            side.casefold()
+            folded(side)
             for side in (connection.remote_user_id, connection.remote_user_email)
             if side
         }

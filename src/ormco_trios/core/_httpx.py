@@ -10,7 +10,9 @@ from __future__ import annotations
 import functools
 import os
 import ssl
+import sys
 import threading
+import warnings
 import zlib
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
@@ -30,6 +32,7 @@ from ormco_trios.core.errors import (
     OutcomeUnknown,
     TransportError,
 )
+from ormco_trios.core.extras import extra
 from ormco_trios.core.log import in_our_call, silence
 from ormco_trios.core.transport import (
     BLOCK,
@@ -225,6 +228,11 @@ class HttpxTransport(_Httpx):
         while self._connections:
             self._connections.popitem()[1].close()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds any connection."""
+        return bool(self._connections)
+
     def _exchange(self, request: Request) -> Answer:
         key = _origin(request.url), _proxy(request.url)
         connection = self._connections.get(key)
@@ -265,6 +273,11 @@ class AsyncHttpxTransport(_AsyncHttpx):
     async def aclose(self) -> None:
         while self._connections:
             await self._connections.popitem()[1].aclose()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds any connection."""
+        return bool(self._connections)
 
     async def _exchange(self, request: Request) -> Answer:
         key = _origin(request.url), _proxy(request.url)
@@ -333,6 +346,11 @@ class HttpxPool:
             self._idle.clear()
             while self._all:
                 self._all.pop().close()
+
+    def __del__(self) -> None:
+        if self._process == os.getpid() and any(each.is_open for each in self._all):
+            _warn_of_unclosed(self)
+            self.close()
 
     def _begin(self) -> None:
         with _BEGINNING:
@@ -407,6 +425,11 @@ class AsyncHttpxPool:
         while self._all:
             await self._all.pop().aclose()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds any connection."""
+        return any(each.is_open for each in self._all)
+
     async def _turn(self, free: asyncio.Semaphore, seconds: float | None) -> None:
         try:
             async with self._asyncio.timeout(seconds):
@@ -471,6 +494,33 @@ class AsyncHttpxPools:
             if pool is not None:
                 await pool.aclose()
 
+    def __del__(self) -> None:
+        if self._process != os.getpid():
+            return
+        held = [(loop, pool) for loop, pool in self._pools.items() if pool.is_open]
+        if held:
+            _warn_of_unclosed(self)
+        for loop, pool in held:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_close_soon, loop, pool)
+
+
+def _warn_of_unclosed(pool: object) -> None:
+    if not sys.is_finalizing():
+        warnings.warn(
+            "A client was given up without being closed: use it in a `with` block, or call its "
+            "close(), or aclose() if it is asynchronous.",
+            ResourceWarning,
+            stacklevel=3,
+            source=pool,
+        )
+
+
+def _close_soon(loop: asyncio.AbstractEventLoop, pool: AsyncHttpxPool) -> None:
+    closing = loop.create_task(pool.aclose())
+    _CLOSING.add(closing)
+    closing.add_done_callback(_CLOSING.discard)
+
 
 def _none_free() -> NotDelivered:
     return NotDelivered("No connection became free in time; nothing was sent.")
@@ -514,8 +564,9 @@ class _AsyncConnection:
 
 
 def _aiohttp_transport(proxy: str | None) -> httpx.AsyncBaseTransport:
-    import aiohttp
-    from httpx_aiohttp import AiohttpTransport
+    with extra("aiohttp"):
+        import aiohttp
+        from httpx_aiohttp import AiohttpTransport
 
     def session() -> aiohttp.ClientSession:
         # Many accounts share a connection; none may be sent another's cookies.
@@ -812,11 +863,15 @@ def _unpacker(response: httpx.Response) -> Any:
 
 
 def _unpacked(unpack: Any, piece: bytes, most: int) -> bytes:
+    """At most ``most`` bytes.  Nothing may follow the end: it would be neither used nor counted."""
     try:
-        unpacked: bytes = unpack.decompress(piece, most)
+        if not unpack.eof:
+            unpacked: bytes = unpack.decompress(piece, most)
+            if not unpack.unused_data:
+                return unpacked
     except zlib.error:
-        raise httpx.DecodingError("packed in a way that was not asked for") from None
-    return unpacked
+        pass
+    raise httpx.DecodingError("packed in a way that was not asked for")
 
 
 def _outgoing(request: Request) -> httpx.Request:
@@ -896,5 +951,6 @@ def _failure(error: httpx.RequestError | httpx.InvalidURL) -> TransportError:
                 advice="Check the base URL and the machine's trusted certificates; a company "
                 "proxy's own certificate can be named with SSL_CERT_FILE.",
             )
-        return NotDelivered(f"The service could not be reached ({kind}); nothing was sent.")
-    return OutcomeUnknown(f"The request was sent, but its answer did not arrive whole ({kind}).")
+        return NotDelivered("The service could not be reached; nothing was sent.").with_detail(kind)
+    happened = "The request was sent, but its answer did not arrive whole."
+    return OutcomeUnknown(happened).with_detail(kind)

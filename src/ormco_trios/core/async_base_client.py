@@ -7,9 +7,11 @@ from typing import Self, TypeVar
 
 from ormco_trios.core import async_runner
 from ormco_trios.core._acompat import AsyncClosing
+from ormco_trios.core._uninterrupted import finished_async
 from ormco_trios.core.channel import Channel
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.html import card
 from ormco_trios.core.operation import Body, Operation, encode
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
@@ -35,6 +37,14 @@ class AsyncBaseClient(Shielded, AsyncClosing):
     def environment(self) -> Environment:
         """Which hosts this client talks to."""
         return self.channel.environment
+
+    def _repr_html_(self) -> str:
+        signed_in = {
+            service.value: "signed in" if auth.current() else "not signed in yet"
+            for service, auth in self.channel.auth.items()
+        }
+        rows = [("environment", self.environment.name), *signed_in.items()]
+        return card(type(self).__name__, rows)
 
     async def call(
         self,
@@ -72,5 +82,15 @@ class AsyncBaseClient(Shielded, AsyncClosing):
         return view
 
     async def aclose(self) -> None:
-        """Close the connections; the client and its views cannot be used afterwards."""
-        await self.channel.transport.aclose()
+        """Close the connections; the client and its views cannot be used afterwards.
+
+        What went on after its caller was cancelled, such as a refresh, is waited for, as long as
+        one attempt may take (``Timeout.total``).
+
+        Raises:
+            TokenNotSaved: It ended with a token that the store failed to keep.
+        """
+        try:
+            await finished_async(self.channel.unfinished, self.channel.options.timeout.total)
+        finally:
+            await self.channel.transport.aclose()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar
 
 from ormco_trios.core._acompat import AsyncAsk, call_blocking_async, call_local_async
+from ormco_trios.core._uninterrupted import uninterrupted_async
 from ormco_trios.core.channel import Channel, route_calls
 from ormco_trios.core.clock import Clock
+from ormco_trios.core.connections import AsyncHttpConnections
 from ormco_trios.core.effects import (
     AskHuman,
     Blocking,
@@ -19,10 +22,11 @@ from ormco_trios.core.effects import (
     Page,
     Pause,
     Send,
+    Uninterrupted,
 )
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import empty_frames
-from ormco_trios.core.transport import Answer, AsyncHttpConnections, AsyncTransport
+from ormco_trios.core.transport import Answer, AsyncTransport
 
 T = TypeVar("T")
 
@@ -102,6 +106,24 @@ class AsyncRunner:
             for stream in opened:
                 await stream.aclose()
 
+    async def _uninterrupted(self, flow: Flow[T]) -> T:
+        owners = [channel.unfinished for channel in self.channels.values()]
+        if self.http_connections is not None:
+            owners.append(self.http_connections.unfinished)
+        return await uninterrupted_async(self._run_by, flow, self.clock, set(owners))
+
+    async def _run_by(self, flow: Flow[T], clock: Clock) -> T:
+        runner = copy.copy(self)
+        runner.clock = clock
+        if self.http_connections is None:
+            return await runner.run(flow)
+        # Who is cancelled goes on to use these for something else, or closes them.
+        runner.http_connections = self.http_connections.others()
+        try:
+            return await runner.run(flow)
+        finally:
+            await runner.http_connections.aclose()
+
     async def _perform(self, effect: Effect[Any], ask: AsyncAsk | None) -> Any:
         match effect:
             case Send(transport, request):
@@ -118,6 +140,8 @@ class AsyncRunner:
                 return await ask(prompt)
             case Local(function, arguments):
                 return await call_local_async(function, arguments)
+            case Uninterrupted(flow):
+                return await self._uninterrupted(flow)
             case Blocking(function, arguments):
                 return await call_blocking_async(function, *arguments)
             case _:

@@ -8,9 +8,11 @@ from typing import Self, TypeVar
 
 from ormco_trios.core import runner
 from ormco_trios.core._acompat import Closing
+from ormco_trios.core._uninterrupted import finished
 from ormco_trios.core.channel import Channel
 from ormco_trios.core.effects import Call
 from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.html import card
 from ormco_trios.core.operation import Body, Operation, encode
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.shield import Shielded
@@ -36,6 +38,14 @@ class BaseClient(Shielded, Closing):
     def environment(self) -> Environment:
         """Which hosts this client talks to."""
         return self.channel.environment
+
+    def _repr_html_(self) -> str:
+        signed_in = {
+            service.value: "signed in" if auth.current() else "not signed in yet"
+            for service, auth in self.channel.auth.items()
+        }
+        rows = [("environment", self.environment.name), *signed_in.items()]
+        return card(type(self).__name__, rows)
 
     def call(
         self,
@@ -73,5 +83,15 @@ class BaseClient(Shielded, Closing):
         return view
 
     def close(self) -> None:
-        """Close the connections; the client and its views cannot be used afterwards."""
-        self.channel.transport.close()
+        """Close the connections; the client and its views cannot be used afterwards.
+
+        What went on after its caller was cancelled, such as a refresh, is waited for, as long as
+        one attempt may take (``Timeout.total``).
+
+        Raises:
+            TokenNotSaved: It ended with a token that the store failed to keep.
+        """
+        try:
+            finished(self.channel.unfinished, self.channel.options.timeout.total)
+        finally:
+            self.channel.transport.close()

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from pydantic import SecretStr, ValidationError
 
 from ormco_trios._version import __version__
+from ormco_trios.core._uninterrupted import Unfinished
 from ormco_trios.core.answers import error_as, refusal, request_id_of
 from ormco_trios.core.auth import Auth, check_token_fits
 from ormco_trios.core.clock import Clock
@@ -65,7 +66,15 @@ class Channel(Generic[C]):
     ``C`` is the kind of transport; only a runner touches it, a sync one or an async one.
     """
 
-    __slots__ = ("auth", "clock", "environment", "listeners", "options", "transport")
+    __slots__ = (
+        "auth",
+        "clock",
+        "environment",
+        "listeners",
+        "options",
+        "transport",
+        "unfinished",
+    )
 
     def __init__(
         self,
@@ -76,6 +85,7 @@ class Channel(Generic[C]):
         clock: Clock,
         options: Options,
         listeners: Listeners | None = None,
+        unfinished: Unfinished | None = None,
     ) -> None:
         self.environment = environment
         self.transport = transport
@@ -83,6 +93,7 @@ class Channel(Generic[C]):
         self.clock = clock
         self.options = options
         self.listeners = listeners or Listeners()
+        self.unfinished = unfinished or Unfinished()
 
     def with_options(self, options: Options) -> Channel[C]:
         """The same channel with other limits; the connections are shared."""
@@ -93,6 +104,7 @@ class Channel(Generic[C]):
             clock=self.clock,
             options=options,
             listeners=self.listeners,
+            unfinished=self.unfinished,
         )
 
     def call(self, call: Call[T]) -> Flow[T]:
@@ -125,6 +137,8 @@ class Channel(Generic[C]):
                 turn: float = yield from Local(pacer.reserve, (host, self.clock))
                 if turn > 0.0:
                     yield from Pause(turn)
+            if call.permit is not None:
+                yield from call.permit
             began = self.clock.monotonic()
             failure: OrmcoTriosError
             try:
@@ -134,7 +148,7 @@ class Channel(Generic[C]):
             except TransportError as error:
                 failure = error
                 if isinstance(failure, OutcomeUnknown) and operation.safety is Safety.ONCE:
-                    failure = CodeOutcomeUnknown(failure.happened)
+                    failure = CodeOutcomeUnknown(failure.happened).with_detail(failure.detail)
                 if self.listeners.wanted:
                     self._tell(call, began, attempt, failure)
             else:

@@ -72,6 +72,7 @@ class Call(Effect[T]):
         base_url: Replaces the environment's address, after the host has been checked.
         retry: Replaces the client's; a flow that repeats by itself turns it off.
         sink: Takes the body of a successful answer, which is then empty for ``operation.parse``.
+        permit: Done directly before each sending; raises if it must not be sent any more.
     """
 
     operation: Operation[T]
@@ -82,6 +83,7 @@ class Call(Effect[T]):
     base_url: str | None = field(default=None, repr=False)
     retry: Retry | None = None
     sink: Sink | None = None
+    permit: Local | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,16 @@ class Local(Effect[Any]):
 
     function: Callable[..., Any] = field(repr=False)
     arguments: tuple[Any, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Uninterrupted(Effect[R]):
+    """Carry out ``flow`` to its end, also if the caller is cancelled or interrupted meanwhile.
+
+    For what must not be cut off; it may emit nothing and ask nobody.
+    """
+
+    flow: Flow[R] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

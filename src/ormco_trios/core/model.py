@@ -8,8 +8,13 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
-Seconds: TypeAlias = Annotated[int, Field(ge=0, le=10**9)]
-"""How long something lasts: up to 31 years, since a calendar cannot hold every number."""
+from ormco_trios.core.html import card
+
+LONGEST = 10**9
+"""Seconds: 31 years, since a calendar cannot hold every number."""
+
+Seconds: TypeAlias = Annotated[int, Field(ge=0, le=LONGEST)]
+"""How long something lasts."""
 
 
 class WireModel(BaseModel):
@@ -35,6 +40,10 @@ class WireModel(BaseModel):
 
     def __str__(self) -> str:
         return repr(self)
+
+    def _repr_html_(self) -> str:
+        rows = ((name or "", value) for name, value in self.__repr_args__())
+        return card(type(self).__name__, rows)
 
 
 class PascalModel(WireModel):

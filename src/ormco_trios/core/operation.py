@@ -32,9 +32,12 @@ class Safety(enum.Enum):
     IDEMPOTENT = "idempotent"
     """Changes something, and a second time the same: repeated likewise."""
     WRITE = "write"
-    """A second time may do harm: repeated only if the first provably never arrived."""
+    """A second time may do harm: repeated only if the first was provably not carried out.
+
+    That is so if it never arrived, and if the service answered 429 [rfc 6585, 4].
+    """
     ONCE = "once"
-    """Holds a single-use code or token: must never be sent again once it may have arrived."""
+    """As `WRITE`, and it holds a single-use code or token: with an answer, that is lost as well."""
 
 
 # Without slots: with them and frozen, `Operation[User](...)` fails in Python 3.11.

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from typing import Any, Generic, TypeVar
 
 from ormco_trios.core._acompat import Ask, call_blocking, call_local
+from ormco_trios.core._uninterrupted import uninterrupted
 from ormco_trios.core.channel import Channel, route_calls
 from ormco_trios.core.clock import Clock
+from ormco_trios.core.connections import HttpConnections
 from ormco_trios.core.effects import (
     AskHuman,
     Blocking,
@@ -20,10 +23,11 @@ from ormco_trios.core.effects import (
     Page,
     Pause,
     Send,
+    Uninterrupted,
 )
 from ormco_trios.core.environment import Service
 from ormco_trios.core.shield import empty_frames
-from ormco_trios.core.transport import Answer, HttpConnections, Transport
+from ormco_trios.core.transport import Answer, Transport
 
 T = TypeVar("T")
 
@@ -103,6 +107,24 @@ class Runner:
             for stream in opened:
                 stream.close()
 
+    def _uninterrupted(self, flow: Flow[T]) -> T:
+        owners = [channel.unfinished for channel in self.channels.values()]
+        if self.http_connections is not None:
+            owners.append(self.http_connections.unfinished)
+        return uninterrupted(self._run_by, flow, self.clock, set(owners))
+
+    def _run_by(self, flow: Flow[T], clock: Clock) -> T:
+        runner = copy.copy(self)
+        runner.clock = clock
+        if self.http_connections is None:
+            return runner.run(flow)
+        # Who is cancelled goes on to use these for something else, or closes them.
+        runner.http_connections = self.http_connections.others()
+        try:
+            return runner.run(flow)
+        finally:
+            runner.http_connections.close()
+
     def _perform(self, effect: Effect[Any], ask: Ask | None) -> Any:
         match effect:
             case Send(transport, request):
@@ -119,6 +141,8 @@ class Runner:
                 return ask(prompt)
             case Local(function, arguments):
                 return call_local(function, arguments)
+            case Uninterrupted(flow):
+                return self._uninterrupted(flow)
             case Blocking(function, arguments):
                 return call_blocking(function, *arguments)
             case _:

@@ -6,7 +6,7 @@ The implementations are `ormco_trios.core._httpx` (real sockets) and `ormco_trio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -22,7 +22,7 @@ class Timeout:
         connect: Until the connection stands; also the wait for a free one from the pool.
         read: Between two pieces of the answer.
         total: For the whole answer, headers included, however slowly it arrives.  Of a file that is
-            downloaded, for its headers, and then for each further 512 KiB.
+            downloaded, for its headers, and then for each further 256 KiB.
     """
 
     connect: float = 10.0
@@ -44,7 +44,7 @@ class Request:
     """Leave the body of a successful answer to be read from `Answer.stream`."""
 
 
-BLOCK = 512 * 1024
+BLOCK = 256 * 1024
 """About how many bytes of a stream are read at a time."""
 
 
@@ -112,59 +112,3 @@ class Gateway(Protocol):
     def open(self) -> Transport: ...
 
     def open_async(self) -> AsyncTransport: ...
-
-
-class HttpConnections:
-    """Connections to use instead of a client's own: one to each host, for one request at a time.
-
-    A fleet's worker keeps them from practice to practice.
-    """
-
-    __slots__ = ("_library", "_own")
-
-    def __init__(self, library: HttpLibrary) -> None:
-        self._library: HttpLibrary = library
-        self._own: Transport | None = None
-
-    def instead_of(self, transport: Transport) -> Transport:
-        """What to send with; ``transport`` itself, if the caller of the library chose it."""
-        open_connection: Callable[[HttpLibrary], Transport] | None
-        open_connection = getattr(transport, "open_connection", None)
-        if open_connection is None:
-            return transport
-        if self._own is None:
-            self._own = open_connection(self._library)
-        return self._own
-
-    def close(self) -> None:
-        """Close the connections."""
-        if self._own is not None:
-            self._own.close()
-
-
-class AsyncHttpConnections:
-    """Connections to use instead of a client's own: one to each host, for one request at a time.
-
-    A fleet's worker keeps them from practice to practice.
-    """
-
-    __slots__ = ("_library", "_own")
-
-    def __init__(self, library: HttpLibrary) -> None:
-        self._library: HttpLibrary = library
-        self._own: AsyncTransport | None = None
-
-    def instead_of(self, transport: AsyncTransport) -> AsyncTransport:
-        """What to send with; ``transport`` itself, if the caller of the library chose it."""
-        open_connection: Callable[[HttpLibrary], AsyncTransport] | None
-        open_connection = getattr(transport, "open_connection", None)
-        if open_connection is None:
-            return transport
-        if self._own is None:
-            self._own = open_connection(self._library)
-        return self._own
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        if self._own is not None:
-            await self._own.aclose()

@@ -9,8 +9,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from ormco_trios.core.clock import Clock
+from ormco_trios.core.connections import AsyncHttpConnections, HttpConnections
 from ormco_trios.core.errors import ConfigurationError
-from ormco_trios.core.transport import AsyncHttpConnections, HttpConnections, HttpLibrary
+from ormco_trios.core.transport import HttpLibrary
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.schedule import FleetSchedule
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from ormco_trios.core.auth import check_token_fits
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.effects import Call, Flow, Local, Pause
+from ormco_trios.core.effects import Call, Flow, Local, Pause, Uninterrupted
 from ormco_trios.core.environment import Environment
 from ormco_trios.core.errors import (
     AuthorizationNeeded,
@@ -27,6 +28,7 @@ from ormco_trios.oauth.operations import (
     read_metadata,
     revoke_token,
 )
+from ormco_trios.oauth.paste import same_issuer
 from ormco_trios.oauth.request import AuthorizationRequest
 from ormco_trios.oauth.server import AuthorizationServer
 from ormco_trios.oauth.token import AsyncTokenStore, Token, TokenStore
@@ -48,6 +50,7 @@ class Application:
     Attributes:
         server: The dialect; `discover` replaces it by what the server says about itself.
         account: Under which name the store keeps the tokens, such as your id of the practice.
+        owner: Whose tokens they are; those of somebody else under this name are none.
         latest: The stored token, as it was last seen or saved here.
     """
 
@@ -58,9 +61,26 @@ class Application:
     redirect_uri: str
     store: TokenStore | AsyncTokenStore = field(repr=False)
     account: str = field(repr=False)
+    owner: str | None = field(repr=False)
     clock: Clock = field(repr=False)
     latest: Token | None = field(default=None, init=False, repr=False)
     _unsaved: tuple[Token, Token] | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if _registered(self.redirect_uri) is None:
+            raise ConfigurationError(
+                "The redirect address is not an address.",
+                advice="Give redirect_uri (ORMCO_TRIOS_REDIRECT_URI) as it is registered with "
+                "3Shape, such as https://app.example/callback.",
+            )
+
+    def made(self, request: AuthorizationRequest) -> bool:
+        """Whether that link is this application's, as it is registered now."""
+        return (request.client_id, request.server.name, _registered(request.redirect_uri)) == (
+            self.client_id,
+            self.server.name,
+            _registered(self.redirect_uri),
+        )
 
     def discover(self) -> Flow[AuthorizationServer]:
         """Use the endpoints that the server names, where it does; the contract's otherwise."""
@@ -71,7 +91,7 @@ class Application:
             metadata = yield from call
         except NotFound:
             return self.server
-        if metadata.issuer != self.environment.base_url(self.server.service):
+        if not same_issuer(metadata.issuer, self.environment.base_url(self.server.service)):
             raise IssuerMismatch(
                 "The sign-in server describes itself as another one.",
                 advice="Check the environment's address of the sign-in server.",
@@ -109,16 +129,13 @@ class Application:
         form = {"code": code.reveal("canonical"), "redirect_uri": request.redirect_uri}
         if request.code_verifier is not None:
             form["code_verifier"] = request.code_verifier.get_secret_value()
-        reply = yield from self._ask("authorization_code", form)
-        return (yield from self._keep(reply.token(self.clock)))
+        return (yield from Uninterrupted(self._get("authorization_code", form)))
 
     def password(self, username: str, password: SecretStr) -> Flow[Token]:
         if not self.server.password_grant:
             raise ConfigurationError("Only the classic sign-in takes a user name and password.")
-        reply = yield from self._ask(
-            "password", {"username": username, "password": password.get_secret_value()}
-        )
-        return (yield from self._keep(reply.token(self.clock)))
+        form = {"username": username, "password": password.get_secret_value()}
+        return (yield from Uninterrupted(self._get("password", form)))
 
     def renew(self, rejected: SecretStr | None, *, held: Token | None = None) -> Flow[Token]:
         """The stored token if it lasts and is not the rejected one, otherwise a refreshed one.
@@ -130,17 +147,24 @@ class Application:
             held: What to refresh if the store has nothing.
         """
         for _ in range(LOCK_LOOKS):
-            stored = yield from self.load()
-            if stored is not None and self._serves(stored, rejected):
-                return stored
-            if (yield from Local(self.store.try_lock, (self.account,))):
-                break
+            token = yield from Uninterrupted(self._renew_unless_locked(rejected, held))
+            if token is not None:
+                return token
             yield from Pause(LOCK_INTERVAL)
-        else:
-            raise TransportError(
-                "Somebody else has been refreshing this account's token for a minute.",
-                advice="Try again; if it lasts, end the process that holds the lock.",
-            )
+        raise TransportError(
+            "Another program has been refreshing this account's token for a minute.",
+            advice="Try again; if it lasts, end the process that holds the lock.",
+        )
+
+    def _renew_unless_locked(
+        self, rejected: SecretStr | None, held: Token | None
+    ) -> Flow[Token | None]:
+        """As `renew`; None while somebody else has the lock."""
+        stored = yield from self.load()
+        if stored is not None and self._serves(stored, rejected):
+            return stored
+        if not (yield from Local(self.store.try_lock, (self.account,))):
+            return None
         try:
             old = (yield from self.load()) or held
             if old is None:
@@ -176,7 +200,9 @@ class Application:
             self.latest = None
 
     def load(self) -> Flow[Token | None]:
-        self.latest = yield from Local(self.store.load, (self.account,))
+        token: Token | None = yield from Local(self.store.load, (self.account,))
+        ours = token is not None and token.owner in (None, self.owner)
+        self.latest = token if ours else None
         return self.latest
 
     def lasts(self, token: Token) -> bool:
@@ -190,10 +216,16 @@ class Application:
     def _refresh(self, old: Token) -> Flow[Token]:
         if old.refresh_token is None:
             raise AuthorizationNeeded("The access token has ended and cannot be refreshed.")
-        reply = yield from self._ask(
-            "refresh_token", {"refresh_token": old.refresh_token.get_secret_value()}
-        )
+        call = self._ask("refresh_token", {"refresh_token": old.refresh_token.get_secret_value()})
+        still_locked = getattr(self.store, "still_locked", None)
+        if still_locked is not None:
+            call = replace(call, permit=Local(still_locked, (self.account,)))
+        reply = yield from call
         return (yield from self._keep(reply.token(self.clock).keeping(old), instead_of=old))
+
+    def _get(self, grant: Grant, form: dict[str, str]) -> Flow[Token]:
+        reply = yield from self._ask(grant, form)
+        return (yield from self._keep(reply.token(self.clock)))
 
     def _keep(self, token: Token, *, instead_of: Token | None = None) -> Flow[Token]:
         """Save ``token`` before anybody uses it.
@@ -201,6 +233,7 @@ class Application:
         If the store fails, or is interrupted, the old refresh token may be worth nothing already:
         the new one is remembered here, and the next `renew` saves it before anything else.
         """
+        token = replace(token, owner=self.owner)
         self._unsaved = None if instead_of is None else (instead_of, token)
         try:
             yield from Local(self.store.save, (self.account, token))
@@ -247,3 +280,17 @@ class TokenAuth:
         """
         token = yield from self._application.renew(rejected)
         return token.access_token
+
+
+def _registered(redirect_uri: str) -> str | None:
+    """A redirect address as it is registered: of this machine, any port will do; None if bad."""
+    try:
+        parts = urlsplit(redirect_uri)
+        port = parts.port
+    except ValueError:
+        return None
+    if not (parts.scheme and (parts.netloc or parts.path.startswith("/") or parts.scheme == "urn")):
+        return None
+    if port is not None and parts.hostname in {"127.0.0.1", "localhost"}:
+        return redirect_uri.replace(f":{port}", "", 1)
+    return redirect_uri

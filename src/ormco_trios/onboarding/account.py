@@ -49,6 +49,10 @@ class PinnedAccount:
     expected: str | None = field(default=None, repr=False)
     confirmed: bool = False
 
+    def is_account(self, me: User) -> bool:
+        """Whether ``me`` is this account: the id counts, whatever the e-mail is by now."""
+        return self.id.casefold() == me.id.casefold()
+
 
 def expected_account(email: str | None) -> str | None:
     """The setting ``account=...``, without spaces around it.
@@ -98,7 +102,7 @@ def wrong_account(
         page: Address of the page that lists which applications an account has given access.
     """
     if pinned is not None and not _is_new(expected, pinned):
-        if pinned.id.casefold() == me.id.casefold():
+        if pinned.is_account(me):
             return None
     elif expected is None or same(expected, me.email):
         return None
@@ -116,7 +120,7 @@ def wrong_account(
 
 def pin(me: User, *, expected: str | None, pinned: PinnedAccount | None) -> PinnedAccount:
     """What to remember of ``me``, which `wrong_account` had nothing against."""
-    if pinned is None or pinned.id.casefold() != me.id.casefold():
+    if pinned is None or not pinned.is_account(me):
         return PinnedAccount(me.id, me.email, expected)
     if me.email is not None:
         pinned = replace(pinned, email=me.email)

@@ -12,6 +12,7 @@ from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.environment import Service
 from ormco_trios.core.errors import ApiError, OrmcoTriosError, TransportError
+from ormco_trios.core.html import card
 from ormco_trios.core.operation import Operation
 from ormco_trios.core.transport import Answer
 from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
@@ -65,6 +66,13 @@ class Diagnosis:
     def healthy(self) -> bool:
         """Whether nothing is wrong, as far as can be seen."""
         return all(finding.verdict is Verdict.WELL for finding in self.findings)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (f"{f.subject}: {f.verdict.value}", f"{f.said} {f.advice}".rstrip())
+            for f in self.findings
+        ]
+        return card("All is well" if self.healthy else "Not all is well", rows)
 
     @property
     def first(self) -> Finding | None:
@@ -135,12 +143,17 @@ def _host(service: Service, clock: Clock, skews: list[float]) -> Flow[Finding]:
     except _Reached as reached:
         date = reached.date
     except (TransportError, ApiError) as error:
-        return Finding(name, Verdict.ILL, error.happened, error.advice, type(error).__name__)
+        return Finding(name, Verdict.ILL, error.happened, error.advice, _detail(error))
     skew = _skew(date, clock.now())
     if skew is not None:
         skews.append(skew)
     detail = "sends no date" if skew is None else f"its clock is {skew:+.0f} s from ours"
     return Finding(name, Verdict.WELL, "It answers.", detail=detail)
+
+
+def _detail(error: OrmcoTriosError) -> str:
+    name = type(error).__name__
+    return f"{name}, {error.detail}" if error.detail else name
 
 
 def _skew(date: str | None, now: datetime) -> float | None:

@@ -18,6 +18,7 @@ from ormco_trios.core.effects import AskHuman, Emit, Flow, Pause
 from ormco_trios.core.errors import (
     ApprovalTimeout,
     AuthorizationNeeded,
+    AuthorizationRefused,
     CodeOutcomeUnknown,
     CodeRefused,
     CodeSpent,
@@ -47,6 +48,7 @@ from ormco_trios.onboarding.outcomes import (
     Waiting,
 )
 from ormco_trios.onboarding.person import (
+    as_answer,
     confirm,
     finish_authorization,
     finish_task,
@@ -239,7 +241,7 @@ def _sign_in(
     if not isinstance(problem, SIGNED_OUT) or app is None:
         raise problem
     request = _pending(context, Purpose.SIGN_IN)
-    if request is None:
+    if request is None or not app.made(request):
         request = app.authorization_request(None, login_hint=context.account)
         context.progress.pending = (Purpose.SIGN_IN, request)
     return NeedsAuthorization(
@@ -350,12 +352,12 @@ def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[Non
         yield from finish_task(context, Done(), id=needed.task.id)
         return
     for attempt in range(1, TRIES + 1):
-        answer = yield from AskHuman(needed)
-        if isinstance(answer, str):
-            answer = Address(answer)
+        answer = as_answer((yield from AskHuman(needed)))
         try:
             if isinstance(needed, NeedsPerson):
                 yield from finish_task(context, answer, id=needed.task.id)
+            elif not isinstance(answer, Address):
+                raise TypeError("a link is answered with the address that it led to")
             else:
                 yield from finish_authorization(
                     context, answer.text, account_shown=answer.account_shown
@@ -364,9 +366,13 @@ def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[Non
             if attempt == TRIES:
                 raise
             needed = needed.because(str(error))
-        except ConsentDenied:
-            context.progress.pending = None
-            raise
+        except (ConsentDenied, AuthorizationRefused) as error:
+            # The portal's link has no state: nothing proves that this answers it.
+            proven = isinstance(needed, NeedsAuthorization) and needed.request.provable
+            if proven or attempt == TRIES:
+                context.progress.pending = None
+                raise
+            needed = needed.because(str(error))
         else:
             return
 

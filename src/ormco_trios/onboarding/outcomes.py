@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
@@ -12,8 +12,10 @@ from typing import TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.html import card, link, numbered
 from ormco_trios.core.shield import shielded
 from ormco_trios.oauth.request import AuthorizationRequest
+from ormco_trios.onboarding import forms
 from ormco_trios.onboarding.account import PinnedAccount, sign_in_hint
 from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
 from ormco_trios.ormcodigital.facts import PortalMemory, Source
@@ -143,6 +145,15 @@ class Waiting:
     connection_id: str
     checklist: Checklist
 
+    def _repr_html_(self) -> str:
+        return card(
+            "Waiting for Ormco's approval",
+            [
+                ("since", f"{self.since:%Y-%m-%d %H:%M} UTC"),
+                ("next look", f"{self.until:%Y-%m-%d %H:%M} UTC"),
+            ],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class NeedsAuthorization:
@@ -165,6 +176,43 @@ class NeedsAuthorization:
         """The link to open."""
         return self.request.url
 
+    def _repr_html_(self) -> str:
+        until = self.request.expires_at
+        return card(
+            "A person has to allow access",
+            [
+                ("what for", self.purpose.explanation),
+                ("link", link(self.url, "Open 3Shape, sign in, and choose Allow access")),
+                ("which account", self.hint),
+                ("until", None if until is None else f"{until:%Y-%m-%d %H:%M} UTC"),
+                ("last answer", self.problem),
+                ("then", "Copy the ENTIRE address of the page that follows, and hand it over."),
+            ],
+        )
+
+    def form(
+        self, action: str, *, comes_back: bool = False, hidden: Mapping[str, str] | None = None
+    ) -> str:
+        """A form of HTML with the link, and a field for the address that it leads to.
+
+        `ormco_trios.forms` has its style.
+
+        Args:
+            action: Where the form is sent; `ormco_trios.forms.read_answer` reads what is sent.
+            comes_back: The browser is sent back to your program, so nothing has to be pasted.
+            hidden: More fields, such as a token against forgery.
+        """
+        return forms.link_form(
+            url=self.url,
+            explanation=self.purpose.explanation,
+            hint=self.hint,
+            problem=self.problem,
+            comes_back=comes_back,
+            asks_account=self.purpose is Purpose.ORMCO,
+            action=action,
+            hidden=hidden or {},
+        )
+
     @property
     def hint(self) -> str:
         """With which account to sign in, and what helps when the browser uses another one."""
@@ -181,6 +229,33 @@ class NeedsPerson:
 
     task: Task
     checklist: Checklist
+
+    def form(self, action: str, *, hidden: Mapping[str, str] | None = None) -> str:
+        """A form of HTML with the task, **with what is to be pasted**, and fields for the answer.
+
+        So show it, and keep it nowhere.  `ormco_trios.forms` has its style and its script.
+
+        Args:
+            action: Where the form is sent; `ormco_trios.forms.read_answer` reads what is sent.
+            hidden: More fields, such as a token against forgery.
+        """
+        return forms.task_form(self.task, action, hidden or {})
+
+    def _repr_html_(self) -> str:
+        """Without what to paste: a notebook is saved with what it shows."""
+        task = self.task
+        paste = "It is in task.text, and is not shown where it would be saved."
+        return card(
+            task.title,
+            [
+                ("what to do", numbered(task.steps)),
+                ("to paste", paste if task.text is not None else None),
+                ("if a page has moved", numbered(task.if_moved) if task.if_moved else None),
+                ("until", None if task.until is None else f"{task.until:%Y-%m-%d %H:%M} UTC"),
+                ("last answer", self.problem),
+                ("then", task.question),
+            ],
+        )
 
     @property
     def problem(self) -> str | None:
@@ -340,6 +415,6 @@ class Progress:
                 linked_at=datetime.fromisoformat(linked_at) if linked_at else None,
                 repair=RepairUnderWay.model_validate(repair) if repair else None,
             )
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass
         raise ConfigurationError("This is not a saved progress.")

@@ -13,18 +13,27 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
-import respx
-from respx.mocks import HTTPCoreMocker
-from respx.models import AllMockedAssertionError, PassThrough
 
 from ormco_trios.core.environment import Environment
+from ormco_trios.core.extras import extra
 from ormco_trios.sandbox import Dispatcher, World
 from ormco_trios.sandbox.dispatch.table import TABLE
 from ormco_trios.sandbox.serve._httpx import respond
-from ormco_trios.sandbox.wire.addresses import LIVE_LANDING
+from ormco_trios.sandbox.wire.addresses import addresses_of
+
+with extra("testing"):
+    import respx
+    from respx.mocks import HTTPCoreMocker
+    from respx.models import AllMockedAssertionError, PassThrough
 
 MockedService: TypeAlias = Literal["communicate", "oauth", "ormcodigital"]
 """What can be mocked on its own."""
+
+MOCKED = Environment.production(portal_api="https://api.ormcodigital.example")
+"""At whose addresses the fixtures answer; OrmcoDigital publishes no API: its host is invented."""
+
+_HOSTS = {part: urlsplit(place).hostname or "" for part, place in addresses_of(MOCKED).items()}
+_LIVE = (*MOCKED.trusted, ".ormcodigital.com", *_HOSTS.values())
 
 _PARTS: dict[MockedService, tuple[str, ...]] = {
     "communicate": ("communicate", "metadata-am", "metadata-as", "metadata-eu"),
@@ -133,16 +142,15 @@ def respx_router(world: World, *services: MockedService) -> ServiceRouter:
 
 def is_live(host: str) -> bool:
     """Whether ``host`` is one of 3Shape's or Ormco's."""
-    own = (*Environment.production().trusted, urlsplit(LIVE_LANDING).hostname or "")
-    return any(f".{host.lower()}".endswith(f".{suffix.lstrip('.')}") for suffix in own)
+    return any(f".{host.lower()}".endswith(f".{suffix.lstrip('.')}") for suffix in _LIVE)
 
 
 def explain(host: str, mocked: list[str]) -> str:
     """What to do about a call to a live host."""
     live = {
-        urlsplit(place).hostname or "": service
+        name: service
         for service, parts in _PARTS.items()
-        for part, place in World(posing_as=Environment.production()).places.items()
+        for part, name in _HOSTS.items()
         if part in parts
     }
     near = difflib.get_close_matches(host, live, n=1, cutoff=0.0)[0]

@@ -136,7 +136,7 @@ def mock_oauth(_mocks: tuple[Sandbox, ServiceRouter]) -> Sandbox:
 
 @pytest.fixture
 def mock_ormcodigital(_mocks: tuple[Sandbox, ServiceRouter]) -> Sandbox:
-    """OrmcoDigital, as `mock_communicate`."""
+    """OrmcoDigital's API, as `mock_communicate`, at an address that only this fixture knows."""
     return _mock(_mocks, "ormcodigital")
 
 
@@ -169,10 +169,9 @@ def _mocks(
     request: pytest.FixtureRequest, sandbox_clock: ManualClock
 ) -> Iterator[tuple[Sandbox, ServiceRouter]]:
     """One sandbox at the live addresses, and the router that leads there; no service yet."""
-    from ormco_trios.core.environment import Environment
-    from ormco_trios.testing._respx import ServiceRouter
+    from ormco_trios.testing._respx import MOCKED, ServiceRouter
 
-    for sandbox in _open(request, sandbox_clock, posing_as=Environment.production()):
+    for sandbox in _open(request, sandbox_clock, posing_as=MOCKED):
         router = ServiceRouter(sandbox.world)
         with router:
             yield sandbox, router

@@ -40,7 +40,7 @@ class _UnreadReply:
     def __init__(self, reply: WireReply) -> None:
         self._blocks = reply.blocks()
         self._left = reply.size // 2 if reply.broken else reply.size
-        self._broken = reply.broken
+        self._broken: Network | None = reply.broken
 
     def read(self) -> bytes:
         """The next block; nothing at the end."""

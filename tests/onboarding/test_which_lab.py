@@ -1,16 +1,18 @@
-"""The main flows in every pair of positions of what nobody outside knows about Communicate."""
+"""Which lab is asked and which server has the cases, whatever an account shows of itself."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 import pytest
 from allpairspy import AllPairs
+from tests.conftest import Colour
 from tests.practices import clients
 
-from ormco_trios import Region, errors
+from ormco_trios import Address, Region, errors
 from ormco_trios.onboarding.checklist import OverallState, StepName
-from ormco_trios.ormcodigital.tasks import Address
 from ormco_trios.sandbox import Approval, Sandbox
 from ormco_trios.sandbox.world.state import Server
 
@@ -23,12 +25,6 @@ SWITCHES: dict[str, list[Any]] = {
     "roles": ["shown", "absent", "null", "empty", "text", "renamed"],
     "user_types": ["shown", "null", "renamed"],
     "applications": ["served", "html", "other_shape", "403", "404", "500"],
-    "pending": ["false", "null"],
-    "sentences": ["text", "object"],
-    "code_layers": [0, 1, 2, 3],
-    "rotation": ["rotated", "kept", "omitted"],
-    "iss": ["sent", "absent"],
-    "password_refused": ["empty", "invalid_grant", "400", "html"],
 }
 WHERE: list[tuple[Server, str, Region | None]] = [
     ("eu", "DE", Region.EUROPE),
@@ -45,9 +41,10 @@ LABS: dict[Server, Region] = {
     "as": Region.ASIA_PACIFIC,
 }
 PAIRS = [
-    (where, dialect, dict(zip(SWITCHES, values, strict=True)))
-    for where, dialect, *values in AllPairs([WHERE, ["classic", "account"], *SWITCHES.values()])
+    (colour, where, dict(zip(SWITCHES, values, strict=True)))
+    for colour, where, *values in AllPairs([["sync", "async"], WHERE, *SWITCHES.values()])
 ]
+"""Few of all combinations, in which any two values come together; `test_worlds` has more."""
 
 
 def says(switches: dict[str, Any]) -> set[bool]:
@@ -57,26 +54,23 @@ def says(switches: dict[str, Any]) -> set[bool]:
     return {position in understood for position in said}
 
 
-@pytest.mark.parametrize(("where", "dialect", "switches"), PAIRS)
-def test_the_main_flows(
-    both: Any,
-    where: tuple[Server, str, Region | None],
-    dialect: str,
-    switches: dict[str, Any],
+@pytest.fixture
+def both(colour: Any) -> Iterator[Colour]:
+    made = Colour(colour)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("colour", "where", "switches"), PAIRS)
+def test_every_two_unknowns(
+    both: Any, where: tuple[Server, str, Region | None], switches: dict[str, Any]
 ) -> None:
     server, country, clear = where
     with Sandbox(approval=Approval.after(3600)) as sandbox:
         sandbox.switch(**switches)
         who = sandbox.practice_in(server)
         sandbox.world.user(who.email).fields["Country"] = country
-        practice = clients(
-            both, sandbox, who=who, account=who.email, account_dialect=dialect == "account"
-        )
-
-        if dialect == "classic":
-            # A wrong password is the person's mistake, however it is refused.
-            with pytest.raises(errors.AuthorizationRefused, match="password"):
-                practice.oauth.sign_in_with_password(who.email, "wrong")
+        practice = clients(both, sandbox, who=who, account=who.email)
 
         def authorize(needed: Any) -> Address:
             # The page shows which account it is, and the person says so.
@@ -102,8 +96,8 @@ def test_the_main_flows(
             assert "account not checked" not in checklist[StepName.AUTHORIZATION].evidence
             (connection,) = sandbox.world.connections()
             assert sandbox.world.state.users[connection.remote].email.lower() == who.lab_email
-            shown = switches["user_types"] != "null"
-            assert ("not shown" not in step.evidence) is (shown or switches["roles"] == "shown")
+            shown = switches["user_types"] != "null" or switches["roles"] in ("shown", "renamed")
+            assert ("not shown" not in step.evidence) is shown
         if unclear or switches["roles"] == "text":
             assert sandbox.journal.count("connections.request") == 0
             assert sandbox.world.connections() == []
@@ -127,8 +121,7 @@ def the_cases_are_found_or_nothing_is_asked(
 
 
 def test_the_pairs_are_all_there() -> None:
-    assert len(PAIRS) < 200
-    for place, (name, values) in enumerate(SWITCHES.items()):
-        for other, others in list(SWITCHES.items())[place + 1 :]:
-            seen = {(switches[name], switches[other]) for _, _, switches in PAIRS}
-            assert seen == {(one, two) for one in values for two in others}
+    assert len(PAIRS) < 120
+    for (name, values), (other, others) in combinations(SWITCHES.items(), 2):
+        seen = {(switches[name], switches[other]) for _, _, switches in PAIRS}
+        assert seen == {(one, two) for one in values for two in others}
