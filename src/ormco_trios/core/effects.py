@@ -56,8 +56,8 @@ class Sink(Protocol):
         """A body begins: the first, or that of a new attempt after one that broke off."""
         ...
 
-    def take(self, block: bytes) -> Flow[None]:
-        """The next block of it."""
+    def take(self, block: list[bytes]) -> Flow[None]:
+        """The next block of it, as the pieces in which it came."""
         ...
 
 
