@@ -400,7 +400,8 @@ def test_lifetimes_that_no_calendar_holds(seconds: bytes) -> None:
     ormco = OrmcoDigitalClient(environment, username="x", password="y")
     with pytest.raises(errors.PortalDiffers):
         ormco.trios.authorization_request()
-    assert Session.model_validate_json(b'{"token": "b", "expires_in": %s}' % seconds)
+    session = Session.model_validate_json(b'{"token": "b", "expires_in": %s}' % seconds)
+    assert session.token.get_secret_value() == "b"
 
 
 def test_a_status_nobody_knows_is_an_error() -> None:
