@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.mark.slow
 @pytest.mark.socket  # the kernel is another process
 def test_it_gives_what_is_stored() -> None:
     done = subprocess.run(

@@ -76,8 +76,8 @@ BREAKS = (
         "an error quotes the answer",
         "no message has a body in it",
         "core/answers.py",
-        'status {answer.status}]",',
-        'status {answer.status}] {answer.body!r}",',
+        'status {answer.status}"',
+        'status {answer.status} {answer.body!r}"',
         (SENTINELS,),
     ),
     Break(
@@ -161,16 +161,20 @@ BREAKS = (
         "redirects are followed, sync",
         "redirects are not followed",
         "core/_httpx.py",
-        "self._client.send(outgoing, stream=True, auth=None, follow_redirects=False)",
-        "self._client.send(outgoing, stream=True, auth=None, follow_redirects=True)",
+        "response = self._client.send(\n"
+        "            _outgoing(request), stream=True, auth=None, follow_redirects=False",
+        "response = self._client.send(\n"
+        "            _outgoing(request), stream=True, auth=None, follow_redirects=True",
         ("trust/test_hosts.py::test_no_redirect_is_followed",),
     ),
     Break(
         "redirects are followed, async",
         "redirects are not followed",
         "core/_httpx.py",
-        "                outgoing, stream=True, auth=None, follow_redirects=False\n",
-        "                outgoing, stream=True, auth=None, follow_redirects=True\n",
+        "response = await self._client.send(\n"
+        "            _outgoing(request), stream=True, auth=None, follow_redirects=False",
+        "response = await self._client.send(\n"
+        "            _outgoing(request), stream=True, auth=None, follow_redirects=True",
         ("trust/test_hosts.py::test_no_redirect_is_followed",),
     ),
     Break(
@@ -202,8 +206,8 @@ BREAKS = (
         "a packed answer is unpacked whole",
         "an answer takes bounded memory",
         "core/_httpx.py",
-        "self._unpack.decompress(piece, self._limit - self._size + 1)",
-        "self._unpack.decompress(piece)",
+        "unpack.decompress(piece, most)",
+        "unpack.decompress(piece)",
         ("trust/test_hostile.py::test_too_large",),
     ),
     Break(
@@ -226,8 +230,8 @@ BREAKS = (
         "headers may come for ever, async",
         "an answer takes bounded time",
         "core/_httpx.py",
-        "async with self._within(request.timeout.total):",
-        "async with self._within(None):",
+        "async with self._asyncio.timeout(request.timeout.total):",
+        "async with self._asyncio.timeout(None):",
         ("trust/test_hostile.py::test_headers_end_at_the_total",),
     ),
     # Nothing doubled, nothing lost.
@@ -267,8 +271,8 @@ BREAKS = (
         "nobody waits for a lock",
         "one refresh, however many need it",
         "oauth/application.py",
-        "            if (yield from Local(self.store.try_lock, (self.account,))):",
-        "            if (yield from Local(self.store.try_lock, (self.account,))) or stored:",
+        "if not (yield from Local(self.store.try_lock, (self.account,))):",
+        "if not ((yield from Local(self.store.try_lock, (self.account,))) or stored):",
         ("oauth/test_single_flight.py::test_ten_threads",),
     ),
     Break(
@@ -292,8 +296,8 @@ BREAKS = (
         "others can read the token file",
         "a token file is its owner's alone",
         "core/files.py",
-        'os.fdopen(handle, "wb") as file:',
-        'os.fdopen(os.chmod(temporary, 0o644) or handle, "wb") as file:',
+        'self._file = FileIO(handle, "wb")',
+        'self._file = FileIO(os.fchmod(handle, 0o644) or handle, "wb")',
         ("oauth/test_stores.py::test_its_owner_alone_can_read_it",),
     ),
     Break(
@@ -358,9 +362,9 @@ BREAKS = (
         "a cancelled call keeps its place",
         "cancelling leaks nothing",
         "core/_httpx.py",
-        "        finally:\n            self._free.release()",
-        "        finally:\n            import sys\n\n"
-        "            if sys.exc_info()[0] is None:\n                self._free.release()",
+        "            if stream is None:\n                await self._give_back(free, transport)",
+        "            import sys\n\n            if stream is None and sys.exc_info()[0] is None:\n"
+        "                await self._give_back(free, transport)",
         ("trust/test_concurrency.py::test_a_cancelled_request_gives_its_connection_back",),
     ),
     # The sandbox.
@@ -403,7 +407,7 @@ BREAKS = (
 def run_tests(root: Path, tests: Sequence[str]) -> tuple[int, str]:
     """Run tests in a copy of the project; pytest's exit code and what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+        [sys.executable, "-m", "pytest", "-q", "-x", "-m", "", "-p", "no:cacheprovider"]
         + [f"tests/{test}" for test in tests],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"},

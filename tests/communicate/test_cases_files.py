@@ -129,6 +129,18 @@ def test_without_a_hash_the_result_says_so(
     assert made.sha1 == hashlib.sha1(made.path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
+@pytest.mark.parametrize("status", [204, 206])
+def test_a_part_that_nobody_asked_for_is_not_the_file(
+    both: Any, sandbox: Sandbox, tmp_path: Path, status: int
+) -> None:
+    cases = lab_cases(both, sandbox)
+    (scan, *_) = next(iter(cases.list())).scans
+    sandbox.fault("cases.download", status=status, body="not all")
+    with pytest.raises(errors.UnexpectedAnswer, match="not a whole file"):
+        cases.download(scan.model_copy(update={"hash": None}), tmp_path / "f")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_there_stays_if_it_is_not_to_be_replaced(
     both: Any, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -232,7 +232,11 @@ def test_another_accounts_cursor_and_one_from_the_future_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "practice",
-    [None, "", " ", "anna@praxis.example", "00000000-0000-0000-0000-000000000000", "{}"],
+    [
+        *(None, "", " ", "anna@praxis.example", "00000000-0000-0000-0000-000000000000", "{}"),
+        # These would all be read as the filter that lets every practice's cases pass.
+        *(" *", "{*}", "-*-", "* "),
+    ],
 )
 def test_a_filter_that_is_no_id_is_refused(practice: Any) -> None:
     with pytest.raises(errors.ConfigurationError, match="not the id of a Communicate account"):

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.trust.servers import Server as Kept
+from tests.trust.servers import read_head
 
+from ormco_trios import AsyncCommunicateClient, CommunicateClient, Environment, Retry
 from ormco_trios.core import _httpx
 from ormco_trios.core._httpx import AsyncHttpxPool
 from ormco_trios.core.errors import NotDelivered
@@ -131,3 +137,71 @@ async def test_what_rests_too_long_is_closed(monkeypatch: pytest.MonkeyPatch) ->
         await pool.send(request)
         await until(lambda: server.open == 1)
         assert server.opened <= 11
+
+
+@pytest.fixture
+def warned(recwarn: pytest.WarningsRecorder) -> Callable[[], list[str]]:
+    """What was warned of, finalisers included."""
+    warnings.simplefilter("always")
+
+    def look() -> list[str]:
+        gc.collect()
+        return [f"{each.category.__name__}: {each.message}" for each in recwarn.list]
+
+    return look
+
+
+def only_ours(said: list[str]) -> None:
+    (message,) = said
+    assert message.startswith("ResourceWarning: A client was given up without being closed")
+
+
+def test_a_client_that_is_given_up_says_so_once(warned: Callable[[], list[str]]) -> None:
+    with Kept(keeping) as server:
+        client = CommunicateClient(Environment.sandbox(server.url), token="t")
+        view = client.with_options()
+        client.users.me()
+        view.users.me()
+        del client
+        assert warned() == []
+        del view
+        only_ours(warned())
+
+
+async def test_an_asynchronous_one_closes_its_connections(
+    warned: Callable[[], list[str]],
+) -> None:
+    async with serving() as (server, _, request):
+        base = request.url.removesuffix("/")
+        client = AsyncCommunicateClient(Environment.sandbox(base), token="t")
+        await asyncio.gather(*(client.users.me() for _ in range(3)), return_exceptions=True)
+        assert server.open == 3
+        del client
+        only_ours(warned())
+        await until(lambda: server.open == 0)
+    only_ours(warned())
+
+
+def test_a_client_that_has_no_connection_says_nothing(warned: Callable[[], list[str]]) -> None:
+    with Kept(keeping) as server:
+        unused = CommunicateClient(Environment.sandbox(server.url), token="t")
+        closed = CommunicateClient(Environment.sandbox(server.url), token="t")
+        closed.users.me()
+        closed.close()
+        del unused, closed
+        assert warned() == []
+        gone = server.url
+    refused = CommunicateClient(Environment.sandbox(gone), token="t", retry=Retry.never())
+    with pytest.raises(NotDelivered):
+        refused.users.me()
+    del refused
+    assert warned() == []
+
+
+def keeping(connection: socket.socket) -> None:
+    """Answer, and again, on one connection."""
+    body = b'{"Id": "1"}'
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    connection.sendall(answer)
+    while read_head(connection):
+        connection.sendall(answer)

@@ -132,7 +132,7 @@ async def fill(job: Job, fleet: Any, tokens: dict[str, str]) -> None:
     store = PostgresTokenStore(fleet.database)
     for practice in map(FleetPractice.model_validate, job.practices):
         token = Token(SecretStr(tokens[practice.id]))
-        await store.save(f"sandbox:{job.client_id}:{practice.account}", token)
+        await store.save(f"sandbox:{job.client_id}:{practice.id}", token)
 
 
 def excess(times: list[float], rate: float) -> float:

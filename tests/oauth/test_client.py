@@ -9,6 +9,7 @@ import pickle
 import traceback
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -225,7 +226,7 @@ def test_every_answer_to_a_code(
     text = str(caught.value)
     assert [part for part in says if part not in text] == []
     assert "secret<" not in text
-    assert caught.value.happened.endswith(f" [POST /oauth/token: status {answer.status}]")
+    assert caught.value.detail == f"POST /oauth/token: status {answer.status}"
     assert code.spent
     assert len(server.requests) == 1
     assert oauth.token() is None
@@ -753,3 +754,112 @@ def test_no_traceback_shows_a_secret(both: Any) -> None:
         shown = everything(caught.value)
         assert "secret-" not in shown
         assert request.state.get_secret_value() not in shown
+
+
+def test_a_token_is_its_owners(both: Any) -> None:
+    """Also where two are kept under one name; and the name says nothing of the owner."""
+    store = MemoryTokenStore()
+
+    def client(owner: str | None) -> Any:
+        server = Scripted(reply(access_token=f"of {owner}"))
+        return both.oauth(
+            environment=server.environment(),
+            client_id="x",
+            redirect_uri=CALLBACK,
+            store=store,
+            account="id-7",
+            owner=owner,
+        )
+
+    mira, other, nobody = client("mira"), client("other"), client(None)
+    kept = mira.sign_in_with_password("mira@clinic.example", "p")
+    assert (kept.owner, "mira" in repr(kept)) == ("mira", False)
+    assert mira.token() == kept
+    assert Token.from_json(kept.to_json()) == kept
+    for client_ in (other, nobody):
+        assert client_.token() is None
+        with pytest.raises(errors.AuthorizationNeeded):
+            client_.revoke()
+    # A store of one's own need not keep whose it is.
+    store.save("id-7", replace(kept, owner=None))
+    assert other.token() is not None
+
+
+# --- odd replies --------------------------------------------------------------------------------
+
+
+ODD: list[tuple[Any, float | None]] = [
+    (None, None),
+    (3600, 3600),
+    ("3600", 3600),
+    (3599.9, 3599),
+    (1e300, 1e9),
+    (10**400, 300),
+    (0, 300),
+    (-1, 300),
+    (float("nan"), 300),
+    ("soon", 300),
+    ([3600], 300),
+    ({}, 300),
+]
+
+
+@pytest.mark.parametrize(("expires_in", "lasts"), ODD, ids=range(len(ODD)))
+def test_an_odd_lifetime_wastes_no_token(both: Any, expires_in: Any, lasts: float | None) -> None:
+    """The refresh token that was sent for it works no more; it is due soon, and not at once."""
+    clock = ManualClock()
+    server = Scripted(reply(access_token="new", refresh_token="next", expires_in=expires_in))
+    oauth = both.oauth(environment=server.environment(clock), client_id="x", redirect_uri=CALLBACK)
+    token = oauth.refresh(Token(SecretStr("a"), refresh_token=SecretStr("b")))
+    assert token == oauth.token()
+    assert token.refresh_token.get_secret_value() == "next"
+    left = token.expires_at and (token.expires_at - clock.now()).total_seconds()
+    assert left == lasts
+    assert oauth.auth.current() == token.access_token
+
+
+@pytest.mark.parametrize(
+    ("scope", "kept"),
+    [
+        ("a b", "a b"),
+        (["a", "b", 1], "a b"),
+        ([], None),
+        ("", None),
+        (7, None),
+        ({"a": 1}, None),
+        (None, None),
+    ],
+)
+def test_an_odd_scope_wastes_no_token(both: Any, scope: Any, kept: str | None) -> None:
+    server = Scripted(reply(access_token="new", scope=scope, refresh_token=[1], id_token=0))
+    oauth = both.oauth(environment=server.environment(), client_id="x", redirect_uri=CALLBACK)
+    token = oauth.refresh(Token(SecretStr("a"), refresh_token=SecretStr("b")))
+    assert token.scope == kept
+    assert token.refresh_token.get_secret_value() == "b", "the old one, as if none had come"
+
+
+@pytest.mark.parametrize("kind", ["Bearer", "bearer", "BEARER", " Bearer", None, ""])
+def test_a_bearer_token(both: Any, kind: str | None) -> None:
+    server = Scripted(reply(access_token="new", token_type=kind))
+    oauth = both.oauth(environment=server.environment(), client_id="x", redirect_uri=CALLBACK)
+    assert oauth.sign_in_with_password("x", "y").access_token.get_secret_value() == "new"
+
+
+@pytest.mark.parametrize("kind", ["DPoP", "mac", "N_A", "Bearer2", ["Bearer"], 7, {}])
+def test_a_token_of_another_kind_is_not_used(both: Any, kind: Any) -> None:
+    """It would go over the wire as if whoever holds it could use it (RFC 6749, 7.1)."""
+    server = Scripted(reply(access_token="s3cret", token_type=kind))
+    oauth = both.oauth(environment=server.environment(), client_id="x", redirect_uri=CALLBACK)
+    with pytest.raises(errors.UnexpectedAnswer, match="token_type: ") as caught:
+        oauth.sign_in_with_password("x", "y")
+    assert "s3cret" not in everything(caught.value)
+    assert oauth.token() is None
+
+
+@pytest.mark.parametrize("access", [None, "", 7, ["a"]])
+def test_a_reply_without_a_token(both: Any, access: Any) -> None:
+    server = Scripted(reply(access_token=access, refresh_token="s3cret"))
+    oauth = both.oauth(environment=server.environment(), client_id="x", redirect_uri=CALLBACK)
+    with pytest.raises(errors.UnexpectedAnswer, match="access_token: ") as caught:
+        oauth.sign_in_with_password("x", "y")
+    assert "s3cret" not in everything(caught.value)

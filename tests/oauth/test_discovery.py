@@ -83,7 +83,14 @@ def test_a_server_without_revocation(both: Any) -> None:
     assert oauth.discover().revocation is None
 
 
-@pytest.mark.parametrize("issuer", ["https://evil.example", f"{ISSUER}/", ISSUER.upper(), ""])
+@pytest.mark.parametrize("slashes", ["", "/"])
+def test_an_issuer_may_end_in_a_slash(both: Any, slashes: str) -> None:
+    """As many do; the environment's address has none."""
+    oauth = account(both, Scripted(reply(**{**SAYS, "issuer": ISSUER + slashes})))
+    assert oauth.discover().authorize == SAYS["authorization_endpoint"]
+
+
+@pytest.mark.parametrize("issuer", ["https://evil.example", f"{ISSUER}/x", ISSUER.upper(), ""])
 def test_another_issuer_is_refused(both: Any, issuer: str) -> None:
     oauth = account(both, Scripted(reply(**{**SAYS, "issuer": issuer})))
     with pytest.raises(errors.IssuerMismatch, match="environment's address"):

@@ -426,13 +426,72 @@ def test_the_issuer(sent: str, behind: str) -> None:
     text = f"{ADDRESS}&iss={sent}{behind}"
     assert paste(text).issuer == ISSUER
     assert paste(f"{text}\n{text}", expected_issuer=ISSUER).issuer == ISSUER
-    for expected in (f"{ISSUER}/", "https://identity.3shape.example"):
+    assert paste(text, expected_issuer=f"{ISSUER}/").issuer == ISSUER
+    assert paste(text.replace("shape.com", "shape.com/"), expected_issuer=ISSUER).issuer
+    for expected in (f"{ISSUER}/x", "https://identity.3shape.example"):
         with pytest.raises(errors.IssuerMismatch):
             paste(text, expected_issuer=expected)
 
 
 def test_a_server_need_not_name_itself() -> None:
     assert paste(ADDRESS, expected_issuer=ISSUER).issuer is None
+
+
+def test_a_server_may_have_to_name_itself() -> None:
+    with pytest.raises(errors.IssuerMismatch, match="does not name"):
+        paste(ADDRESS, expected_issuer=ISSUER, issuer_required=True)
+    named = f"{ADDRESS}&iss={quote(ISSUER, safe='')}"
+    assert paste(named, expected_issuer=ISSUER, issuer_required=True).issuer == ISSUER
+
+
+# --- an error has to prove itself, too --------------------------------------------------------
+
+
+DENIED = "https://ormco.com/?error=access_denied"
+FAILED = "https://ormco.com/?error=server_error&error_description=x"
+
+
+@pytest.mark.parametrize("address", [DENIED, FAILED])
+@pytest.mark.parametrize(
+    ("behind", "raised"),
+    [
+        ("", errors.StateMissing),
+        ("&state=", errors.StateMissing),
+        ("&state=another", errors.StateMismatch),
+        (f"&state={STATE}&state=another", errors.StateMismatch),
+    ],
+)
+def test_an_error_without_the_state_is_not_believed(
+    address: str, behind: str, raised: type[errors.PasteError]
+) -> None:
+    """Anybody can send a browser there; RFC 6749 (4.1.2.1) has a server send the state."""
+    with pytest.raises(raised):
+        paste(f"{address}{behind}", expected_state=STATE)
+    with pytest.raises((errors.ConsentDenied, errors.AuthorizationRefused)):
+        paste(f"{address}{behind}")
+
+
+@pytest.mark.parametrize("address", [DENIED, FAILED])
+def test_an_error_with_the_state_is_believed(address: str) -> None:
+    for layers in (STATE, quote(STATE, safe="")):
+        with pytest.raises((errors.ConsentDenied, errors.AuthorizationRefused)):
+            paste(f"{address}&state={layers}", expected_state=STATE)
+
+
+@pytest.mark.parametrize(
+    ("behind", "believed"),
+    [
+        ("", False),
+        (f"&iss={quote(ISSUER, safe='')}", True),
+        (f"&iss={quote(ISSUER, safe='')}%2F", True),
+        ("&iss=https%3A%2F%2Fevil.example", False),
+    ],
+)
+def test_an_error_names_the_server_where_a_code_would(behind: str, believed: bool) -> None:
+    """RFC 9207, 2: it is in every answer, also in an error."""
+    raised = errors.ConsentDenied if believed else errors.NotTheRedirect
+    with pytest.raises(raised):
+        paste(f"{DENIED}{behind}", expected_issuer=ISSUER, issuer_required=True)
 
 
 # --- every combination ----------------------------------------------------------------------

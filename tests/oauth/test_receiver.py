@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.practices import clients
 
-from ormco_trios import RedirectReceiver, errors
+from ormco_trios import AuthorizationRequest, RedirectReceiver, errors
 from ormco_trios.sandbox import Sandbox
 
 pytestmark = pytest.mark.socket
@@ -139,6 +139,50 @@ def test_a_wrong_address_does_not_use_it_up(receiver: Any) -> None:
     for number in range(30):
         ask(receiver, f"/callback?code={number}")
     assert [receiver.wait()[-1] for _ in range(2)] == ["0", "1"]
+
+
+def test_foreign_hits_do_not_push_the_true_answer_out(both: Any) -> None:
+    """Whoever finds the port; the true answer is known by its state, before it is waited for."""
+    with Sandbox() as sandbox:
+        oauth = clients(both, sandbox, account_dialect=True).oauth
+        with oauth.receive_redirect(redirect_uri="http://127.0.0.1/callback") as receiver:
+            foreign = [
+                "/callback?code=x",
+                "/callback?error=access_denied",
+                "/callback?code=x&state=y",
+            ] * 4
+            for target in foreign:
+                ask(receiver, target)
+            request = oauth.authorization_request(redirect_uri=receiver.redirect_uri)
+            for target in foreign:
+                status, _, page = ask(receiver, target)
+                assert (status, "Nothing here" in page) == (404, True)
+            address = urlsplit(sandbox.authorize(request.url))
+            assert ask(receiver, f"{address.path}?{address.query}")[0] == 200
+            assert oauth.exchange(request.finish(receiver.wait()), request)
+
+
+def test_of_two_links_either_may_be_used(both: Any) -> None:
+    with Sandbox() as sandbox:
+        oauth = clients(both, sandbox, account_dialect=True).oauth
+        with oauth.receive_redirect(redirect_uri="http://127.0.0.1/callback") as receiver:
+            first, second = (
+                oauth.with_options().authorization_request(redirect_uri=receiver.redirect_uri)
+                for _ in range(2)
+            )
+            for request in (first, second):
+                state = request.state.get_secret_value()
+                assert ask(receiver, f"/callback?error=access_denied&state={state}")[0] == 200
+                with pytest.raises(errors.ConsentDenied):
+                    request.finish(receiver.wait())
+        # Another receiver, and a redirect address that is none, are not touched by it.
+        assert oauth.authorization_request().state
+
+
+def test_a_request_without_a_state_expects_nothing(receiver: Any) -> None:
+    receiver.expect(AuthorizationRequest.from_url("https://a.example/?client_id=x&redirect_uri=y"))
+    assert ask(receiver, f"/callback?code={PRIVATE}")[0] == 200
+    assert PRIVATE in receiver.wait()
 
 
 def test_an_address_without_a_path_is_the_root() -> None:

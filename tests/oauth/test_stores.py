@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +22,10 @@ from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 from keyring.errors import KeyringLocked, PasswordDeleteError
 from pydantic import SecretStr
+from tests.trust.stage import Seen
 
-from ormco_trios import FileTokenStore, KeyringTokenStore, MemoryTokenStore, Token, errors
+from ormco_trios import Clock, FileTokenStore, KeyringTokenStore, MemoryTokenStore, Token, errors
+from ormco_trios.core import files
 
 TOKEN = Token(SecretStr("sandbox-old"), datetime(2026, 3, 1, tzinfo=UTC), SecretStr("r1"), "api")
 NEWER = Token(SecretStr("sandbox-new"), None, SecretStr("r2"))
@@ -204,10 +207,10 @@ def test_a_failure_leaves_the_old_one(
         assert Path(temporary).name.startswith(".")
         if cleaned:
             Path(temporary).unlink()
-        raise OSError("no space left")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(errors.ConfigurationError, match="No space left on device"):
         store.save("a", NEWER)
     assert store.load("a") == TOKEN
     assert len(list(tmp_path.iterdir())) == 1
@@ -287,6 +290,169 @@ def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
         process.kill()
     assert store.try_lock("a")
     store.unlock("a")
+
+
+# --- damaged, in the way, or open to others --------------------------------------------------
+
+REFRESH = "sandbox-s3ntinel"
+KEPT = Token(SecretStr("sandbox-a"), None, SecretStr(REFRESH))
+DAMAGED = {
+    "not utf-8": KEPT.to_json().encode() + b"\xff\xfe\xff",
+    "utf-16 with an odd end": KEPT.to_json().encode("utf-16") + b"x",
+    "cut": KEPT.to_json().encode()[:-3],
+    "deep": b'{"access_token": "%s", "x": ' % REFRESH.encode() + b"[" * 200_000,
+    "another type": b'{"access_token": ["%s"]}' % REFRESH.encode(),
+    "no text": KEPT.to_json().replace('"sandbox-a"', "7").encode(),
+    "a refresh token that is none": KEPT.to_json().replace(f'"{REFRESH}"', "{}").encode(),
+    "a moment nowhere": KEPT.to_json()
+    .replace('"expires_at": null', '"expires_at": "2026"')
+    .encode(),
+    "a list": b'["%s"]' % REFRESH.encode(),
+    "nothing": b"",
+}
+
+
+def hides(error: BaseException) -> None:
+    """Nothing of the token is in the error, however a crash reporter looks at it."""
+    seen = Seen()
+    seen.look_at_error(error)
+    assert seen.leaks({REFRESH}) == []
+    assert error.__cause__ is error.__context__ is None
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_is_one_clear_error(tmp_path: Path, name: str) -> None:
+    store = FileTokenStore(tmp_path)
+    store.save("a", KEPT)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(DAMAGED[name])
+    with pytest.raises(errors.ConfigurationError, match="Delete it and authorize again") as caught:
+        store.load("a")
+    hides(caught.value)
+    store.save("a", KEPT)
+    assert store.load("a") == KEPT
+
+
+USES: dict[str, Callable[[Any], object]] = {
+    "load": lambda store: store.load("a"),
+    "save": lambda store: store.save("a", KEPT),
+    "delete": lambda store: store.delete("a"),
+    "lock": lambda store: store.try_lock("a"),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_folder_that_cannot_be_used(tmp_path: Path, use: str) -> None:
+    (tmp_path / "file").write_text("in the way")
+    store = FileTokenStore(tmp_path / "file" / "tokens")
+    with pytest.raises(errors.ConfigurationError, match=r"folder of tokens .*cannot be") as caught:
+        USES[use](store)
+    assert str(tmp_path) in str(caught.value)
+    hides(caught.value)
+
+
+def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
+    store = FileTokenStore(tmp_path)
+    store.save("a", KEPT)
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    file.mkdir()
+    for use in ("load", "save", "delete"):
+        with pytest.raises(errors.ConfigurationError, match="cannot be used") as caught:
+            USES[use](store)
+        hides(caught.value)
+
+
+@pytest.mark.parametrize("use", ["save", "delete"])
+def test_what_a_killed_save_has_left_is_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: str
+) -> None:
+    monkeypatch.setattr(files, "_UNNAMED", 0)  # as on macOS and Windows
+    die = "lambda *_: os.kill(os.getpid(), signal.SIGKILL)"
+    code = (
+        "from ormco_trios.core import files\nfiles._UNNAMED = 0\n"
+        f"os.replace = {die}\nstore.save('a', Token(SecretStr('{REFRESH}')))"
+    )
+    with start(code, tmp_path):
+        pass
+    FileTokenStore(tmp_path).save("b", TOKEN)
+    left = [file for file in tmp_path.iterdir() if REFRESH in file.read_text()]
+    assert len(left) == 1, "the test kills too early"
+    if use == "delete":
+        FileTokenStore(tmp_path).delete("a")
+    else:
+        FileTokenStore(tmp_path).save("a", TOKEN)
+    assert [file for file in tmp_path.iterdir() if REFRESH in file.read_text()] == []
+    assert FileTokenStore(tmp_path).load("b") == TOKEN
+
+
+def test_two_that_save_at_a_time_do_not_take_each_others_for_leftovers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_UNNAMED", 0)
+    stores = [FileTokenStore(tmp_path) for _ in range(4)]
+
+    def save(store: FileTokenStore) -> None:
+        for _ in range(20):
+            store.save("a", NEWER)
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(save, store) for store in stores]:
+            done.result()
+    assert stores[0].load("a") == NEWER
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+@pytest.mark.parametrize("kind", [FileTokenStore, KeyringTokenStore])
+@pytest.mark.parametrize("mode", [0o700, 0o750, 0o755, 0o770, 0o777, 0o1777])
+def test_a_folder_that_is_open_to_others(
+    tmp_path: Path, kind: Any, mode: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    tmp_path.chmod(mode)
+    store = kind(folder=tmp_path)
+    if mode == 0o777:
+        with pytest.raises(errors.ConfigurationError, match=r"chmod 700.*Every user .*can replace"):
+            store.try_lock("a")
+        return
+    for _ in range(2):
+        assert store.try_lock("a")
+        store.unlock("a")
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == (mode != 0o700), "said once, where it has to be"
+    assert all(f"chmod 700 {tmp_path}" in message for message in said)
+
+
+@pytest.mark.parametrize("busy", [1, 3, 99])
+def test_on_windows_who_reads_is_in_the_way_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy: int
+) -> None:
+    """There a file that is open, by a reader or a virus scanner, cannot be replaced."""
+    store = FileTokenStore(tmp_path)
+    store.save("a", TOKEN)
+    slept: list[float] = []
+    left = busy
+    replace = os.replace
+
+    def in_use(source: str, target: Path) -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise PermissionError(13, "Access is denied")
+        replace(source, target)
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(os, "replace", in_use)
+    monkeypatch.setattr(Clock, "sleep", lambda _, seconds: slept.append(seconds))
+    if busy == 99:
+        with pytest.raises(errors.ConfigurationError, match="Access is denied"):
+            store.save("a", NEWER)
+        assert store.load("a") == TOKEN
+    else:
+        store.save("a", NEWER)
+        assert store.load("a") == NEWER
+        assert len(slept) == busy
+    assert sum(slept) < 1
 
 
 # --- the keyring ----------------------------------------------------------------------------
@@ -371,3 +537,30 @@ def test_without_the_package_it_names_the_extra(
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(errors.ConfigurationError, match=r"ormco-trios\[keyring\]"):
         KeyringTokenStore(folder=tmp_path).load("a")
+
+
+class Talkative(InMemory):
+    """Fails in a way of its own, with what it was given at hand."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return '{"' if isinstance(self.error, ValueError) else None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        held = f"{service} {username} {password}"
+        if held:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [KeyringLocked("no"), RuntimeError("dbus"), OSError(5, "broken"), ValueError("odd")]
+)
+def test_a_keyring_that_fails_keeps_nothing(tmp_path: Path, error: Exception) -> None:
+    """Its frames hold what it was given, and they are not ours to empty."""
+    with using(Talkative(error)), pytest.raises(errors.ConfigurationError) as caught:
+        KeyringTokenStore(folder=tmp_path).save("a", KEPT)
+    assert "keyring" in str(caught.value)
+    hides(caught.value)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
 import threading
 from typing import Any
 
@@ -173,6 +176,48 @@ def test_the_code_can_be_shown_again_where_it_is_and_nowhere_else(both: Any) -> 
         assert other.advance().source is Source.PRACTICE
 
 
+def test_a_task_with_a_code_is_not_pickled(both: Any) -> None:
+    with Sandbox() as sandbox:
+        onboarding = to_the_portal(both, sandbox)
+        needed = onboarding.advance()
+        assert pickle.loads(pickle.dumps(needed)) == needed
+        onboarding.finish_task(Hands(sandbox).press_here())
+        needed = onboarding.advance()
+        shown(needed)
+        for task in (needed, needed.task):
+            with pytest.raises(TypeError, match="shows a code"):
+                pickle.dumps(task)
+            with pytest.raises(TypeError, match="shows a code"):
+                copy.deepcopy(task)
+
+
+def test_what_is_no_answer_leaves_the_task(both: Any) -> None:
+    with Sandbox() as sandbox:
+        onboarding = to_the_portal(both, sandbox)
+        needed = onboarding.advance()
+        for answer in (None, 5, b"?code=x", Address(None)):  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match="a task is answered with"):
+                onboarding.finish_task(answer, id=needed.task.id)
+        with pytest.raises(TypeError, match="a task is answered with"):
+            onboarding.run(person=both.callback(lambda needed: None))
+        assert onboarding.advance().task.id == needed.task.id
+
+
+def test_a_code_that_turns_out_to_be_another_accounts_is_not_shown_again(both: Any) -> None:
+    with Sandbox() as sandbox:
+        onboarding = to_the_portal(both, sandbox, account=sandbox.practice.email)
+        onboarding.advance()
+        address = Hands(sandbox).press_here()
+        onboarding.finish_task(address)
+        shown(onboarding.advance())
+        with pytest.raises(errors.WrongAccount):
+            onboarding.finish_task(Address(address, account_shown="ben@praxis.example"))
+        needed = onboarding.advance()
+        assert needed.task.kind is TaskKind.GET_ADDRESS
+        with pytest.raises(errors.PasteError):
+            onboarding.finish_task(Done(), id=needed.task.id)
+
+
 def test_killed_between_any_two_tasks(both: Any) -> None:
     """A new process for each answer, with what the one before it remembered."""
     with Sandbox(approval=Approval.immediately()) as sandbox:
@@ -274,6 +319,38 @@ def test_a_paste_that_is_no_address_leaves_the_task(
         assert onboarding.advance().task.id == id
         onboarding.finish_task(Address(Hands(sandbox).press_here()), id=id)
         assert shown(onboarding.advance())
+
+
+def test_an_error_that_anybody_can_have_written_repeats_the_task(both: Any) -> None:
+    """The portal's link has no state, so nothing shows whose the answer is."""
+    with Sandbox(approval=Approval.immediately()) as sandbox:
+        practice = signed_in(both, sandbox, by_hand=True)
+        hands = Hands(sandbox)
+        problems: list[str | None] = []
+
+        def person(needed: NeedsPerson) -> Any:
+            if needed.task.kind is TaskKind.GET_ADDRESS:
+                problems.append(needed.problem)
+                if len(problems) == 1:
+                    return Address("https://ormco.com/?error=access_denied")
+                if len(problems) == 2:
+                    return Address("https://ormco.com/?error=server_error")
+            return hands.do(needed)
+
+        practice.run(person=both.callback(person))
+        assert hands.state() == "connected"
+        assert [problem is not None for problem in problems] == [False, True, True]
+
+
+def test_one_that_comes_again_and_again_is_believed(both: Any) -> None:
+    with Sandbox(approval=Approval.immediately()) as sandbox:
+        practice = signed_in(both, sandbox, by_hand=True)
+
+        def person(needed: NeedsPerson) -> Any:
+            return Address("https://ormco.com/?error=access_denied")
+
+        with pytest.raises(errors.ConsentDenied):
+            practice.run(person=both.callback(person))
 
 
 def test_the_address_of_the_wrong_step(both: Any) -> None:
@@ -599,3 +676,20 @@ def test_progress_of_an_earlier_version_is_read() -> None:
     progress = Progress.from_json(old)
     assert progress.task is None
     assert Progress.from_json(progress.to_json()) == progress
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"account": {"id": 5}},
+        {"account": {"id": "A", "more": 1}},
+        {"linked_at": "2026-01-01T00:00:00"},
+        {"waiting_since": "2026-01-01T00:00:00"},
+        {"task": {"kind": "x", "id": "1"}},
+        {"portal": {"differs": "https://portal.example"}},
+    ],
+)
+def test_a_damaged_progress_is_refused_when_it_is_read(change: dict[str, Any]) -> None:
+    saved = json.loads(Progress().to_json()) | change
+    with pytest.raises(errors.ConfigurationError, match="not a saved progress"):
+        Progress.from_json(json.dumps(saved))

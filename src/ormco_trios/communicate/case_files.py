@@ -177,7 +177,13 @@ class _Body:
         return self._target is not None or not self.received
 
     def begin(self, answer: Answer) -> Flow[None]:
-        """Begin anew, if the size allows it."""
+        """Begin anew, if it is the whole file and the size allows it."""
+        if answer.status != 200:
+            raise UnexpectedAnswer(
+                f"The answer is not a whole file, by its status {answer.status}.",
+                operation=self._operation.name,
+                status=answer.status,
+            )
         length = answer.headers.get("content-length", "")
         self._begun = True
         self._hash = hashlib.sha1(usedforsecurity=False)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import functools
 import os
 import ssl
+import sys
 import threading
+import warnings
 import zlib
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
@@ -30,6 +32,7 @@ from ormco_trios.core.errors import (
     OutcomeUnknown,
     TransportError,
 )
+from ormco_trios.core.extras import extra
 from ormco_trios.core.log import in_our_call, silence
 from ormco_trios.core.transport import (
     BLOCK,
@@ -168,10 +171,23 @@ class _AsyncHttpx:
         return Answer(response.status_code, _headers(response), body.whole())
 
 
+def _check_injected(client: object, expected: type[HttpClient | AsyncHttpClient]) -> None:
+    """Say now what would else be an odd failure of the first call."""
+    if isinstance(client, expected):
+        return
+    given = f"{type(client).__module__.partition('.')[0]}.{type(client).__qualname__}"
+    raise ConfigurationError(
+        f"The http_client is a {given}, and an httpx.{expected.__name__} is needed.",
+        advice=f"Make it with httpx.{expected.__name__}(...), of the package httpx: httpx2 and "
+        "others are other packages, whose requests and errors this library does not know.",
+    )
+
+
 class InjectedClient(_Httpx):
     """Sends with a client of the caller's, who closes it."""
 
     def __init__(self, client: HttpClient) -> None:
+        _check_injected(client, httpx.Client)
         self._client = client
         self._process: int | None = None
 
@@ -193,6 +209,7 @@ class AsyncInjectedClient(_AsyncHttpx):
 
     def __init__(self, client: AsyncHttpClient) -> None:
         super().__init__()
+        _check_injected(client, httpx.AsyncClient)
         self._client = client
         self._place: tuple[int, object] | None = None
 
@@ -231,6 +248,11 @@ class HttpxTransport(_Httpx):
     def close(self) -> None:
         while self._connections:
             self._connections.popitem()[1].close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds any connection."""
+        return bool(self._connections)
 
     def _exchange(self, request: Request) -> Answer:
         key = _origin(request.url), _proxy(request.url)
@@ -272,6 +294,11 @@ class AsyncHttpxTransport(_AsyncHttpx):
     async def aclose(self) -> None:
         while self._connections:
             await self._connections.popitem()[1].aclose()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds any connection."""
+        return bool(self._connections)
 
     async def _exchange(self, request: Request) -> Answer:
         key = _origin(request.url), _proxy(request.url)
@@ -340,6 +367,11 @@ class HttpxPool:
             self._idle.clear()
             while self._all:
                 self._all.pop().close()
+
+    def __del__(self) -> None:
+        if self._process == os.getpid() and any(each.is_open for each in self._all):
+            _warn_of_unclosed(self)
+            self.close()
 
     def _begin(self) -> None:
         with _BEGINNING:
@@ -414,6 +446,11 @@ class AsyncHttpxPool:
         while self._all:
             await self._all.pop().aclose()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds any connection."""
+        return any(each.is_open for each in self._all)
+
     async def _turn(self, free: asyncio.Semaphore, seconds: float | None) -> None:
         try:
             async with self._asyncio.timeout(seconds):
@@ -478,6 +515,33 @@ class AsyncHttpxPools:
             if pool is not None:
                 await pool.aclose()
 
+    def __del__(self) -> None:
+        if self._process != os.getpid():
+            return
+        held = [(loop, pool) for loop, pool in self._pools.items() if pool.is_open]
+        if held:
+            _warn_of_unclosed(self)
+        for loop, pool in held:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_close_soon, loop, pool)
+
+
+def _warn_of_unclosed(pool: object) -> None:
+    if not sys.is_finalizing():
+        warnings.warn(
+            "A client was given up without being closed: use it in a `with` block, or call its "
+            "close(), or aclose() if it is asynchronous.",
+            ResourceWarning,
+            stacklevel=3,
+            source=pool,
+        )
+
+
+def _close_soon(loop: asyncio.AbstractEventLoop, pool: AsyncHttpxPool) -> None:
+    closing = loop.create_task(pool.aclose())
+    _CLOSING.add(closing)
+    closing.add_done_callback(_CLOSING.discard)
+
 
 def _none_free() -> NotDelivered:
     return NotDelivered("No connection became free in time; nothing was sent.")
@@ -523,8 +587,9 @@ class _AsyncConnection:
 
 
 def _aiohttp_transport(proxy: str | None) -> httpx.AsyncBaseTransport:
-    import aiohttp
-    from httpx_aiohttp import AiohttpTransport
+    with extra("aiohttp"):
+        import aiohttp
+        from httpx_aiohttp import AiohttpTransport
 
     def session() -> aiohttp.ClientSession:
         # Many accounts share a connection; none may be sent another's cookies.
@@ -823,11 +888,15 @@ def _unpacker(response: httpx.Response) -> Any:
 
 
 def _unpacked(unpack: Any, piece: bytes, most: int) -> bytes:
+    """At most ``most`` bytes.  Nothing may follow the end: it would be neither used nor counted."""
     try:
-        unpacked: bytes = unpack.decompress(piece, most)
+        if not unpack.eof:
+            unpacked: bytes = unpack.decompress(piece, most)
+            if not unpack.unused_data:
+                return unpacked
     except zlib.error:
-        raise httpx.DecodingError("packed in a way that was not asked for") from None
-    return unpacked
+        pass
+    raise httpx.DecodingError("packed in a way that was not asked for")
 
 
 def _outgoing(request: Request) -> httpx.Request:
@@ -907,5 +976,6 @@ def _failure(error: httpx.RequestError | httpx.InvalidURL) -> TransportError:
                 advice="Check the base URL and the machine's trusted certificates; a company "
                 "proxy's own certificate can be named with SSL_CERT_FILE.",
             )
-        return NotDelivered(f"The service could not be reached ({kind}); nothing was sent.")
-    return OutcomeUnknown(f"The request was sent, but its answer did not arrive whole ({kind}).")
+        return NotDelivered("The service could not be reached; nothing was sent.").with_detail(kind)
+    happened = "The request was sent, but its answer did not arrive whole."
+    return OutcomeUnknown(happened).with_detail(kind)

@@ -5,8 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import sys
+from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
+from typing import TypeVar
+
+from ormco_trios.core.clock import Clock
+
+T = TypeVar("T")
 
 
 class NewFile:
@@ -23,7 +30,7 @@ class NewFile:
     def __init__(self, path: Path, *, overwrite: bool = True) -> None:
         self._path = path
         self._overwrite = overwrite
-        self._temporary = path.with_name(f".{path.stem[:32]}-{secrets.token_hex(8)}")
+        self._temporary = path.with_name(f"{_leftover(path)}{secrets.token_hex(8)}")
         self._unnamed = False
         self._file: FileIO | None = None
 
@@ -73,7 +80,7 @@ class NewFile:
         self._open.close()
         if not self._overwrite:
             _take_name(self._temporary, self._path)
-        os.replace(self._temporary, self._path)
+        _patiently(lambda: os.replace(self._temporary, self._path))
         _sync_folder(self._path.parent)
         self.discard()
 
@@ -108,6 +115,42 @@ def replace_file(path: Path, content: bytes) -> None:
     finally:
         file.discard()
 
+
+def read_file(path: Path) -> bytes:
+    """What is in a file that others may replace meanwhile.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return _patiently(path.read_bytes)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed programs have left of files that were to get this name.
+
+    One that another program is making goes as well, and its `replace_file` fails.
+    """
+    for left in path.parent.glob(f"{_leftover(path)}*"):
+        left.unlink(missing_ok=True)
+
+
+def _leftover(path: Path) -> str:
+    """How the names of files begin that are to get the name ``path``."""
+    return f".{path.stem[:32]}-"
+
+
+def _patiently(use: Callable[[], T]) -> T:
+    """Use a file.  On Windows another program that has it open is in the way, for a moment."""
+    for pause in _PAUSES if sys.platform == "win32" else ():
+        try:
+            return use()
+        except PermissionError:
+            Clock().sleep(pause)
+    return use()
+
+
+_PAUSES = (0.01, 0.05, 0.2, 0.5)
+"""Seconds."""
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _UNNAMED = getattr(os, "O_TMPFILE", 0)

@@ -10,8 +10,11 @@ from pydantic.alias_generators import to_pascal
 
 from ormco_trios.core.html import card
 
-Seconds: TypeAlias = Annotated[int, Field(ge=0, le=10**9)]
-"""How long something lasts: up to 31 years, since a calendar cannot hold every number."""
+LONGEST = 10**9
+"""Seconds: 31 years, since a calendar cannot hold every number."""
+
+Seconds: TypeAlias = Annotated[int, Field(ge=0, le=LONGEST)]
+"""How long something lasts."""
 
 
 class WireModel(BaseModel):

@@ -32,9 +32,12 @@ class Safety(enum.Enum):
     IDEMPOTENT = "idempotent"
     """Changes something, and a second time the same: repeated likewise."""
     WRITE = "write"
-    """A second time may do harm: repeated only if the first provably never arrived."""
+    """A second time may do harm: repeated only if the first was provably not carried out.
+
+    That is so if it never arrived, and if the service answered 429 [rfc 6585, 4].
+    """
     ONCE = "once"
-    """Holds a single-use code or token: must never be sent again once it may have arrived."""
+    """As `WRITE`, and it holds a single-use code or token: with an answer, that is lost as well."""
 
 
 # Without slots: with them and frozen, `Operation[User](...)` fails in Python 3.11.
@@ -51,6 +54,7 @@ class Operation(Generic[T]):
         safety: What sending it twice does; has to be given for what is not a GET or HEAD.
         authenticated: Whether it carries the service's bearer token.
         content_type: Of the body, if a call has one.
+        write: Changes the body before it is sent, where a service names its fields otherwise.
         provenance: How it is known: under ``path`` what it is for, under ``answer`` what comes
             back, and each refusal under its status and words.
         parameters: The names of the path parameters, read from ``route``.
@@ -70,6 +74,7 @@ class Operation(Generic[T]):
     safety: Safety = Safety.READ
     authenticated: bool = True
     content_type: str = "application/json"
+    write: Callable[[bytes], bytes] | None = field(default=None, repr=False)
     provenance: Facts = field(default_factory=dict[str, Fact], repr=False, compare=False)
     parameters: frozenset[str] = field(init=False, repr=False)
 

@@ -47,7 +47,11 @@ class Retry:
         return cls(attempts=1)
 
     def allows(self, safety: Safety, failure: OrmcoTriosError) -> bool:
-        """Whether a request of this safety may be sent again after this failure."""
+        """Whether a request of this safety may be sent again after this failure.
+
+        What was never delivered was not carried out, and neither was what the service answered
+        with 429: those are repeated whatever they hold.
+        """
         if isinstance(failure, NotDelivered):
             return True
         if isinstance(failure, RateLimited):

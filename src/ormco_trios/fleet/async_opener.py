@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from ormco_trios.communicate.approval import PollSchedule
 from ormco_trios.communicate.async_client import AsyncCommunicateClient
+from ormco_trios.core._acompat import call_local_async
 from ormco_trios.core.auth import as_secret
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
@@ -84,7 +85,10 @@ class AsyncPracticeOpener(Shielded):
             client_secret=self._client_secret,
             redirect_uri=self._redirect_uri,
             store=self._store,
-            account=f"{self._common['environment'].name}:{self._client_id}:{practice.account}",
+            account=self._account(practice.id),
+            # Two portal users are two practices, also if two lists give both the same id: neither
+            # may go on with the other's sign-in.
+            owner=practice.portal_username,
             server=self._server,
             **self._common,
         )
@@ -99,3 +103,20 @@ class AsyncPracticeOpener(Shielded):
             region=practice.region,
             schedule=self._schedule,
         )
+
+    async def forget_sign_in(self, practice: str) -> bool:
+        """Delete the stored sign-in of the practice with this id, and tell nobody.
+
+        For one that is in no list any more.
+
+        Returns:
+            Whether there was one.
+        """
+        account = self._account(practice)
+        if await call_local_async(self._store.load, (account,)) is None:
+            return False
+        await call_local_async(self._store.delete, (account,))
+        return True
+
+    def _account(self, practice: str) -> str:
+        return f"{self._common['environment'].name}:{self._client_id}:{practice}"

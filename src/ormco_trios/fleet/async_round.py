@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from ormco_trios.communicate.approval import PollSchedule
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.connections import AsyncHttpConnections
+from ormco_trios.core.errors import TakenOver
 from ormco_trios.fleet._metrics import count_round
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
@@ -23,11 +24,17 @@ async def do_round_async(
     connections: AsyncHttpConnections,
     clock: Clock,
 ) -> PracticeStatus:
-    """Do what can be done for a practice now; a failure is where it stands, not an error."""
+    """Do what can be done for a practice now; a failure is where it stands, not an error.
+
+    Raises:
+        TakenOver: Another worker has it meanwhile; nothing is to be kept of this round.
+    """
     answer: Outcome | Exception
     try:
         onboarding = await _opened(status, open_practice, connections)
         answer = await onboarding.advance()
+    except TakenOver:
+        raise
     except Exception as error:  # noqa: BLE001 - one practice's failure stops no other
         answer = error
     after = status.after(answer, now=clock.now(), schedule=SCHEDULE)

@@ -14,14 +14,21 @@ from ormco_trios.core.connections import HttpConnections
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpLibrary
 from ormco_trios.fleet._workers import WorkerPool
+from ormco_trios.fleet.forget import RECORD, SIGN_IN, let_go, removed
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.records import FleetRecords
 from ormco_trios.fleet.report import FleetStatus
 from ormco_trios.fleet.round import do_round, take_authorization
 from ormco_trios.fleet.schedule import FleetSchedule
 from ormco_trios.onboarding.onboarding import Onboarding
+from ormco_trios.onboarding.repair import Disconnected, Place, PlaceState
 
 P = TypeVar("P")
+
+_NOT_IN_THE_LIST = (
+    "The practice is not in the list, so this fleet cannot open it: "
+    "`AsyncPracticeOpener.forget_sign_in` deletes it by its id."
+)
 
 
 class Fleet(Closing, Shielded, Generic[P]):
@@ -144,6 +151,37 @@ class Fleet(Closing, Shielded, Generic[P]):
             self._records.change(practice, lambda it: it.due_at(self._clock.now()))
         self._wake()
         return len(failed)
+
+    def gone(self) -> list[str]:
+        """The practices that there are records of, and that are no longer in the list."""
+        return [each.practice for each in self._records if each.practice not in self._practices]
+
+    def forget(self, practice: str, *, take_back: bool = False) -> Disconnected:
+        """Delete what is kept of a practice, and say what became of each place.
+
+        Not while the fleet is run.  What stays: backups, logs, and reports that were written; and
+        the line in your list, which would enroll it again.
+
+        Args:
+            practice: Its id.
+            take_back: Take back what it had agreed to as well: at the portal, under Applications,
+                the connection, and this library's sign-in.  Where that fails, its sign-in is
+                kept, so that it can be tried again.
+
+        Raises:
+            LookupError: There is no such practice, neither in the list nor in the records.
+            ConfigurationError: The fleet is being run.
+        """
+        with self._records.one_run():
+            known = practice in self._practices
+            there = self._records.forget(practice)
+            if not known and not there:
+                raise LookupError("there is no such practice")
+            if known:
+                places = let_go(self._opening(practice), take_back=take_back)
+            else:
+                places = [Place(SIGN_IN, PlaceState.NEEDS_PERSON, _NOT_IN_THE_LIST)]
+            return Disconnected((*places, removed(RECORD, there)))
 
     def _wake(self) -> None:
         if self._workers is not None:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from ormco_trios.communicate.approval import PollSchedule
 from ormco_trios.communicate.client import CommunicateClient
+from ormco_trios.core._acompat import call_local
 from ormco_trios.core.auth import as_secret
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
@@ -85,7 +86,10 @@ class PracticeOpener(Shielded):
             client_secret=self._client_secret,
             redirect_uri=self._redirect_uri,
             store=self._store,
-            account=f"{self._common['environment'].name}:{self._client_id}:{practice.account}",
+            account=self._account(practice.id),
+            # Two portal users are two practices, also if two lists give both the same id: neither
+            # may go on with the other's sign-in.
+            owner=practice.portal_username,
             server=self._server,
             **self._common,
         )
@@ -100,3 +104,20 @@ class PracticeOpener(Shielded):
             region=practice.region,
             schedule=self._schedule,
         )
+
+    def forget_sign_in(self, practice: str) -> bool:
+        """Delete the stored sign-in of the practice with this id, and tell nobody.
+
+        For one that is in no list any more.
+
+        Returns:
+            Whether there was one.
+        """
+        account = self._account(practice)
+        if call_local(self._store.load, (account,)) is None:
+            return False
+        call_local(self._store.delete, (account,))
+        return True
+
+    def _account(self, practice: str) -> str:
+        return f"{self._common['environment'].name}:{self._client_id}:{practice}"

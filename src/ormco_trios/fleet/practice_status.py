@@ -13,7 +13,12 @@ from ormco_trios.communicate.approval import (
     hint_in,
     random_jitter,
 )
-from ormco_trios.core.errors import AuthorizationNeeded, OrmcoTriosError, TokenNotSaved
+from ormco_trios.core.errors import (
+    AuthorizationNeeded,
+    OrmcoTriosError,
+    StorageUnavailable,
+    TokenNotSaved,
+)
 from ormco_trios.onboarding.checklist import Actor
 from ormco_trios.onboarding.outcomes import (
     Connected,
@@ -164,7 +169,7 @@ class PracticeStatus:
                 stage, since = Stage.WAITING, answer.since
             case NeedsAuthorization():
                 stage, problem = Stage.NEEDS_AUTHORIZATION, answer.problem
-            case OrmcoTriosError() if isinstance(answer, (*TRANSIENT, TokenNotSaved)):
+            case OrmcoTriosError() if isinstance(answer, _PASSING):
                 stage, problem, hint = Stage.UNREACHABLE, str(answer), hint_in(answer)
             case OrmcoTriosError():
                 stage, problem = Stage.FAILED, str(answer)
@@ -185,6 +190,7 @@ class PracticeStatus:
         )
 
 
+_PASSING = (*TRANSIENT, TokenNotSaved, StorageUnavailable)
 _TO_USE_IT = timedelta(minutes=1)
 _LONGEST_HINT = 86_400.0
 """Seconds: whatever a service asks for, a practice is looked at once a day."""

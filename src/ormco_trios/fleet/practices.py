@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import re
@@ -37,6 +36,17 @@ def check_id(practice: str) -> str:
     return practice
 
 
+def check_known(practice: str) -> str:
+    """The id, if there can be a practice with it.
+
+    Raises:
+        LookupError: It is not an id, whatever it came from.
+    """
+    if re.fullmatch(_ID, practice) is None:
+        raise LookupError("there is no such practice")
+    return practice
+
+
 class FleetPractice(BaseModel):
     """One practice of a fleet.
 
@@ -52,16 +62,6 @@ class FleetPractice(BaseModel):
     region: Region | None = None
     portal_username: str = Field(min_length=1, repr=False)
     portal_password: SecretStr = Field(min_length=1)
-
-    @property
-    def account(self) -> str:
-        """What its tokens are kept under, besides the application and the environment.
-
-        Two portal users are two practices, also if two lists give both the same id: neither may
-        go on with the other's sign-in.
-        """
-        who = hashlib.sha256(f"{self.id}\0{self.portal_username}".encode()).hexdigest()
-        return f"{self.id}:{who[:16]}"
 
     def to_json(self) -> str:
         """Everything, the password included: for a store that is encrypted, never for a log."""
@@ -99,7 +99,7 @@ def read_practices(path: str | Path) -> dict[str, FleetPractice]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"The list of practices cannot be read ({type(error).__name__}).",
-            advice="It has to be a text file in UTF-8.",
+            advice="The list of practices has to be a text file in UTF-8.",
         ) from None
     rows = _json_lines(text) if path.suffix.lower() in {".jsonl", ".ndjson"} else _csv(text)
     practices = {practice.id: practice for practice in _checked(rows)}
@@ -145,7 +145,8 @@ def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue  # as spreadsheets leave them behind
             if None in cells or None in cells.values():
                 raise ConfigurationError(
-                    f"Line {reader.line_num} does not have as many cells as the heading."
+                    f"Line {reader.line_num} does not have as many cells as the heading.",
+                    advice="Correct this line of the list and try again.",
                 )
             for name in ("id", "region", "portal_username"):
                 if name in row:

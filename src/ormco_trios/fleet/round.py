@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ormco_trios.communicate.approval import PollSchedule
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.connections import HttpConnections
+from ormco_trios.core.errors import TakenOver
 from ormco_trios.fleet._metrics import count_round
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.onboarding.onboarding import Onboarding
@@ -24,11 +25,17 @@ def do_round(
     connections: HttpConnections,
     clock: Clock,
 ) -> PracticeStatus:
-    """Do what can be done for a practice now; a failure is where it stands, not an error."""
+    """Do what can be done for a practice now; a failure is where it stands, not an error.
+
+    Raises:
+        TakenOver: Another worker has it meanwhile; nothing is to be kept of this round.
+    """
     answer: Outcome | Exception
     try:
         onboarding = _opened(status, open_practice, connections)
         answer = onboarding.advance()
+    except TakenOver:
+        raise
     except Exception as error:  # noqa: BLE001 - one practice's failure stops no other
         answer = error
     after = status.after(answer, now=clock.now(), schedule=SCHEDULE)

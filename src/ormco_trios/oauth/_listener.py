@@ -1,7 +1,8 @@
 """The little web server on this machine that a browser is sent back to (RFC 8252, 7.3).
 
 It answers with two fixed pages: nothing of a request is ever shown, logged or kept, except the one
-address that was waited for.
+address that was waited for.  Once it has been told the state, that is the only kind it keeps, so no
+number of other requests pushes the true one out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import socket
 import socketserver
 import sys
 import threading
+from hmac import compare_digest
 from http.server import BaseHTTPRequestHandler
 from typing import cast
 from urllib.parse import parse_qs, urlsplit
@@ -60,6 +62,7 @@ class Listener:
                 advice="Register such an address with 3Shape, or let the person paste the address.",
             )
         self._addresses = queue.Queue[str | None](_MAX_WAITING)
+        self._states: set[str] = set()
         try:
             self._server = _Server(("127.0.0.1", parts.port or 0), _Handler)
         except OSError:
@@ -80,6 +83,14 @@ class Listener:
             daemon=True,
         )
         self._thread.start()
+
+    def expect(self, state: str) -> None:
+        """Keep what carries this state, or another one that was expected, and nothing else."""
+        self._states.add(state)
+        with self._addresses.mutex:
+            waiting = [each for each in self._addresses.queue if each is None or self._fits(each)]
+            self._addresses.queue.clear()
+            self._addresses.queue.extend(waiting)
 
     def wait(self, timeout: float) -> str:
         """The address that the browser asked for, code and all.
@@ -103,17 +114,30 @@ class Listener:
 
     def take(self, host: str | None, target: str) -> bool:
         """Whether this request is a browser with an answer; keep its address if so."""
-        path, _, query = target.partition("?")
+        path = target.partition("?")[0]
         expected = (
             path == self._path
             and host in self._hosts  # not under another name that leads here
             and len(target) <= _MAX_LENGTH
-            and not {"code", "error"}.isdisjoint(parse_qs(query))
+            and self._fits(target)
         )
         if expected:
             with contextlib.suppress(queue.Full):
                 self._addresses.put_nowait(self._base + target)
         return expected
+
+    def _fits(self, target: str) -> bool:
+        """Whether this can be the answer; whoever finds the port may send anything else."""
+        parameters = parse_qs(target.partition("?")[2])
+        if {"code", "error"}.isdisjoint(parameters):
+            return False
+        states = parameters.get("state", [])
+        same = [
+            compare_digest(state.encode(), expected.encode())
+            for state in states
+            for expected in self._states
+        ]
+        return any(same) or not self._states
 
 
 class _Server(socketserver.ThreadingTCPServer):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -27,6 +28,7 @@ from ormco_trios.oauth.operations import (
     read_metadata,
     revoke_token,
 )
+from ormco_trios.oauth.paste import same_issuer
 from ormco_trios.oauth.request import AuthorizationRequest
 from ormco_trios.oauth.server import AuthorizationServer
 from ormco_trios.oauth.token import AsyncTokenStore, Token, TokenStore
@@ -48,6 +50,7 @@ class Application:
     Attributes:
         server: The dialect; `discover` replaces it by what the server says about itself.
         account: Under which name the store keeps the tokens, such as your id of the practice.
+        owner: Whose tokens they are; those of somebody else under this name are none.
         latest: The stored token, as it was last seen or saved here.
     """
 
@@ -58,9 +61,26 @@ class Application:
     redirect_uri: str
     store: TokenStore | AsyncTokenStore = field(repr=False)
     account: str = field(repr=False)
+    owner: str | None = field(repr=False)
     clock: Clock = field(repr=False)
     latest: Token | None = field(default=None, init=False, repr=False)
     _unsaved: tuple[Token, Token] | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if _registered(self.redirect_uri) is None:
+            raise ConfigurationError(
+                "The redirect address is not an address.",
+                advice="Give redirect_uri (ORMCO_TRIOS_REDIRECT_URI) as it is registered with "
+                "3Shape, such as https://app.example/callback.",
+            )
+
+    def made(self, request: AuthorizationRequest) -> bool:
+        """Whether that link is this application's, as it is registered now."""
+        return (request.client_id, request.server.name, _registered(request.redirect_uri)) == (
+            self.client_id,
+            self.server.name,
+            _registered(self.redirect_uri),
+        )
 
     def discover(self) -> Flow[AuthorizationServer]:
         """Use the endpoints that the server names, where it does; the contract's otherwise."""
@@ -71,7 +91,7 @@ class Application:
             metadata = yield from call
         except NotFound:
             return self.server
-        if metadata.issuer != self.environment.base_url(self.server.service):
+        if not same_issuer(metadata.issuer, self.environment.base_url(self.server.service)):
             raise IssuerMismatch(
                 "The sign-in server describes itself as another one.",
                 advice="Check the environment's address of the sign-in server.",
@@ -180,7 +200,9 @@ class Application:
             self.latest = None
 
     def load(self) -> Flow[Token | None]:
-        self.latest = yield from Local(self.store.load, (self.account,))
+        token: Token | None = yield from Local(self.store.load, (self.account,))
+        ours = token is not None and token.owner in (None, self.owner)
+        self.latest = token if ours else None
         return self.latest
 
     def lasts(self, token: Token) -> bool:
@@ -194,9 +216,11 @@ class Application:
     def _refresh(self, old: Token) -> Flow[Token]:
         if old.refresh_token is None:
             raise AuthorizationNeeded("The access token has ended and cannot be refreshed.")
-        reply = yield from self._ask(
-            "refresh_token", {"refresh_token": old.refresh_token.get_secret_value()}
-        )
+        call = self._ask("refresh_token", {"refresh_token": old.refresh_token.get_secret_value()})
+        still_locked = getattr(self.store, "still_locked", None)
+        if still_locked is not None:
+            call = replace(call, permit=Local(still_locked, (self.account,)))
+        reply = yield from call
         return (yield from self._keep(reply.token(self.clock).keeping(old), instead_of=old))
 
     def _get(self, grant: Grant, form: dict[str, str]) -> Flow[Token]:
@@ -209,6 +233,7 @@ class Application:
         If the store fails, or is interrupted, the old refresh token may be worth nothing already:
         the new one is remembered here, and the next `renew` saves it before anything else.
         """
+        token = replace(token, owner=self.owner)
         self._unsaved = None if instead_of is None else (instead_of, token)
         try:
             yield from Local(self.store.save, (self.account, token))
@@ -255,3 +280,17 @@ class TokenAuth:
         """
         token = yield from self._application.renew(rejected)
         return token.access_token
+
+
+def _registered(redirect_uri: str) -> str | None:
+    """A redirect address as it is registered: of this machine, any port will do; None if bad."""
+    try:
+        parts = urlsplit(redirect_uri)
+        port = parts.port
+    except ValueError:
+        return None
+    if not (parts.scheme and (parts.netloc or parts.path.startswith("/") or parts.scheme == "urn")):
+        return None
+    if port is not None and parts.hostname in {"127.0.0.1", "localhost"}:
+        return redirect_uri.replace(f":{port}", "", 1)
+    return redirect_uri

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakValueDictionary
+
 from pydantic import SecretStr
 
 from ormco_trios.core import _client
@@ -14,7 +16,7 @@ from ormco_trios.core.errors import AuthorizationNeeded
 from ormco_trios.core.events import OnAudit, OnEvent
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.transport import Timeout
-from ormco_trios.oauth import application, async_receiver, stores
+from ormco_trios.oauth import application, stores
 from ormco_trios.oauth import server as dialects
 from ormco_trios.oauth.application import Application, TokenAuth
 from ormco_trios.oauth.async_receiver import AsyncRedirectReceiver
@@ -35,6 +37,8 @@ class AsyncOAuthClient(AsyncBaseClient):
         server: The dialect; the guide's classic one unless you say otherwise.
         store: Where tokens are kept; by default in memory.
         account: The name the store keeps them under, such as your id of the practice.
+        owner: Whose they are, if the name alone does not say it: a token that is kept under this
+            name for somebody else is not used.  It is kept inside the token, never as a name.
         timeout: Limits of one attempt, in seconds.
         retry: How often and how patiently one call is repeated.
         clock: For tests and the sandbox.
@@ -43,12 +47,13 @@ class AsyncOAuthClient(AsyncBaseClient):
         http_client: An httpx client of your own, for proxies or certificates; you close it.
 
     Attributes:
-        auth: The sign-in for a `CommunicateClient` of either colour: refreshes by itself.
+        auth: What a `CommunicateClient`, sync or async, signs its requests with; refreshes by itself.
         application: The registration, as the flows use it.
     """
 
     auth: TokenAuth
     application: Application
+    _receivers: WeakValueDictionary[str, AsyncRedirectReceiver]
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class AsyncOAuthClient(AsyncBaseClient):
         server: AuthorizationServer | None = None,
         store: AnyAsyncTokenStore | None = None,
         account: str = "default",
+        owner: str | None = None,
         timeout: Timeout | None = None,
         retry: Retry | None = None,
         clock: Clock | None = None,
@@ -87,9 +93,11 @@ class AsyncOAuthClient(AsyncBaseClient):
             redirect_uri=redirect_uri,
             store=stores.MemoryTokenStore() if store is None else store,
             account=account,
+            owner=owner,
             clock=self.channel.clock,
         )
         self.auth = application.TokenAuth(self.application)
+        self._receivers = WeakValueDictionary()
 
     async def discover(self) -> AuthorizationServer:
         """Ask the server where its endpoints are, and use those from now on.
@@ -121,7 +129,12 @@ class AsyncOAuthClient(AsyncBaseClient):
             login_hint: The e-mail of the account that is meant.  The account dialect then asks for
                 a sign-in as that account; the classic one takes no such hint.
         """
-        return self.application.authorization_request(scopes, redirect_uri, login_hint=login_hint)
+        request = self.application.authorization_request(
+            scopes, redirect_uri, login_hint=login_hint
+        )
+        if (receiver := self._receivers.get(request.redirect_uri)) is not None:
+            receiver.expect(request)
+        return request
 
     def receive_redirect(self, *, redirect_uri: str | None = None) -> AsyncRedirectReceiver:
         """Wait for the browser on this machine, instead of asking for a paste.
@@ -139,17 +152,23 @@ class AsyncOAuthClient(AsyncBaseClient):
         Raises:
             ConfigurationError: It is not a loopback address, or its port is taken.
         """
-        return async_receiver.AsyncRedirectReceiver(redirect_uri or self.application.redirect_uri)
+        receiver = AsyncRedirectReceiver(redirect_uri or self.application.redirect_uri)
+        self._receivers[receiver.redirect_uri] = receiver
+        return receiver
 
     async def exchange(self, code: AuthorizationCode, request: AuthorizationRequest) -> Token:
         """Turn the code into tokens, and save them.
 
-        The code is spent by this, whatever comes of it; it is never sent a second time.
+        The code is spent by this, whatever comes of it.  It is sent a second time only if the first
+        time was provably not carried out: it never arrived, or the server answered 429 and named a
+        short delay.
 
         Raises:
             CodeSpent: It was used before; nothing was sent.
             CodeRefused: Expired, used, damaged or issued for another address.
             CodeOutcomeUnknown: The answer was lost.
+            RateLimited: The server asks for fewer requests, for longer than is waited; get a fresh
+                code then.
             ClientRefused: The application's id or secret is wrong.
             AuthorizationServerFailed: A page came instead of a token.
             ConfigurationError: The code is for another application, such as Ormco's; it is not

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ormco_trios.core._acompat import AsyncClosing, call_blocking_async
 from ormco_trios.oauth._listener import Listener
+from ormco_trios.oauth.request import AuthorizationRequest
 
 
 class AsyncRedirectReceiver(AsyncClosing):
@@ -28,6 +29,14 @@ class AsyncRedirectReceiver(AsyncClosing):
     def __init__(self, redirect_uri: str) -> None:
         self._listener = Listener(redirect_uri)
         self.redirect_uri = self._listener.redirect_uri
+
+    def expect(self, request: AuthorizationRequest) -> None:
+        """Take the answer to ``request`` and no other.
+
+        `OAuthClient.authorization_request` does this for a receiver of the same client.
+        """
+        if request.state is not None:
+            self._listener.expect(request.state.get_secret_value())
 
     async def wait(self, *, timeout: float = 300.0) -> str:
         """The address the browser was sent to: give it to `AuthorizationRequest.finish`.

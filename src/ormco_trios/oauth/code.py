@@ -137,6 +137,7 @@ class AuthorizationCode:
         *,
         expected_state: str | None = None,
         expected_issuer: str | None = None,
+        issuer_required: bool = False,
         shape: CodeShape = _CLASSIC,
         clock: Clock | None = None,
     ) -> AuthorizationCode:
@@ -150,6 +151,8 @@ class AuthorizationCode:
             text: The paste; a redirect's query string or address will do as well.
             expected_state: The ``state`` that the authorization sent.
             expected_issuer: The issuer that was asked; compared if the address names one.
+            issuer_required: Whether the server always names itself, as some say of themselves
+                (RFC 9207): then an answer that does not is refused.
             shape: How the provider's codes look.
             clock: Where the time of the paste comes from.
 
@@ -160,9 +163,13 @@ class AuthorizationCode:
             NotTheRedirect: It is the authorization link itself, or a login page.
             StateMissing: A state is expected and there is none.
             StateMismatch: The state belongs to another authorization.
-            IssuerMismatch: The code comes from another authorization server.
+            IssuerMismatch: The code comes from another authorization server, or hides from which.
             ConsentDenied: The person chose Cancel.
             AuthorizationRefused: The authorization server sent another error.
+
+        What the server sent instead of a code is believed only if it has the state and the issuer
+        that a code would need.  Where neither is known, anybody can write such an address: do not
+        give up an authorization for it, but ask again.
 
         Warns:
             UnrecognisedCodeWarning: There is a code, but not one of the expected shape.
@@ -175,6 +182,7 @@ class AuthorizationCode:
                 shape=shape,
                 expected_state=expected_state,
                 expected_issuer=expected_issuer,
+                issuer_required=issuer_required,
             )
         state_checked = expected_state is not None
         # From here on there may be a traceback, and it must find nothing in this frame.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
 
-from ormco_trios.core.answers import json_as, nothing, refusal
+from ormco_trios.core.answers import json_as, nothing, refusal, where
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
 from ormco_trios.core.errors import (
@@ -21,7 +22,7 @@ from ormco_trios.core.errors import (
     GrantRevoked,
     OrmcoTriosError,
 )
-from ormco_trios.core.model import Seconds
+from ormco_trios.core.model import LONGEST
 from ormco_trios.core.operation import Operation, Safety
 from ormco_trios.core.provenance import (
     ASSUMED,
@@ -45,13 +46,50 @@ Grant = Literal["authorization_code", "refresh_token", "password"]
 _FORM = "application/x-www-form-urlencoded"
 
 
-class TokenReply(BaseModel, defer_build=True):
-    """The token endpoint's answer: ``access_token`` [doc A2.1], the rest [rfc 6749, 5.1]."""
+_DUE_SOON = 300
+"""Seconds; how long a token is used whose lifetime is stated in a way that nobody can read."""
 
-    access_token: SecretStr
-    expires_in: Seconds | None = None
-    refresh_token: SecretStr | None = None
-    scope: str | None = None
+
+def _bearer(kind: object) -> object:
+    """RFC 6749, 7.1: a client must not use a token of a kind that it does not know."""
+    if not isinstance(kind, str) or kind.strip().casefold() != "bearer":
+        raise PydanticCustomError("not_a_bearer_token", "the token is of another kind")
+    return kind
+
+
+def _lifetime(seconds: object) -> int:
+    try:
+        lasts = float(seconds)  # type: ignore[arg-type]  # or it is caught
+    except (TypeError, ValueError, OverflowError):
+        return _DUE_SOON
+    return int(min(lasts, LONGEST)) if lasts > 0 else _DUE_SOON
+
+
+def _words(scope: object) -> str | None:
+    """RFC 6749 has a text; some servers send a list."""
+    words = scope.split() if isinstance(scope, str) else scope
+    if not isinstance(words, list):
+        return None
+    known = [word for word in cast("list[object]", words) if isinstance(word, str)]
+    return " ".join(known) or None
+
+
+class TokenReply(BaseModel, defer_build=True):
+    """The token endpoint's answer: ``access_token`` [doc A2.1], the rest [rfc 6749, 5.1].
+
+    What came for it, a code or a refresh token, is spent: so only what makes the token useless is
+    an error, and nothing else about it that is odd.
+    """
+
+    access_token: Annotated[SecretStr, Field(min_length=1)]
+    token_type: Annotated[str | None, BeforeValidator(lambda kind: kind and _bearer(kind))] = None
+    expires_in: Annotated[
+        int | None, BeforeValidator(lambda value: None if value is None else _lifetime(value))
+    ] = None
+    refresh_token: Annotated[
+        SecretStr | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)
+    ] = None
+    scope: Annotated[str | None, BeforeValidator(_words)] = None
 
     def token(self, clock: Clock) -> Token:
         """The reply as a token whose lifetime counts from now."""
@@ -295,47 +333,51 @@ def _basic(server: AuthorizationServer, client_id: str, client_secret: SecretStr
 
 def _refuse(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
     """The token endpoint's errors [dnoa, rfc] as classes."""
+    error = _refusal(operation, answer)
+    return error if error.detail else error.with_detail(where(operation, answer))
+
+
+def _refusal(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
     try:
         error = _ErrorReply.model_validate_json(answer.body).error
     except ValueError:
         error = ""
-    where = f"[{operation.method} {operation.route}: status {answer.status}]"
     refreshing = operation.name == "oauth.refresh_token"
     if error in {"invalid_request", "invalid_grant"}:
         if refreshing:
             return GrantRevoked(
                 "The authorization server no longer accepts the refresh token: it was revoked "
-                f"under Applications, has expired, or was replaced by a newer one. {where}"
+                "under Applications, has expired, or was replaced by a newer one."
             )
         if operation.name == "oauth.password":
-            return _wrong_password(error, where)
-        return CodeRefused(f"The authorization server did not take the code. {where}")
+            return _wrong_password(error)
+        return CodeRefused("The authorization server did not take the code.")
     if operation.name == "oauth.password" and answer.status == 401 and not error:
         # Documented for what the user got wrong; an application's own mistake has an error code.
-        return _wrong_password("invalid_grant", where)
+        return _wrong_password("invalid_grant")
     if error in {"invalid_client", "unauthorized_client"} or answer.status == 401:
         return ClientRefused(
             "The authorization server does not accept this application's id and secret, or the "
-            f"code was issued to another application. {where}"
+            "code was issued to another application."
         )
     if error and answer.status != 429 and answer.status < 500:
         known = {"unsupported_grant_type", "invalid_scope"}
         return AuthorizationRefused(
-            f"The authorization server refused the request. {where}",
+            "The authorization server refused the request.",
             error=error if error in known else "other",
             advice="Check the scopes, and that the dialect is the one the application uses.",
         )
     page = answer.status == 500 and "html" in answer.headers.get("content-type", "")
     if page and operation.name == "oauth.authorization_code":
         return AuthorizationServerFailed(
-            f"The authorization server answered with an error page instead of a token. {where}"
+            "The authorization server answered with an error page instead of a token."
         )
     return refusal(operation, answer)
 
 
-def _wrong_password(error: str, where: str) -> AuthorizationRefused:
+def _wrong_password(error: str) -> AuthorizationRefused:
     return AuthorizationRefused(
-        f"The authorization server refused the user name or password. {where}",
+        "The authorization server refused the user name or password.",
         error=error,
         advice="Check the 3Shape e-mail and password, or sign in with the link.",
     )

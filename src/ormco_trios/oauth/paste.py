@@ -118,11 +118,12 @@ def read_paste(
     shape: CodeShape,
     expected_state: str | None = None,
     expected_issuer: str | None = None,
+    issuer_required: bool = False,
 ) -> Outcome:
     """Read the code from ``text``, or say what is wrong, as the exception to raise."""
     if len(text) > MAX_PASTE:
         return NothingPasted("More than 64 KiB were pasted: a whole page, and not an address.")
-    reader = _Reader(shape, expected_state, expected_issuer)
+    reader = _Reader(shape, expected_state, expected_issuer, issuer_required)
     best: Outcome = _no_code()
     for form in forms(text):
         outcome = reader.read(form)
@@ -167,6 +168,7 @@ class _Reader:
     shape: CodeShape
     state: str | None
     issuer: str | None
+    issuer_required: bool
     several: bool = False
     left: int = 200
 
@@ -224,16 +226,20 @@ class _Reader:
         """The code in one address, or in what a person left of it."""
         whole, outer = _unwrap(_once(_bare(text)))
         parameters = _parameters(whole)
-        problem = _sent_instead(parameters) or _another_page(whole, parameters)
-        if problem is not None:
+        issuers = [_issuer(value) for value in parameters.get("iss", ())]
+        wrong_issuer = _check_issuer(issuers, self.issuer, self.issuer_required)
+        wrong_state = _check_state(parameters.get("state", []), self.state)
+        if (refusal := _sent_instead(parameters)) is not None:
+            # Anybody can send a browser to such an address: it has to prove what a code has to.
+            return _foreign_error() if wrong_issuer is not None else wrong_state or refusal
+        if (problem := _another_page(whole, parameters)) is not None:
             return problem
         reading = _pick(whole, self.shape, outer)
         if isinstance(reading, AuthorizationError):
             return reading
-        issuers = [_issuer(value) for value in parameters.get("iss", ())]
         return (
-            _check_issuer(issuers, self.issuer)
-            or _check_state(parameters.get("state", []), self.state)
+            wrong_issuer
+            or wrong_state
             or replace(
                 reading, layers=reading.layers + outer, issuer=issuers[0] if issuers else None
             )
@@ -440,11 +446,28 @@ def _issuer(value: str) -> str:
     return next((text for text in layers if "://" in text), layers[min(1, len(layers) - 1)])
 
 
-def _check_issuer(issuers: list[str], expected: str | None) -> AuthorizationError | None:
-    """Compare as RFC 9207 has it, character by character; a server need not send any."""
-    if expected is None or all(issuer == expected for issuer in issuers):
+def _check_issuer(
+    issuers: list[str], expected: str | None, required: bool
+) -> AuthorizationError | None:
+    """Compare as RFC 9207 has it, but for a slash at the end; not every server sends one."""
+    if required and not issuers:
+        return IssuerMismatch(
+            "The address does not name the authorization server, although it always does."
+        )
+    if expected is None or all(same_issuer(issuer, expected) for issuer in issuers):
         return None
     return IssuerMismatch("The address names another authorization server than the one asked.")
+
+
+def same_issuer(one: str, other: str) -> bool:
+    """Whether two issuers are one: their settings here and there differ by a slash at the end."""
+    return one.rstrip("/") == other.rstrip("/")
+
+
+def _foreign_error() -> AuthorizationError:
+    return NotTheRedirect(
+        "This is an error of another authorization server, or of one that hides its name."
+    )
 
 
 def _check_state(states: list[str], expected: str | None) -> AuthorizationError | None:
@@ -452,7 +475,7 @@ def _check_state(states: list[str], expected: str | None) -> AuthorizationError 
     if expected is None:
         return None
     if not states:
-        return StateMissing("The state, which ties the code to this authorization, is missing.")
+        return StateMissing("The state, which ties the answer to this authorization, is missing.")
     same = [_same_state(state, expected) for state in states]
     if all(same):
         return None

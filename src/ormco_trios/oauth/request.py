@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from pydantic import SecretStr
 
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.errors import ConfigurationError, IssuerMismatch
+from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.shield import shielded
 from ormco_trios.oauth.code import AuthorizationCode
 from ormco_trios.oauth.server import AuthorizationServer
@@ -116,6 +116,11 @@ class AuthorizationRequest:
             expires_at=expires_at,
         )
 
+    @property
+    def provable(self) -> bool:
+        """Whether an answer to this can be told from one that anybody has written."""
+        return self.state is not None or self.server.names_issuer
+
     @shielded
     def finish(self, pasted: str, *, clock: Clock | None = None) -> AuthorizationCode:
         """The code in what the person pasted.
@@ -126,18 +131,14 @@ class AuthorizationRequest:
             AuthorizationRefused: The server sent another error instead of a code.
             IssuerMismatch: The answer comes from another server, or hides from which.
         """
-        code = AuthorizationCode.from_pasted(
+        return AuthorizationCode.from_pasted(
             pasted,
             expected_state=None if self.state is None else self.state.get_secret_value(),
             expected_issuer=self.issuer,
+            issuer_required=self.server.names_issuer,
             shape=self.server.shape,
             clock=clock,
         )
-        if self.server.names_issuer and code.issuer is None:
-            raise IssuerMismatch(
-                "The address does not name the authorization server, although it always does."
-            )
-        return code
 
     def to_json(self) -> str:
         """Everything `from_json` needs; holds secrets."""
@@ -184,5 +185,5 @@ def _read(text: str) -> AuthorizationRequest | None:
             code_verifier=SecretStr(data["code_verifier"]) if data["code_verifier"] else None,
             expires_at=datetime.fromisoformat(data["expires_at"]) if data["expires_at"] else None,
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

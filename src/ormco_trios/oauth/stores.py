@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import secrets
+import stat
+import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from ormco_trios.core.errors import ConfigurationError
-from ormco_trios.core.files import replace_file
+from ormco_trios.core.extras import extra
+from ormco_trios.core.files import read_file, remove_leftovers, replace_file
+from ormco_trios.core.log import logger
+from ormco_trios.core.shield import shielded
 from ormco_trios.oauth.token import Token
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
+
+S = TypeVar("S", bound="_FileLocks")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _PART = 1200
 """Characters in one entry of a keyring: Windows takes 2560 bytes, and counts two for each."""
@@ -60,11 +70,35 @@ class MemoryTokenStore:
         self._locks[account].release()
 
 
+def _of_files(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """The method, with a failure of the file system as ours, and nothing left in its frames."""
+
+    @functools.wraps(method)
+    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except OSError as error:
+            failure = ConfigurationError(
+                f"The folder of tokens {self.folder} cannot be used: "
+                f"{error.strerror or type(error).__name__}.",
+                advice="Make it a folder that this program's user can read and write, and check "
+                "that the disk is not full.",
+            )
+        raise failure
+
+    return shielded(call)
+
+
 class _FileLocks:
-    """One lock file per account in a folder; a lock ends with the process that holds it."""
+    """One lock file per account in a folder; a lock ends with the process that holds it.
+
+    Attributes:
+        folder: Where the files are.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
+        self._looked_at = False
         self._of_parent: dict[str, FileLock] = {}
         self._begin()
 
@@ -73,6 +107,7 @@ class _FileLocks:
         self._locks: dict[str, FileLock] = {}
         self._guard = threading.Lock()
 
+    @_of_files
     def try_lock(self, account: str) -> bool:
         from filelock import FileLock, Timeout
 
@@ -80,13 +115,13 @@ class _FileLocks:
             # What another process holds is not ours, and must not be unlocked by being forgotten.
             self._of_parent |= self._locks
             self._begin()
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folder()
         with self._guard:
             if account in self._locks:
                 return False
             # Not thread-local: a task may be resumed, and its lock released, by another thread.
             lock = FileLock(
-                self._folder / f"{_file_name(account)}.lock",
+                self.folder / f"{_file_name(account)}.lock",
                 timeout=0,
                 thread_local=False,
                 mode=0o600,
@@ -98,9 +133,28 @@ class _FileLocks:
             self._locks[account] = lock
         return True
 
+    @_of_files
     def unlock(self, account: str) -> None:
         with self._guard:
             self._locks.pop(account).release()
+
+    def _make_folder(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._looked_at or sys.platform == "win32":
+            return
+        self._looked_at = True
+        mode = self.folder.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise ConfigurationError(
+                f"Every user of this machine can replace the files in {self.folder}.",
+                advice="Take that right away (chmod 700), and authorize again if somebody else "
+                "uses this machine.",
+            )
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            logger.warning(
+                "the folder of tokens is open to other users of this machine: chmod 700 %s",
+                self.folder,
+            )
 
 
 class FileTokenStore(_FileLocks):
@@ -116,28 +170,81 @@ class FileTokenStore(_FileLocks):
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
         super().__init__(_data_folder() if folder is None else Path(folder))
 
+    @_of_files
     def load(self, account: str) -> Token | None:
         """The account's token, or None.
 
         Raises:
-            ConfigurationError: The file is not one of ours.
+            ConfigurationError: The file is not one of ours, or cannot be read.
         """
         try:
-            # Not kept in a variable: a traceback must not find it here.
-            return Token.from_json(self._path(account).read_text("utf-8"))
+            content = read_file(self._path(account))
         except FileNotFoundError:
             return None
+        return Token.from_json(content)
 
+    @_of_files
     def save(self, account: str, token: Token) -> None:
         path = self._path(account)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(path, token.to_json().encode())
+        self._make_folder()
+        remove_leftovers(path)
+        for _ in range(9):
+            # Another program that begins to save takes this one's file for a leftover.
+            with contextlib.suppress(FileNotFoundError):
+                return replace_file(path, token.to_json().encode())
+        return replace_file(path, token.to_json().encode())
 
+    @_of_files
     def delete(self, account: str) -> None:
-        self._path(account).unlink(missing_ok=True)
+        path = self._path(account)
+        path.unlink(missing_ok=True)
+        remove_leftovers(path)
 
     def _path(self, account: str) -> Path:
-        return self._folder / f"{_file_name(account)}.json"
+        return self.folder / f"{_file_name(account)}.json"
+
+
+class _Keyring(Protocol):
+    """A backend of the package keyring, as far as it is used here."""
+
+    def get_password(self, service: str, username: str) -> str | None: ...
+
+    def set_password(self, service: str, username: str, password: str) -> None: ...
+
+    def delete_password(self, service: str, username: str) -> None: ...
+
+
+def _in_keyring(
+    method: Callable[Concatenate[S, _Keyring, P], R],
+) -> Callable[Concatenate[S, P], R]:
+    """The method, with the keyring, and its failures as ours.
+
+    A failure is raised anew, since the backend's own frames, which hold the token, are not ours to
+    empty.
+    """
+
+    @functools.wraps(method)
+    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with extra("keyring"):
+            import keyring
+            from keyring.errors import NoKeyringError
+        try:
+            return method(self, cast(_Keyring, keyring.get_keyring()), *args, **kwargs)
+        except ConfigurationError as error:
+            failure = ConfigurationError(error.happened, advice=error.advice)
+        except NoKeyringError:
+            failure = ConfigurationError(
+                "This machine has no keyring, as servers and containers mostly have none.",
+                advice="Use FileTokenStore, or a store over your own database.",
+            )
+        except Exception as error:  # noqa: BLE001 - each backend has failures of its own
+            failure = ConfigurationError(
+                f"The keyring failed ({type(error).__name__}).",
+                advice="Unlock the keyring and try again.",
+            )
+        raise failure
+
+    return shielded(call)
 
 
 class KeyringTokenStore(_FileLocks):
@@ -157,42 +264,39 @@ class KeyringTokenStore(_FileLocks):
         super().__init__(_data_folder() if folder is None else Path(folder))
         self._service = service
 
-    def load(self, account: str) -> Token | None:
+    @_in_keyring
+    def load(self, keyring: _Keyring, account: str) -> Token | None:
         """The account's token, or None.
 
         Raises:
             ConfigurationError: There is no keyring, or it is locked, or a part is missing.
         """
-        with _keyring() as keyring:
-            for _ in range(3):  # a part that is gone may just have been replaced
-                names = self._names(keyring, account)
-                parts = [keyring.get_password(self._service, name) or "" for name in names]
-                if all(parts):
-                    break
-            else:
-                raise ConfigurationError(
-                    "A part of the token is missing from the keyring.",
-                    advice="Authorize again.",
-                )
-        return Token.from_json("".join(parts)) if parts else None
+        for _ in range(3):  # a part that is gone may just have been replaced
+            names = self._names(keyring, account)
+            parts = [keyring.get_password(self._service, name) or "" for name in names]
+            if all(parts):
+                return Token.from_json("".join(parts)) if parts else None
+        raise ConfigurationError(
+            "A part of the token is missing from the keyring.", advice="Authorize again."
+        )
 
-    def save(self, account: str, token: Token) -> None:
+    @_in_keyring
+    def save(self, keyring: _Keyring, account: str, token: Token) -> None:
         text = token.to_json()
         parts = [text[start : start + _PART] for start in range(0, len(text), _PART)]
-        with _keyring() as keyring:
-            before = self._names(keyring, account)
-            if len(parts) == 1:
-                keyring.set_password(self._service, account, parts[0])
-            else:
-                head = f"{len(parts)} parts {secrets.token_hex(8)}"
-                for name, part in zip(_part_names(account, head), parts, strict=True):
-                    keyring.set_password(self._service, name, part)
-                keyring.set_password(self._service, account, head)
-            self._forget(keyring, set(before) - {account})
+        before = self._names(keyring, account)
+        if len(parts) == 1:
+            keyring.set_password(self._service, account, parts[0])
+        else:
+            head = f"{len(parts)} parts {secrets.token_hex(8)}"
+            for name, part in zip(_part_names(account, head), parts, strict=True):
+                keyring.set_password(self._service, name, part)
+            keyring.set_password(self._service, account, head)
+        self._forget(keyring, set(before) - {account})
 
-    def delete(self, account: str) -> None:
-        with _keyring() as keyring:
-            self._forget(keyring, {*self._names(keyring, account), account})
+    @_in_keyring
+    def delete(self, keyring: _Keyring, account: str) -> None:
+        self._forget(keyring, {*self._names(keyring, account), account})
 
     def _forget(self, keyring: _Keyring, names: set[str]) -> None:
         for name in names:
@@ -205,44 +309,6 @@ class KeyringTokenStore(_FileLocks):
         if head is None:
             return []
         return [account] if head.startswith("{") else _part_names(account, head)
-
-
-class _Keyring(Protocol):
-    """A backend of the package keyring, as far as it is used here."""
-
-    def get_password(self, service: str, username: str) -> str | None: ...
-
-    def set_password(self, service: str, username: str, password: str) -> None: ...
-
-    def delete_password(self, service: str, username: str) -> None: ...
-
-
-@contextlib.contextmanager
-def _keyring() -> Generator[_Keyring]:
-    """The keyring, with its failures as ours."""
-    try:
-        import keyring
-        from keyring.errors import KeyringError, NoKeyringError
-    except ImportError:
-        raise ConfigurationError(
-            "The package keyring is not installed.",
-            advice="Install the extra: pip install 'ormco-trios[keyring]'",
-        ) from None
-    try:
-        yield cast(_Keyring, keyring.get_keyring())
-    except NoKeyringError:
-        failure = ConfigurationError(
-            "This machine has no keyring, as servers and containers mostly have none.",
-            advice="Use FileTokenStore, or a store over your own database.",
-        )
-    except KeyringError as error:
-        failure = ConfigurationError(
-            f"The keyring failed ({type(error).__name__}).",
-            advice="Unlock the keyring and try again.",
-        )
-    else:
-        return
-    raise failure
 
 
 def _part_names(account: str, head: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
@@ -22,12 +22,14 @@ class Token:
         expires_at: When the access token ends (UTC), if the server said so.
         refresh_token: Single use where the server rotates it.
         scope: What was granted, if the server said so.
+        owner: Whose sign-in it is, if the client was told (``OAuthClient(owner=...)``).
     """
 
     access_token: SecretStr
     expires_at: datetime | None = None
     refresh_token: SecretStr | None = None
     scope: str | None = None
+    owner: str | None = field(default=None, repr=False)
 
     def usable(self, now: datetime, leeway: timedelta = timedelta(0)) -> bool:
         """Whether the access token lasts at least ``leeway`` longer."""
@@ -45,12 +47,13 @@ class Token:
                 "expires_at": self.expires_at and self.expires_at.isoformat(),
                 "refresh_token": self.refresh_token and self.refresh_token.get_secret_value(),
                 "scope": self.scope,
+                "owner": self.owner,
             }
         )
 
     @classmethod
     @shielded
-    def from_json(cls, text: str) -> Token:
+    def from_json(cls, text: str | bytes) -> Token:
         """The token that `to_json` wrote.
 
         Raises:
@@ -64,17 +67,26 @@ class Token:
         return token
 
 
-def _read(text: str) -> Token | None:
+def _read(text: str | bytes) -> Token | None:
     try:
         data = json.loads(text)
-        return Token(
-            access_token=SecretStr(str(data["access_token"])),
-            expires_at=datetime.fromisoformat(data["expires_at"]) if data["expires_at"] else None,
-            refresh_token=SecretStr(data["refresh_token"]) if data["refresh_token"] else None,
-            scope=data["scope"],
-        )
-    except (ValueError, KeyError, TypeError):
+        access, refresh, scope = data["access_token"], data["refresh_token"], data["scope"]
+        ends = datetime.fromisoformat(data["expires_at"]) if data["expires_at"] else None
+        owner = data.get("owner")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+    optional = (refresh, scope, owner)
+    if not isinstance(access, str) or not all(isinstance(x, str | None) for x in optional):
+        return None
+    if ends is not None and ends.tzinfo is None:
+        return None
+    return Token(
+        access_token=SecretStr(access),
+        expires_at=ends,
+        refresh_token=SecretStr(refresh) if refresh else None,
+        scope=scope,
+        owner=owner,
+    )
 
 
 class TokenStore(Protocol):
@@ -83,6 +95,10 @@ class TokenStore(Protocol):
     ``try_lock`` and ``unlock`` make one refresh out of many: whoever gets the lock refreshes, the
     others look again.  The lock must hold across everything that shares the store (threads,
     processes, machines) and must end with its owner; it is held for one request.
+
+    A lock that can be lost while its owner lives, such as one that ends by the clock, goes with a
+    method ``still_locked(account)``, which raises `TakenOver` if it was.  Where there is one, it is
+    called directly before the refresh token is sent.
     """
 
     def load(self, account: str) -> Token | None: ...

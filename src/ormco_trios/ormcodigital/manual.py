@@ -149,6 +149,9 @@ class HandPortal:
             state = TriosState.CONNECTED
             memory.connection = ConnectionFact(value=state, source=Source.PRACTICE, at=now)
 
+    def failed(self, task: TaskKind, visit: PortalVisit) -> None:
+        """Nothing: the same task comes again."""
+
 
 class ManualPortal(Shielded, PortalAccess):
     """The portal's half by hand: `Onboarding` asks a person for it, and sends nothing there.
