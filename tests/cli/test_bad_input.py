@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import socket
@@ -11,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import click
@@ -35,6 +37,12 @@ CODES = set(
         int,
         re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "cli.md").read_text("utf-8"), re.MULTILINE),
     )
+)
+# Before click 8.2 standard error had to be asked for.
+RUNNER: Callable[..., CliRunner] = (
+    partial(CliRunner, mix_stderr=False)
+    if "mix_stderr" in inspect.signature(CliRunner).parameters
+    else CliRunner
 )
 NOWHERE = "http://127.0.0.1:9"
 APPLICATION = {"CLIENT_ID": "app", "REDIRECT_URI": "https://app.example/callback"}
@@ -174,7 +182,7 @@ def run(tmp_path: Path) -> Callable[..., Result]:
         environ.setdefault("ORMCO_TRIOS_TOKEN_FOLDER", str(tmp_path / "tokens"))
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # getpass's, that a paste may be shown
-            return CliRunner(env=environ).invoke(cli, command.split(), input=typed)
+            return RUNNER(env=environ).invoke(cli, command.split(), input=typed)
 
     return run
 
