@@ -112,6 +112,13 @@ def accessibility(session: nox.Session) -> None:
     )
 
 
+@nox.session
+def portals(session: nox.Session) -> None:
+    """A browser on five foreign portals, and all that goes wrong there; takes half an hour."""
+    install(session, "tests", project=".[all]")
+    session.run("python", "-m", "pytest", "tests/ormcodigital/portals/matrix.py", *session.posargs)
+
+
 @nox.session(name="paste-table")
 def paste_table(session: nox.Session) -> None:
     """What five libraries make of each paste, to docs/paste-table.md."""

@@ -57,7 +57,7 @@ def look(page: Page, name: str, *, within: str = "html") -> list[str]:
     for width in (360, 768, 1280):
         page.set_viewport_size({"width": width, "height": 760})
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             page.wait_for_timeout(50)
             page.screenshot(path=SCREENS / f"axe-{name}-{width}-{scheme}.png", full_page=True)
             wide = page.evaluate("document.documentElement.scrollWidth")

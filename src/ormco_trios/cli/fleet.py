@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-<<<<<<< HEAD
+import json
 import logging
 import os
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-=======
-import json
-import os
-import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
->>>>>>> fleet
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -69,59 +62,6 @@ _STYLES = {
 }
 _BAR = 20
 
-<<<<<<< HEAD
-=======
-_LIST = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-_records = click.option(
-    "--records",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("fleet.db"),
-    show_default=True,
-    help="The file that remembers where each practice stands.",
-)
-_rate = click.option(
-    "--rate",
-    type=click.FloatRange(min=0, min_open=True),
-    default=10.0,
-    show_default=True,
-    help="Most requests a second to each host.",
-)
-
-
-def _in_a_folder(_: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Say that a folder is missing before a day's work, not after it."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise click.BadParameter("its folder does not exist", param=parameter)
-    return path
-
-
-_report = click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=_in_a_folder,
-    help="Write the status as a page, with plots and with the links to send.",
-)
-
-
-@click.group(
-    epilog="Exit codes of run and status: 0 all connected, 3 waiting for Ormco, 4 only people can "
-    "go on, 6 somebody has to decide, 7 not known."
-)
-def fleet() -> None:
-    """Connect many practices.
-
-    LIST is a CSV file with the columns id, region, portal_username and portal_password, or JSON
-    lines.  The application is the one that ORMCO_TRIOS_CLIENT_ID and so on describe.
-
-    On one machine: run, status, authorize, forget.
-
-    On many machines: key, migrate, enroll, worker, status, authorize, pause, resume, retry, reseal,
-    forget; with ORMCO_TRIOS_FLEET_DATABASE and ORMCO_TRIOS_FLEET_KEYS, and the extra fleet.
-    """
-
-
->>>>>>> fleet
 # --- one machine ----------------------------------------------------------------------------------
 
 
@@ -269,17 +209,6 @@ async def _authorize(
         await practices.authorized(practice, pasted)
 
 
-@fleet.command()
-@click.argument("practice")
-@click.option(
-    "--take-back",
-    is_flag=True,
-    help="Take back what the practice had agreed to, too: Ormco's access and the connection.",
-)
-@click.option("--list", "practices", type=_LIST, help="The list of practices; on one machine only.")
-@_records
-@_report
-@json_option
 def forget(
     practice: str,
     take_back: bool,
@@ -288,31 +217,23 @@ def forget(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Delete what is kept of a practice, and say what became of each place.
-
-    On one machine, with --list if it is still in it.  Take its line out of the list yourself, or
-    the next run begins with it again; with --report the page is written anew without it.
-    """
-    with reporting(as_json):
-        try:
-            if DATABASE in os.environ:
-                places, status = _with_queue(
-                    lambda queue: _forget_on_queue(queue, practice, take_back)
-                )
-            else:
-                if not records.exists():
-                    raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
-                known = {} if practices is None else read_practices(practices)
-                places, status = asyncio.run(_forget(known, records, practice, take_back))
-        except LookupError:
-            raise click.UsageError("There is no such practice in this fleet.") from None
-        if report is not None:
-            replace_file(report, status.to_html().encode())
-        if as_json:
-            rows = [{"place": each.name, "state": each.state.value} for each in places.places]
-            print(json.dumps(rows, indent=2))
+    try:
+        if DATABASE in os.environ:
+            places, status = _with_queue(lambda queue: _forget_on_queue(queue, practice, take_back))
         else:
-            click.echo(str(places))
+            if not records.exists():
+                raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
+            known = {} if practices is None else read_practices(practices)
+            places, status = asyncio.run(_forget(known, records, practice, take_back))
+    except LookupError:
+        raise click.UsageError("There is no such practice in this fleet.") from None
+    if report is not None:
+        replace_file(report, status.to_html().encode())
+    if as_json:
+        rows = [{"place": each.name, "state": each.state.value} for each in places.places]
+        print(json.dumps(rows, indent=2))
+    else:
+        click.echo(str(places))
     states = {each.state for each in places.places}
     sys.exit(6 if PlaceState.FAILED in states else 4 if PlaceState.NEEDS_PERSON in states else 0)
 
@@ -344,17 +265,7 @@ async def _forget_on_queue(
 
 
 def key() -> None:
-<<<<<<< HEAD
     from ormco_trios.fleet.encryption import Encryption
-=======
-    """Print a new key for ORMCO_TRIOS_FLEET_KEYS.
-
-    To change keys: append the new one on every machine and restart; move it to the front on every
-    machine and restart; `ormco-trios fleet reseal`; then drop the old one.
-    """
-    with reporting(as_json=False), _the_extra():
-        from ormco_trios.fleet.encryption import Encryption
->>>>>>> fleet
 
     click.echo(Encryption.new_key())
 
@@ -370,19 +281,10 @@ def enroll(practices: Path, priority: int) -> None:
     async def enroll_all(queue: FleetQueue) -> int:
         from ormco_trios.fleet.postgres import PostgresPractices
 
-<<<<<<< HEAD
         stored = PostgresPractices(queue.database)
-        new = 0
-        for practice in known.values():
-            await stored.save(practice)
-            new += await queue.enroll(practice.id, priority=priority)
-        return new
-=======
-            stored = PostgresPractices(queue.database)
-            await stored.save(*known.values())
-            _offer_to_forget([each for each in await stored.ids() if each not in known])
-            return await queue.enroll(*known, priority=priority)
->>>>>>> fleet
+        await stored.save(*known.values())
+        _offer_to_forget([each for each in await stored.ids() if each not in known])
+        return await queue.enroll(*known, priority=priority)
 
     click.echo(f"{_with_queue(enroll_all)} of {len(known)} practices are new.")
 
@@ -405,19 +307,12 @@ def retry(practices: tuple[str, ...]) -> None:
 
 
 def reseal() -> None:
-<<<<<<< HEAD
-    count = _with_queue(lambda queue: queue.database.reseal())
-    click.echo(f"{count} secrets are sealed with the first key.")
-=======
-    """Seal every secret with the first of the keys; afterwards the others can be dropped."""
-    with reporting(as_json=False):
-        done = _with_queue(lambda queue: queue.database.reseal())
-        click.echo(f"{done.count} secrets are sealed with the first key.")
-        for each in done.unreadable:
-            click.echo(f"No key opens the secret of {each}; it is left as it is.", err=True)
+    done = _with_queue(lambda queue: queue.database.reseal())
+    click.echo(f"{done.count} secrets are sealed with the first key.")
+    for each in done.unreadable:
+        click.echo(f"No key opens the secret of {each}; it is left as it is.", err=True)
     if done.unreadable:
         sys.exit(6)
->>>>>>> fleet
 
 
 def _with_queue(

@@ -24,6 +24,27 @@ from urllib.request import urlopen
 
 from ormco_trios.sandbox import Sandbox
 
+# What is different from what the library assumes, at every portal here that has nothing else to say.
+TRUTH = {
+    **dict.fromkeys(
+        (
+            *("sign_in.route", "sign_in.fields", "session.carrier", "profile.route"),
+            *("profile.version", "profile.method", "link.route", "link.field"),
+            *("redirect.address", "code.route", "code.field", "code.status"),
+            *("update.route", "update.version"),
+        ),
+        "differs",
+    ),
+    **dict.fromkeys(
+        (
+            *("sign_in.by", "link.dialect", "link.state", "redirect.layers", "code.form"),
+            "code.draft",
+        ),
+        "holds",
+    ),
+    "status.route": "not seen",
+}
+
 USERNAME = "praxis.seeblick"
 PASSWORD = "Wolken&Kuckuck%7"
 PATIENT = "Balthasar Quendelmeyer"
@@ -91,7 +112,7 @@ class Portal:
     signs_in_with: ClassVar[str] = "Username"
     delay: ClassVar[float] = 0.0
     truth: ClassVar[dict[str, str]] = {}
-    """The verdicts that a recording of it has to come to, where it is not *holds*."""
+    """The verdicts that a recording of it has to come to, where they are not those of `TRUTH`."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox

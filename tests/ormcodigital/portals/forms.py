@@ -9,23 +9,6 @@ from tests.ormcodigital.portals.base import PATIENT, Asked, Portal, Refused, Sai
 
 class FormsPortal(Portal):
     delay = 0.2
-    truth = {
-        "sign_in.route": "differs",
-        "sign_in.fields": "differs",
-        "session.carrier": "differs",
-        "profile.route": "differs",
-        "profile.version": "differs",
-        "profile.method": "differs",
-        "link.route": "differs",
-        "link.field": "differs",
-        "code.route": "differs",
-        "code.field": "differs",
-        "code.status": "differs",
-        "update.route": "differs",
-        "update.version": "differs",
-        "status.route": "not seen",
-    }
-
     csrf = ""
     notice = ""
     open_dialog = False

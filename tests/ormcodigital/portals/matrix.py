@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import closing
 from typing import Any
 
 import pytest
-from tests.ormcodigital.portals.base import PASSWORD, Portal
+from tests.conftest import Colour
+from tests.ormcodigital.portals.base import PASSWORD, PATIENT, TRUTH, Portal
 from tests.ormcodigital.portals.forms import FormsPortal
 from tests.ormcodigital.portals.frames import FramesPortal
 from tests.ormcodigital.portals.graphql import GraphqlPortal
 from tests.ormcodigital.portals.spa import SpaPortal
-from tests.ormcodigital.portals.walking import walking
+from tests.ormcodigital.portals.walking import recording, walking
 from tests.ormcodigital.portals.windows import WindowsPortal
 
 from ormco_trios import Connected, Source, TaskKind
+from ormco_trios.ormcodigital.first_contact.judge import judge
+from ormco_trios.ormcodigital.first_contact.values import found
 from ormco_trios.ormcodigital.tasks import Task
 
 PORTALS = [FormsPortal, SpaPortal, GraphqlPortal, FramesPortal, WindowsPortal]
@@ -31,6 +36,38 @@ def test_it_connects(both: Any, kind: type[Portal]) -> None:
         assert walk.portal.connected
         assert walk.portal.method.casefold() == "3shape trios"
         assert (walk.portal.tries, walk.portal.updates) == (1, 1)
+
+
+@each_portal
+def test_a_recording_is_judged_by_the_portals_own_truth(kind: type[Portal]) -> None:
+    with closing(Colour("async")) as both, recording(both, kind) as (walk, recorder):
+        assert isinstance(walk.on(), Connected)
+        har = both.run(recorder.redacted)
+        report = judge(har)
+        said = {
+            each.name: each.verdict.value
+            for each in report.judgements
+            if not each.name.startswith("words.")
+        }
+        assert said == TRUTH | kind.truth
+        # The guide's words that are on the pages of every portal here.
+        for name in ("submission_method", "trios", "connect", "here", "ok"):
+            assert report[f"words.{name}"].verdict.value == "holds" or kind in DRAWN, name
+        secrets = {
+            *recorder.typed.values(),
+            *walk.portal.sessions,
+            *(each["value"] for each in both.run(walk.hidden._driver._context.cookies)),
+            PATIENT,
+            *PATIENT.split(),
+        }
+        written = (json.dumps(har), str(report), report.to_json(), report.to_html())
+        for secret in secrets:
+            for text in written:
+                assert not any(found(secret, text)), secret
+
+
+# What a program draws is in no answer.
+DRAWN = {SpaPortal, GraphqlPortal}
 
 
 def text_of(task: Any) -> str:

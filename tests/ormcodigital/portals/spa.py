@@ -95,6 +95,7 @@ login("");
 
 class SpaPortal(Portal):
     delay = 0.4
+    truth = {"session.carrier": "holds"}
 
     def handle(self, asked: Asked) -> Said:
         if asked.path == "/":

@@ -12,7 +12,10 @@ from tests.ormcodigital.portals.base import Portal
 from tests.practices import signed_in
 
 from ormco_trios import Connected, Done, NeedsPerson, Waiting
+from ormco_trios.ormcodigital.browser.async_driver import own_browser_async
 from ormco_trios.ormcodigital.browser.guide import Patience
+from ormco_trios.ormcodigital.browser.recorder import Recorder
+from ormco_trios.ormcodigital.first_contact.redact import Sites
 from ormco_trios.ormcodigital.tasks import Task, TaskKind
 from ormco_trios.sandbox import Approval, Sandbox
 
@@ -23,11 +26,14 @@ ALLOW = "Allow access in the window of 3Shape"
 class Walk:
     """What one practice goes through with one portal."""
 
-    def __init__(self, both: Any, sandbox: Sandbox, portal: Portal, address: str) -> None:
+    def __init__(
+        self, both: Any, sandbox: Sandbox, portal: Portal, address: str, *, context: Any = None
+    ) -> None:
         self.both, self.sandbox, self.portal = both, sandbox, portal
         self.browser = both.make(
             "BrowserPortal",
             address,
+            context=context,
             headless=True,
             executable=str(CHROMIUM),
             username=portal.login,
@@ -92,3 +98,21 @@ def walking(both: Any, kind: type[Portal], *faults: str) -> Iterator[Walk]:
                 yield walk
             finally:
                 walk.browser.close()
+
+
+@contextmanager
+def recording(both: Any, kind: type[Portal]) -> Iterator[tuple[Walk, Recorder]]:
+    """As `walking`, in a browser that is recorded; async only."""
+    with Sandbox(server=True, approval=Approval.immediately()) as sandbox:
+        portal = kind(sandbox)
+        with portal.serve() as address:
+            recorder = Recorder(Sites(address, (f"{sandbox.base_url}/auth",)))
+            opened = own_browser_async(channel=None, executable=str(CHROMIUM), headless=True)
+            context = both.run(opened.__aenter__)
+            try:
+                both.run(recorder.attach, context)
+                walk = Walk(both, sandbox, portal, address, context=context)
+                yield walk, recorder
+                walk.browser.close()
+            finally:
+                both.run(opened.__aexit__, None, None, None)

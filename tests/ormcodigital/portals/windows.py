@@ -28,6 +28,7 @@ class WindowsPortal(Portal):
     """The code is entered in a second window, and saved by *Update* in the first."""
 
     signs_in_with = "E-mail"
+    truth = {"sign_in.by": "differs"}
 
     def handle(self, asked: Asked) -> Said:
         signed_in = asked.cookies.get("k") in self.sessions
@@ -66,7 +67,7 @@ class WindowsPortal(Portal):
                 except Refused as refused:
                     return xml(f"<m>{refused}</m>")
                 return xml("<m>Thank you.</m>")
-        return go("/profile" if signed_in else "/start")
+        return go("/profile")
 
     def start(self) -> Said:
         return page(

@@ -44,10 +44,10 @@ def fleet() -> None:
     LIST is a CSV file with the columns id, region, portal_username and portal_password, or JSON
     lines.  The application is the one that ORMCO_TRIOS_CLIENT_ID and so on describe.
 
-    On one machine: run, status, authorize.
+    On one machine: run, status, authorize, forget.
 
-    On many machines: key, migrate, enroll, worker, status, authorize, pause, resume, retry, reseal;
-    with ORMCO_TRIOS_FLEET_DATABASE and ORMCO_TRIOS_FLEET_KEYS, and the extra fleet.
+    On many machines: key, migrate, enroll, worker, status, authorize, pause, resume, retry, reseal,
+    forget; with ORMCO_TRIOS_FLEET_DATABASE and ORMCO_TRIOS_FLEET_KEYS, and the extra fleet.
     """
 
 
@@ -97,9 +97,33 @@ def authorize() -> None:
 
 
 @fleet.command()
+@click.argument("practice")
+@click.option(
+    "--take-back",
+    is_flag=True,
+    help="Take back what the practice had agreed to, too: Ormco's access and the connection.",
+)
+@click.option("--list", "practices", type=_LIST, help="The list of practices; on one machine only.")
+@_records
+@_report
+@json_option
+@runs_in("fleet")
+def forget() -> None:
+    """Delete what is kept of a practice, and say what became of each place.
+
+    On one machine, with --list if it is still in it.  Take its line out of the list yourself, or
+    the next run begins with it again; with --report the page is written again without it.
+    """
+
+
+@fleet.command()
 @runs_in("fleet")
 def key() -> None:
-    """Print a new key for ORMCO_TRIOS_FLEET_KEYS; to rotate, put it in front of the old one."""
+    """Print a new key for ORMCO_TRIOS_FLEET_KEYS.
+
+    To change keys: append the new one on every machine and restart; move it to the front on every
+    machine and restart; `ormco-trios fleet reseal`; then drop the old one.
+    """
 
 
 @fleet.command()
