@@ -38,12 +38,10 @@ CODES = set(
         re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "cli.md").read_text("utf-8"), re.MULTILINE),
     )
 )
-# Before click 8.2 standard error had to be asked for.
-RUNNER: Callable[..., CliRunner] = (
-    partial(CliRunner, mix_stderr=False)
-    if "mix_stderr" in inspect.signature(CliRunner).parameters
-    else CliRunner
-)
+# Before click 8.2 its runner takes the end of standard input for one empty line after another.
+OLD = "mix_stderr" in inspect.signature(CliRunner).parameters
+RUNNER: Callable[..., CliRunner] = partial(CliRunner, mix_stderr=False) if OLD else CliRunner
+input_ends = pytest.mark.skipif(OLD, reason="click's runner has no end of input")
 NOWHERE = "http://127.0.0.1:9"
 APPLICATION = {"CLIENT_ID": "app", "REDIRECT_URI": "https://app.example/callback"}
 DEAD = {"COMMUNICATE_URL": NOWHERE, "AUTH_CLASSIC_URL": NOWHERE, "METADATA_URL": NOWHERE}
@@ -199,6 +197,8 @@ def signed_in(folder: Path) -> None:
 def test_one_message_and_a_documented_exit_code(
     bad: Bad, run: Callable[..., Result], tmp_path: Path, taken: int
 ) -> None:
+    if OLD and bad.code == 4:
+        pytest.skip("click's runner has no end of input")
     for name, content in bad.files.items():
         (tmp_path / name).write_bytes(content)
     if bad.settings is DEAD:
@@ -235,6 +235,7 @@ def test_a_dead_network_is_not_known_rather_than_a_persons_turn(
     assert "ConnectError" not in done.output
 
 
+@input_ends
 def test_json_carries_the_link(run: Callable[..., Result]) -> None:
     done = run("connect --json", APPLICATION)
     assert done.exit_code == 4
@@ -244,6 +245,7 @@ def test_json_carries_the_link(run: Callable[..., Result]) -> None:
     assert said["error"]["type"] == "NobodyAnswered"
 
 
+@input_ends
 def test_a_link_of_other_settings_is_not_shown_again(run: Callable[..., Result]) -> None:
     first = json.loads(run("connect --json", APPLICATION).stdout)["link"]
     assert json.loads(run("connect --json", APPLICATION).stdout)["link"] == first
