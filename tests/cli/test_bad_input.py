@@ -12,8 +12,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -40,7 +40,7 @@ CODES = set(
 )
 # Before click 8.2 its runner takes the end of standard input for one empty line after another.
 OLD = "mix_stderr" in inspect.signature(CliRunner).parameters
-RUNNER: Callable[..., CliRunner] = partial(CliRunner, mix_stderr=False) if OLD else CliRunner
+RUNNER: dict[str, Any] = {"mix_stderr": False} if OLD else {}
 input_ends = pytest.mark.skipif(OLD, reason="click's runner has no end of input")
 NOWHERE = "http://127.0.0.1:9"
 APPLICATION = {"CLIENT_ID": "app", "REDIRECT_URI": "https://app.example/callback"}
@@ -180,7 +180,7 @@ def run(tmp_path: Path) -> Callable[..., Result]:
         environ.setdefault("ORMCO_TRIOS_TOKEN_FOLDER", str(tmp_path / "tokens"))
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # getpass's, that a paste may be shown
-            return RUNNER(env=environ).invoke(cli, command.split(), input=typed)
+            return CliRunner(env=environ, **RUNNER).invoke(cli, command.split(), input=typed)
 
     return run
 
