@@ -163,6 +163,13 @@ def test_one_module_knows_tenacity() -> None:
     assert importers("tenacity") == {"core/_retry.py"}
 
 
+def test_one_module_knows_playwright() -> None:
+    """With its twin; users' own browsers are named there too."""
+    assert importers("playwright") == {
+        f"ormcodigital/browser/{name}.py" for name in ("async_driver", "driver")
+    }
+
+
 def test_extras_stay_in_their_parts() -> None:
     at_home = {
         "click": ("cli/",),

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
 from ormco_trios.cli.common import is_terminal
 from ormco_trios.core.errors import ConfigurationError
+
+
+def record(out: Path, portal: str, browser: str | None) -> None:
+    import asyncio
+
+    from ormco_trios.ormcodigital.browser.extra import need_playwright
+    from ormco_trios.ormcodigital.browser.sites import portal_address
+    from ormco_trios.ormcodigital.first_contact.redact import Sites
+
+    if out.exists():
+        raise ConfigurationError(f"There is a file {out} already; nothing was recorded.")
+    need_playwright()
+    parts = urlsplit(portal_address(portal))
+    from ormco_trios.ormcodigital.browser.recorder import record as record_walk
+
+    click.echo("Do what the guide says, and close the windows when you are done.", err=True)
+    sites = Sites(f"{parts.scheme}://{parts.netloc}")
+    made = asyncio.run(record_walk(portal, sites, executable=browser))
+    out.write_text(json.dumps(made, indent=1), "utf-8")
+    click.echo(f"Written, without any value: {out}. Next: ormco-trios first-contact judge {out}")
 
 
 def judge(file: Path, portal: str | None, page: Path | None, as_json: bool) -> None:

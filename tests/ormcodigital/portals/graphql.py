@@ -105,8 +105,9 @@ class GraphqlPortal(Portal):
                 return self.errors("E-mail or password is wrong.")
             if "expired password" in self.faults:
                 return self.errors("Your password has expired.")
-            cookie = {"set-cookie": f"__session={session}; Path=/; HttpOnly"}
-            return as_json({"data": {"signIn": {"ok": True}}}, **cookie)
+            said = as_json({"data": {"signIn": {"ok": True}}})
+            said.headers["set-cookie"] = f"__session={session}; Path=/; HttpOnly"
+            return said
         if asked.cookies.get("__session") not in self.sessions:
             return self.errors("Unauthenticated")
         match call:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -39,8 +40,7 @@ def test_it_connects(both: Any, kind: type[Portal]) -> None:
 
 @each_portal
 def test_a_recording_is_judged_by_the_portals_own_truth(kind: type[Portal]) -> None:
-    both = Colour("async")
-    with recording(both, kind) as (walk, recorder):
+    with closing(Colour("async")) as both, recording(both, kind) as (walk, recorder):
         assert isinstance(walk.on(), Connected)
         har = both.run(recorder.redacted)
         report = judge(har)
@@ -64,7 +64,6 @@ def test_a_recording_is_judged_by_the_portals_own_truth(kind: type[Portal]) -> N
         for secret in secrets:
             for text in written:
                 assert not any(found(secret, text)), secret
-    both.close()
 
 
 # What a program draws is in no answer.

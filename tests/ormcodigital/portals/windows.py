@@ -67,7 +67,7 @@ class WindowsPortal(Portal):
                 except Refused as refused:
                     return xml(f"<m>{refused}</m>")
                 return xml("<m>Thank you.</m>")
-        return go("/profile" if signed_in else "/start")
+        return go("/profile")
 
     def start(self) -> Said:
         return page(

@@ -15,6 +15,30 @@ def first_contact() -> None:
 
 
 @first_contact.command()
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path), callback=in_a_folder)
+@click.option(
+    "--portal",
+    metavar="ADDRESS",
+    required=True,
+    envvar="ORMCO_TRIOS_PORTAL_PAGE",
+    help="The page where you sign in to OrmcoDigital.",
+)
+@click.option(
+    "--browser",
+    metavar="FILE",
+    help="Which browser to start; by default the Chromium, Chrome or Edge that is there.",
+)
+@runs_in("first_contact")
+def record() -> None:
+    """Record one walk through the guide, in a browser that opens, for *judge*.
+
+    Only OrmcoDigital and 3Shape are recorded, in memory. What is written holds no value: every
+    text that the guide does not print is a placeholder. If anything that you typed would be left,
+    nothing is written. Close the browser's windows when you are done.
+    """
+
+
+@first_contact.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--portal", metavar="ADDRESS", help="The portal's address, if it cannot be told.")
 @click.option(

@@ -7,9 +7,22 @@ import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
+
+from playwright.async_api import (
+    BrowserContext,
+    Dialog,
+    Error,
+    Frame,
+    JSHandle,
+    Page,
+    Playwright,
+    Request,
+    Response,
+    WebSocket,
+    async_playwright,
+)
 
 from ormco_trios.core.errors import ConfigurationError, NotDelivered
 from ormco_trios.core.shield import Shielded
@@ -27,37 +40,16 @@ from ormco_trios.ormcodigital.browser.actions import (
 )
 from ormco_trios.ormcodigital.browser.page import Seen, Thing, Window
 
-if TYPE_CHECKING or find_spec("playwright") is not None:
-    from playwright.async_api import (
-        BrowserContext,
-        Dialog,
-        ElementHandle,
-        Error,
-        Frame,
-        JSHandle,
-        Page,
-        Playwright,
-        Request,
-        Response,
-        WebSocket,
-        async_playwright,
-    )
-else:  # named in annotations; `need_playwright` says what to install
-    BrowserContext = Dialog = ElementHandle = Error = Frame = object
-    JSHandle = Page = Playwright = Request = Response = WebSocket = object
-
 Context: TypeAlias = BrowserContext
 """Playwright's browser with its windows and cookies."""
 
-__all__ = [
-    "AsyncDriver",
+__all__ = [  # what the recorder uses
     "Context",
     "Error",
     "Page",
     "Request",
     "Response",
     "WebSocket",
-    "need_playwright",
     "own_browser_async",
 ]
 
@@ -66,19 +58,6 @@ EXECUTABLES = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge"
 _SCRIPT = files("ormco_trios.ormcodigital.browser").joinpath("page.js").read_text("utf-8")
 _LEFT_OUT = frozenset({"eventsource", "image", "media", "ping", "websocket"})
 """Requests that nobody waits for."""
-
-
-def need_playwright() -> None:
-    """Make sure that a browser can be driven.
-
-    Raises:
-        ConfigurationError: The extra is not installed.
-    """
-    if find_spec("playwright") is None:
-        raise ConfigurationError(
-            "The portal in a browser needs the package playwright.",
-            advice="Install the extra: pip install 'ormco-trios[browser]'",
-        )
 
 
 async def launch_async(
@@ -124,7 +103,6 @@ async def own_browser_async(
     Raises:
         ConfigurationError: There is none.
     """
-    need_playwright()
     async with async_playwright() as playwright:
         context = await launch_async(
             playwright, channel=channel, executable=executable, headless=headless

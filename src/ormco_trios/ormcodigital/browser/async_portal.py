@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -10,10 +11,15 @@ from ormco_trios.core._acompat import AsyncClosing
 from ormco_trios.core.auth import as_secret
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.shield import Shielded
-from ormco_trios.ormcodigital.browser.async_driver import AsyncDriver, Context, need_playwright
+from ormco_trios.ormcodigital.browser.extra import need_playwright
 from ormco_trios.ormcodigital.browser.guide import BrowserGuide, Login
 from ormco_trios.ormcodigital.browser.sites import portal_address
 from ormco_trios.ormcodigital.portal import AsyncPortalAccess
+
+if TYPE_CHECKING:
+    from ormco_trios.ormcodigital.browser.async_driver import Context
+else:
+    Context = object  # Playwright is imported with the driver
 
 
 class AsyncBrowserPortal(Shielded, AsyncPortalAccess, AsyncClosing):
@@ -55,6 +61,8 @@ class AsyncBrowserPortal(Shielded, AsyncPortalAccess, AsyncClosing):
         password: str | SecretStr | None = None,
     ) -> None:
         need_playwright()
+        from ormco_trios.ormcodigital.browser.async_driver import AsyncDriver
+
         if (username is None) != (password is None):
             raise ConfigurationError("OrmcoDigital needs both a user name and a password.")
         login = None

@@ -8,9 +8,22 @@ import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
+
+from playwright.sync_api import (
+    BrowserContext,
+    Dialog,
+    Error,
+    Frame,
+    JSHandle,
+    Page,
+    Playwright,
+    Request,
+    Response,
+    WebSocket,
+    sync_playwright,
+)
 
 from ormco_trios.core.errors import ConfigurationError, NotDelivered
 from ormco_trios.core.shield import Shielded
@@ -28,37 +41,16 @@ from ormco_trios.ormcodigital.browser.actions import (
 )
 from ormco_trios.ormcodigital.browser.page import Seen, Thing, Window
 
-if TYPE_CHECKING or find_spec("playwright") is not None:
-    from playwright.sync_api import (
-        BrowserContext,
-        Dialog,
-        ElementHandle,
-        Error,
-        Frame,
-        JSHandle,
-        Page,
-        Playwright,
-        Request,
-        Response,
-        WebSocket,
-        sync_playwright,
-    )
-else:  # named in annotations; `need_playwright` says what to install
-    BrowserContext = Dialog = ElementHandle = Error = Frame = object
-    JSHandle = Page = Playwright = Request = Response = WebSocket = object
-
 Context: TypeAlias = BrowserContext
 """Playwright's browser with its windows and cookies."""
 
-__all__ = [
+__all__ = [  # what the recorder uses
     "Context",
-    "Driver",
     "Error",
     "Page",
     "Request",
     "Response",
     "WebSocket",
-    "need_playwright",
     "own_browser",
 ]
 
@@ -67,19 +59,6 @@ EXECUTABLES = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge"
 _SCRIPT = files("ormco_trios.ormcodigital.browser").joinpath("page.js").read_text("utf-8")
 _LEFT_OUT = frozenset({"eventsource", "image", "media", "ping", "websocket"})
 """Requests that nobody waits for."""
-
-
-def need_playwright() -> None:
-    """Make sure that a browser can be driven.
-
-    Raises:
-        ConfigurationError: The extra is not installed.
-    """
-    if find_spec("playwright") is None:
-        raise ConfigurationError(
-            "The portal in a browser needs the package playwright.",
-            advice="Install the extra: pip install 'ormco-trios[browser]'",
-        )
 
 
 def launch(
@@ -125,7 +104,6 @@ def own_browser(
     Raises:
         ConfigurationError: There is none.
     """
-    need_playwright()
     with sync_playwright() as playwright:
         context = launch(playwright, channel=channel, executable=executable, headless=headless)
         try:

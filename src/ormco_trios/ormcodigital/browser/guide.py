@@ -226,10 +226,10 @@ class BrowserGuide:
                 raise Stuck(self._task(seen))
             if step is SUBMISSION_METHOD:
                 return seen
-            self._before = seen.lines
             if step in {USERNAME, PASSWORD}:
                 yield from self._sign_in(seen)
                 continue
+            self._before = seen.lines
             pressed.append(step)
             yield from self._press(step)
             if step is PROFILE:
@@ -252,6 +252,7 @@ class BrowserGuide:
             raise Stuck(
                 self._task(seen, "This page is not of the portal's address: sign in there.")
             )
+        self._before = seen.lines
         if user and user[0].editable and not self._named:
             yield from self._do(Fill(user[0], login.username))
             self._named = True

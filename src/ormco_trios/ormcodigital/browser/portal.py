@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -11,10 +12,15 @@ from ormco_trios.core._acompat import Closing
 from ormco_trios.core.auth import as_secret
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.shield import Shielded
-from ormco_trios.ormcodigital.browser.driver import Context, Driver, need_playwright
+from ormco_trios.ormcodigital.browser.extra import need_playwright
 from ormco_trios.ormcodigital.browser.guide import BrowserGuide, Login
 from ormco_trios.ormcodigital.browser.sites import portal_address
 from ormco_trios.ormcodigital.portal import PortalAccess
+
+if TYPE_CHECKING:
+    from ormco_trios.ormcodigital.browser.driver import Context
+else:
+    Context = object  # Playwright is imported with the driver
 
 
 class BrowserPortal(Shielded, PortalAccess, Closing):
@@ -56,6 +62,8 @@ class BrowserPortal(Shielded, PortalAccess, Closing):
         password: str | SecretStr | None = None,
     ) -> None:
         need_playwright()
+        from ormco_trios.ormcodigital.browser.driver import Driver
+
         if (username is None) != (password is None):
             raise ConfigurationError("OrmcoDigital needs both a user name and a password.")
         login = None

@@ -383,6 +383,8 @@ class _Page(HTMLParser):
         if self._silent:
             self.made += self._links(data)
         elif words:
+            if self.made and not self.made[-1].endswith(">"):
+                self.made.append("\n")
             self.made.append(self._redactor.text(words))
 
     def _links(self, program: str | None) -> Iterator[str]:

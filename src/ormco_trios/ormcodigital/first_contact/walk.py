@@ -228,7 +228,7 @@ def _leaves(where: str, text: object) -> Iterator[Field]:
     path: list[str] = []
     for tag, words in re.findall(r"<([^>]*)>|([^<]+)", str(text)):
         if not tag:
-            yield Field(where, "/".join(path[-1:]), words)
+            yield from (Field(where, "/".join(path[-1:]), line) for line in words.split("\n"))
             continue
         name, _, rest = tag.partition(" ")
         attributes = dict(re.findall(r'(\w+)="([^"]*)"', rest))
