@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import tarfile
 import tempfile
 import zipfile
 from hashlib import sha256
@@ -90,6 +91,24 @@ def oauth_servers(session: nox.Session) -> None:
     session.run(
         *("pytest", "tests/oauth/test_servers.py", *session.posargs),
         env={"OAUTH_SERVERS_NODE_MODULES": str(Path(folder, "node_modules"))},
+    )
+
+
+@nox.session
+def accessibility(session: nox.Session) -> None:
+    """axe-core over every page that a person looks at, and pictures of them; needs npm."""
+    install(session, "tests", "docs", project=".[all]")
+    session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
+    folder = session.create_tmp()
+    session.run(
+        "npm", "pack", "axe-core@4", "--silent", f"--pack-destination={folder}", external=True
+    )
+    (archive,) = Path(folder).glob("axe-core-*.tgz")
+    with tarfile.open(archive) as packed:
+        packed.extract("package/axe.min.js", folder, filter="data")
+    session.run(
+        *("pytest", "-m", "slow", "tests/browser/test_accessible.py", *session.posargs),
+        env={"AXE_CORE": str(Path(folder, "package", "axe.min.js"))},
     )
 
 

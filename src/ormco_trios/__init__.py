@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         Waiting,
     )
     from ormco_trios.onboarding.repair import Disconnected, Place, PlaceState
+    from ormco_trios.onboarding.task_page import TaskPage
     from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
     from ormco_trios.ormcodigital.browser.async_portal import AsyncBrowserPortal
     from ormco_trios.ormcodigital.browser.portal import BrowserPortal

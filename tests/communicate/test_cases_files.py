@@ -537,39 +537,6 @@ async def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
 
 
 @socketed
-@pytest.mark.anyio
-async def test_any_number_of_files_at_once_and_calls_beside_them(tmp_path: Path) -> None:
-    """More than there are connections for files: the rest waits for them, not for so long."""
-    from ormco_trios import AsyncCommunicateClient
-
-    may_end = threading.Event()
-
-    def held(connection: socket.socket) -> None:
-        if b"users/me" in server.heads[-1]:
-            connection.sendall(sized(b'{"Id": "1"}'))
-            return
-        connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n1")
-        may_end.wait(30)
-        connection.sendall(b"2")
-
-    with Server(held) as server:
-        file = CaseFile(href=f"{server.url}/metadata-eu{ROUTE}")
-        limits = Timeout(connect=0.2)
-        async with AsyncCommunicateClient(
-            Environment.sandbox(server.url), token="t", timeout=limits, retry=Retry.never()
-        ) as client:
-            downloads = [
-                asyncio.create_task(client.cases.download(file, tmp_path / f"{n}"))
-                for n in range(40)
-            ]
-            while len(server.heads) < 16:  # noqa: ASYNC110 - a thread notifies nobody
-                await asyncio.sleep(0.01)
-            assert (await client.users.me()).id == "1"
-            may_end.set()
-            assert {made.size for made in await asyncio.gather(*downloads)} == {2}
-
-
-@socketed
 def test_another_file_systems_rules(
     both: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -604,5 +571,5 @@ def test_writing_is_left_to_the_runner() -> None:
     assert isinstance(call, Call)
     assert call.sink is not None
     assert isinstance(next(call.sink.begin(Answer(200, {}, b""))), Blocking)
-    assert isinstance(next(call.sink.take(b"x")), Blocking)
+    assert isinstance(next(call.sink.take([b"x"])), Blocking)
     flow.close()

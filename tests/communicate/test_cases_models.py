@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from ormco_trios.communicate.models import Actor, Case, CaseFile, User, account_id
+from ormco_trios.communicate.operations import CASES
+from ormco_trios.core.transport import Answer
 
 ANNA = "c11c0000-0000-4000-8000-00000000000a"
 BERT = "c11c0000-0000-4000-8000-00000000000b"
@@ -136,3 +140,39 @@ def test_a_case_is_sent_to_whom_it_names_besides_its_creator() -> None:
     assert not case.sent_to(BERT)
     assert not Case(id="1", creator_id=LAB, actors=[Actor(id=LAB)]).sent_to(LAB)
     assert not Case(id="1", creator_id=LAB).sent_to(LAB)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"DeliveryDate": ""},
+        {"Created": "/Date(1700000000000)/"},
+        {"Version": "draft"},
+        {"StateFlag": {"Name": "Sent"}},
+        {"Comments": [[1], "c"]},
+        {"Patient": "Anna"},
+        {"Actors": [None]},
+        {"Attachments": [None, {"Hash": [1]}], "Patient": 5},
+    ],
+)
+def test_an_odd_field_stops_no_case(odd: dict[str, Any]) -> None:
+    actors = [{"Id": "anna"}]
+    cases = [{"Id": "1", "State": "Designed"}, {"Id": "2", "Actors": actors} | odd]
+    page = CASES.parse(Answer(200, {}, json.dumps({"Cases": cases, "Count": 2}).encode()))
+    one, two = page.cases or []
+    assert (one.id, one.state, two.id) == ("1", "Designed", "2")
+    assert two.belongs_to("anna") is ("Actors" not in odd)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"Id": None}, {"CreatorId": {}}, {"Actors": "anna"}, {"Actors": [{"Id": {}}]}]
+)
+def test_whose_a_case_is_is_never_left_out(odd: dict[str, Any]) -> None:
+    answers: list[dict[str, Any]] = [
+        {"Cases": [{"Id": "1"} | odd]},
+        {"Cases": {}},
+        {"Cases": [None]},
+    ]
+    for answer in answers:
+        with pytest.raises(ValidationError):
+            CASES.parse(Answer(200, {}, json.dumps(answer).encode()))

@@ -536,11 +536,11 @@ class Pieces:
     def __init__(self, *blocks: bytes | Exception) -> None:
         self.blocks = [*blocks, b""]
 
-    def read(self) -> bytes:
+    def read(self) -> list[bytes]:
         block = self.blocks.pop(0)
         if isinstance(block, Exception):
             raise block
-        return block
+        return [block] if block else []
 
     def close(self) -> None: ...
 
@@ -557,10 +557,10 @@ class Taking:
         self.began, self.got = self.began + 1, b""
         yield from ()
 
-    def take(self, block: bytes) -> Flow[None]:
+    def take(self, block: list[bytes]) -> Flow[None]:
         if self.trouble is not None:
             raise self.trouble
-        self.got += block
+        self.got += b"".join(block)
         yield from ()
 
 

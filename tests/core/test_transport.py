@@ -232,3 +232,17 @@ def test_a_proxy_is_everybodys(both: Any, kind: str, monkeypatch: pytest.MonkeyP
         assert send(both, kind, server.url).body == b"{}"
         assert len(between.heads) == len(server.heads) == 1
     _httpx._proxy.cache_clear()
+
+
+@pytest.mark.parametrize("given", ["httpx2", "the other kind", "none at all"])
+def test_a_client_of_another_package_is_told_apart(both: Any, given: str) -> None:
+    theirs = type("Client", (), {"__module__": "httpx2._client"})
+    client: Any = {
+        "httpx2": theirs,
+        "the other kind": httpx.Client if both.is_async else httpx.AsyncClient,
+        "none at all": object,
+    }[given]()
+    kind = AsyncInjectedClient if both.is_async else InjectedClient
+    with pytest.raises(ConfigurationError, match="package httpx") as caught:
+        kind(client)
+    assert (given != "httpx2") or "httpx2.Client" in caught.value.happened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import threading
 from typing import Any
@@ -675,3 +676,20 @@ def test_progress_of_an_earlier_version_is_read() -> None:
     progress = Progress.from_json(old)
     assert progress.task is None
     assert Progress.from_json(progress.to_json()) == progress
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"account": {"id": 5}},
+        {"account": {"id": "A", "more": 1}},
+        {"linked_at": "2026-01-01T00:00:00"},
+        {"waiting_since": "2026-01-01T00:00:00"},
+        {"task": {"kind": "x", "id": "1"}},
+        {"portal": {"differs": "https://portal.example"}},
+    ],
+)
+def test_a_damaged_progress_is_refused_when_it_is_read(change: dict[str, Any]) -> None:
+    saved = json.loads(Progress().to_json()) | change
+    with pytest.raises(errors.ConfigurationError, match="not a saved progress"):
+        Progress.from_json(json.dumps(saved))

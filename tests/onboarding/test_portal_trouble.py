@@ -235,6 +235,27 @@ def test_a_401_that_is_not_the_apis_own_is_no_wrong_password(both: Any) -> None:
             assert portal.passwords(sandbox) == 0
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example/oauth/authorise",
+        "https://auth.3shapecommunicate.com.evil.example/oauth/authorise",
+        "https://www.3shapecommunicate.com/oauth/authorise",
+        "{auth}/oauth/authorise\r\nX: y",
+        "https://auth.3shapecommunicate.com@evil.example/oauth/authorise",
+    ],
+)
+def test_a_link_that_does_not_lead_to_3shape_is_shown_to_nobody(both: Any, address: str) -> None:
+    query = "?client_id=a&redirect_uri=https://ormco.com/&response_type=code"
+    with Sandbox(approval=Approval.immediately()) as sandbox:
+        link = address.format(auth=sandbox.environment.auth_classic) + query
+        body = json.dumps({"authorization_url": link, "expires_in": 600}).encode()
+        practice, _ = strange(both, sandbox, Answer(200, {}, body), only="/authorization")
+        with pytest.raises(errors.UntrustedHost, match="does not lead to 3Shape"):
+            practice.onboarding.advance()
+        assert practice.onboarding.progress.pending is None
+
+
 def test_a_portal_that_fails_for_a_while_is_asked_again(both: Any) -> None:
     with Sandbox(approval=Approval.immediately()) as sandbox:
         practice, portal = strange(both, sandbox, Answer(503, {}, HTML))

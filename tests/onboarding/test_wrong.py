@@ -109,7 +109,7 @@ def test_a_lab_that_cannot_be_looked_up_hides_nothing_else(
     with Sandbox(approval=Approval.immediately()) as sandbox:
         practice = signed_in(both, sandbox)
         connection = {"Id": "c", "ConnectionAccepted": True, "RemoteUserId": "somebody"}
-        me = {"Id": "1", "Country": "de", "Connections": [connection]}
+        me: dict[str, Any] = {"Id": "1", "Country": "de", "Connections": [connection]}
         sandbox.fault("users.me", times=None, status=200, body=me)
         sandbox.fault("users.get", times=None, **answer)
         checklist = practice.onboarding.check()

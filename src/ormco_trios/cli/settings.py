@@ -263,7 +263,9 @@ def configured_practice(
     """
     source = os.environ if environ is None else environ
     named = source.get("ORMCO_TRIOS_ORMCODIGITAL_URL") or _means_sandbox(source)
-    needed_settings(source, APPLICATION | (PORTAL if named and way is not PortalWay.MANUAL else {}))
+    needed_settings(
+        source, APPLICATION | (PORTAL if named and way in (None, PortalWay.API) else {})
+    )
     with (
         configured_account(source, email=email) as account,
         _portal(way, account.communicate.environment, source) as portal,

@@ -194,19 +194,21 @@ class _Body:
             yield from Blocking(self._target.clear)
         self._tell()
 
-    def take(self, block: bytes) -> Flow[None]:
+    def take(self, block: list[bytes]) -> Flow[None]:
         """Keep or emit a block."""
-        self._check(self.received + len(block))
+        size = sum(map(len, block))
+        self._check(self.received + size)
         yield from Blocking(self._keep, (block,))
-        self.received += len(block)
+        self.received += size
         self._tell()
         if self._target is None:
-            yield from Emit(block)
+            yield from Emit(b"".join(block))
 
-    def _keep(self, block: bytes) -> None:
-        self._hash.update(block)
-        if self._target is not None:
-            self._target.write(block)
+    def _keep(self, block: list[bytes]) -> None:
+        for piece in block:
+            self._hash.update(piece)
+            if self._target is not None:
+                self._target.write(piece)
 
     def _check(self, size: int) -> None:
         if self._limit is not None and size > self._limit:

@@ -164,10 +164,23 @@ class _AsyncHttpx:
         return Answer(response.status_code, _headers(response), body.whole())
 
 
+def _check_injected(client: object, expected: type[HttpClient | AsyncHttpClient]) -> None:
+    """Say now what would else be an odd failure of the first call."""
+    if isinstance(client, expected):
+        return
+    given = f"{type(client).__module__.partition('.')[0]}.{type(client).__qualname__}"
+    raise ConfigurationError(
+        f"The http_client is a {given}, and an httpx.{expected.__name__} is needed.",
+        advice=f"Make it with httpx.{expected.__name__}(...), of the package httpx: httpx2 and "
+        "others are other packages, whose requests and errors this library does not know.",
+    )
+
+
 class InjectedClient(_Httpx):
     """Sends with a client of the caller's, who closes it."""
 
     def __init__(self, client: HttpClient) -> None:
+        _check_injected(client, httpx.Client)
         self._client = client
         self._process: int | None = None
 
@@ -189,6 +202,7 @@ class AsyncInjectedClient(_AsyncHttpx):
 
     def __init__(self, client: AsyncHttpClient) -> None:
         super().__init__()
+        _check_injected(client, httpx.AsyncClient)
         self._client = client
         self._place: tuple[int, object] | None = None
 
@@ -636,26 +650,28 @@ class _Unread:
         self._packed = b""
         self._failure: TransportError | None = None
 
-    def _block(self) -> bytes:
+    def _block(self) -> list[bytes]:
         """At most a block of what has come; what is not unpacked yet is kept."""
-        block = self._packed or b"".join(self._pieces)
-        self._pieces = []
-        if self._unpack is not None and block:
-            block = _unpacked(self._unpack, block, BLOCK)
-            self._packed = self._unpack.unconsumed_tail
-        return block
+        pieces, self._pieces = self._pieces, []
+        if self._unpack is None:
+            return pieces
+        piece = _unpacked(self._unpack, self._packed or b"".join(pieces), BLOCK)
+        self._packed = self._unpack.unconsumed_tail
+        return [piece] if piece else []
 
-    def _last(self) -> bytes:
+    def _last(self) -> list[bytes]:
         """What is left to unpack when nothing more comes."""
-        block = b"" if self._unpack is None else self._unpack.flush()
-        if not block and self._unpack is not None and not self._unpack.eof:
+        if self._unpack is None:
+            return []
+        piece = self._unpack.flush()
+        if not piece and not self._unpack.eof:
             raise httpx.DecodingError("cut short")
-        return block
+        return [piece] if piece else []
 
-    def _end(self, failure: TransportError | None) -> bytes:
+    def _end(self, failure: TransportError | None) -> list[bytes]:
         """Nothing at the end; what had come before a failure, which is then raised."""
         self._failure = self._failure or failure
-        block = b"" if self._unpack else self._block()
+        block = [] if self._unpack else self._block()
         if self._failure is not None and not block:
             raise self._failure
         return block
@@ -668,7 +684,7 @@ class _Stream(_Unread):
         self.when_broken_off: Callable[[], None] | None = None
         self.when_closed: Callable[[], None] | None = None
 
-    def read(self) -> bytes:
+    def read(self) -> list[bytes]:
         failure = None
         quiet = in_our_call.set(True)
         try:
@@ -719,7 +735,7 @@ class _AsyncStream(_Unread):
         self.when_broken_off: Callable[[], Awaitable[None]] | None = None
         self.when_closed: Callable[[], Awaitable[None]] | None = None
 
-    async def read(self) -> bytes:
+    async def read(self) -> list[bytes]:
         failure = None
         quiet = in_our_call.set(True)
         try:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Generic, TypeVar
 
-from ormco_trios.core._acompat import AsyncAsk, call_blocking_async, call_local_async
+from ormco_trios.core._acompat import (
+    AsyncAsk,
+    call_blocking_async,
+    call_local_async,
+    run_together_async,
+)
 from ormco_trios.core._uninterrupted import uninterrupted_async
 from ormco_trios.core.channel import Channel, route_calls
 from ormco_trios.core.clock import Clock
@@ -22,6 +28,7 @@ from ormco_trios.core.effects import (
     Page,
     Pause,
     Send,
+    Together,
     Uninterrupted,
 )
 from ormco_trios.core.environment import Service
@@ -142,6 +149,8 @@ class AsyncRunner:
                 return await call_local_async(function, arguments)
             case Uninterrupted(flow):
                 return await self._uninterrupted(flow)
+            case Together(flows):
+                return await run_together_async(*(partial(self.run, flow) for flow in flows))
             case Blocking(function, arguments):
                 return await call_blocking_async(function, *arguments)
             case _:

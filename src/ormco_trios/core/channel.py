@@ -191,7 +191,7 @@ class Channel(Generic[C]):
         try:
             yield from sink.begin(answer)
             if answer.stream is None:
-                yield from sink.take(answer.body)
+                yield from sink.take([answer.body])
                 return
             while block := (yield from Local(answer.stream.read)):
                 yield from sink.take(block)

@@ -56,8 +56,8 @@ class Sink(Protocol):
         """A body begins: the first, or that of a new attempt after one that broke off."""
         ...
 
-    def take(self, block: bytes) -> Flow[None]:
-        """The next block of it."""
+    def take(self, block: list[bytes]) -> Flow[None]:
+        """The next block of it, as the pieces in which it came."""
         ...
 
 
@@ -112,6 +112,16 @@ class Pause(Effect[None]):
     """Let ``seconds`` pass."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Together(Effect[list[Any]]):
+    """Run several flows at once, which emit nothing and ask nobody; their results, in order.
+
+    With threads the first one stays in its own, as a browser has to.
+    """
+
+    flows: tuple[Flow[Any], ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,34 +235,16 @@ class FleetQueue(Shielded):
         Raises:
             ConfigurationError: The tables are of another version, or there are none, or this
                 process has none of the keys that its secrets are sealed with.
-            StorageUnavailable: The database did not answer when it was to begin.
         """
-        await self.database.check()
-        await self.database.check_keys()
-        there = await self.database.rows("select to_regclass('procrastinate_jobs') is not null")
-        if not there[0][0]:
-            raise ConfigurationError(
-                "There is no queue in this database.", advice="Run `ormco-trios fleet migrate`."
-            )
-
         self._concurrency, self._tick, self._claimed_for = concurrency, polling, stalled_after
         if not self._app.periodic_registry.periodic_tasks:
             self._app.periodic(cron=sweep)(self._sweeping)
         stopped = asyncio.Event()
         with _signals_set(stopped) if install_signal_handlers else contextlib.nullcontext():
             while not stopped.is_set():
-                working = asyncio.ensure_future(
-                    self._app.run_worker_async(
-                        queues=[QUEUE],
-                        concurrency=1,
-                        fetch_job_polling_interval=polling,
-                        stalled_worker_timeout=stalled_after,
-                        update_heartbeat_interval=min(10.0, stalled_after / 3),
-                        delete_jobs="always",
-                        install_signal_handlers=False,
-                    )
-                )
-                await _until(working, stopped)
+                with contextlib.suppress(StorageUnavailable):
+                    await self._check()
+                    await _until(asyncio.ensure_future(self._run_worker()), stopped)
                 if not stopped.is_set():
                     # Its database is away, or it was taken for dead: it begins anew.
                     logger.warning("the fleet's worker lost its database, and begins anew")
@@ -272,11 +254,31 @@ class FleetQueue(Shielded):
 
     # --- inside -----------------------------------------------------------------------------
 
+    async def _check(self) -> None:
+        await self.database.check()
+        await self.database.check_keys()
+        there = await self.database.rows("select to_regclass('procrastinate_jobs') is not null")
+        if not there[0][0]:
+            raise ConfigurationError(
+                "There is no queue in this database.", advice="Run `ormco-trios fleet migrate`."
+            )
+
+    async def _run_worker(self) -> None:
+        await self._app.run_worker_async(
+            queues=[QUEUE],
+            concurrency=1,
+            fetch_job_polling_interval=self._tick,
+            stalled_worker_timeout=self._claimed_for,
+            update_heartbeat_interval=min(10.0, self._claimed_for / 3),
+            delete_jobs="always",
+            install_signal_handlers=False,
+        )
+
     async def _look(self) -> None:
         """One job: take practices that are due and look at them, until none is."""
         concurrency, claimed_for = self._concurrency, self._claimed_for
         over = _MACHINE.monotonic() + TURN
-        batch = 4 * concurrency
+        batch = concurrency
         waiting: deque[Claim] = deque()
         held: dict[str, int] = {}
         taking = asyncio.Lock()

@@ -30,6 +30,7 @@ from ormco_trios.core.errors import (
     PortalSignInRefused,
     ServerError,
     UnexpectedAnswer,
+    UntrustedHost,
     WrongAccount,
 )
 from ormco_trios.oauth.request import AuthorizationRequest
@@ -217,6 +218,7 @@ def _link(
         if isinstance(made, Address):
             yield from take(context, made)
             return None
+        _check_leads_to_3shape(context, made.authorization_url)
         request = AuthorizationRequest.from_url(
             made.authorization_url,
             expires_at=(
@@ -229,6 +231,21 @@ def _link(
     return NeedsAuthorization(
         Purpose.ORMCO, request, context.checklist(seen), problem, context.account
     )
+
+
+def _check_leads_to_3shape(context: Context, url: str) -> None:
+    try:
+        context.target.environment.check_trusted(url)
+    except UntrustedHost:
+        leads_elsewhere = True
+    else:
+        leads_elsewhere = False
+    if leads_elsewhere:
+        raise UntrustedHost(
+            "The link that OrmcoDigital gave does not lead to 3Shape, so nobody is sent there.",
+            advice="Enter no password of 3Shape behind it. Ask Ormco support about the link, or do "
+            "the portal's part by hand.",
+        )
 
 
 def _sign_in(

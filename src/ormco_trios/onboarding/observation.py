@@ -28,7 +28,7 @@ from ormco_trios.communicate.regions import (
     lab_account,
     region_of,
 )
-from ormco_trios.core.effects import Call, Flow
+from ormco_trios.core.effects import Call, Flow, Together
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import (
     ApiError,
@@ -177,37 +177,69 @@ def observe(
         RegionUnclear: No region was given, and the account says none or two.
     """
     seen = Observation(looked_at=visit.clock.now(), way=portal.way)
+    communicate = _look_at_communicate(
+        seen, target, everything=everything, pinned=pinned, me=me, linked_at=linked_at
+    )
+    if everything:
+        # Neither waits for the other.  The portal first: a browser belongs to this thread.
+        seen.portal, _ = yield from Together((portal.look(visit), communicate))
+    else:
+        yield from communicate
+        if seen.approved or not visit.memory.looked:
+            seen.portal = yield from portal.look(visit, everything=seen.approved)
+        if seen.me is not None and seen.linked:
+            seen.granted = yield from _granted(seen.me)
+    if seen.portal is not None:
+        visit.memory.looked = not isinstance(seen.portal.problem, PortalSignInRefused)
+        if everything and linked_at is None and seen.linked:
+            seen.arrived = yield from _arrival(seen, target, seen.portal.connected_at)
+    return seen
+
+
+def _look_at_communicate(
+    seen: Observation,
+    target: Target,
+    *,
+    everything: bool,
+    pinned: PinnedAccount | None,
+    me: User | None,
+    linked_at: datetime | None,
+) -> Flow[None]:
     try:
         if me is None:
             me = yield from Call(ME)
     except _TROUBLE as error:
         seen.communicate_problem = error
+        return
+    seen.communicate_problem = wrong_account(
+        me, expected=target.account, pinned=pinned, page=target.applications
+    )
+    if seen.communicate_problem is not None:
+        return
+    seen.me = me
+    seen.confirmed = pinned is not None and pinned.confirmed and pinned.is_account(me)
+    if target.region is None:
+        seen.region = choose_region(me, target.environment)
     else:
-        seen.communicate_problem = wrong_account(
-            me, expected=target.account, pinned=pinned, page=target.applications
+        seen.region = ChosenRegion(target.region, "as chosen")
+    try:
+        yield from _look_at_connections(seen, me, seen.region.region, target)
+    except (*_TROUBLE, LabRefused) as error:
+        seen.communicate_problem = error
+    if everything:
+        seen.granted, seen.arrived = yield from Together(
+            (_granted(me), _arrival(seen, target, linked_at))
         )
-        seen.me = None if seen.communicate_problem else me
-    if seen.me is not None:
-        seen.confirmed = pinned is not None and pinned.confirmed and pinned.is_account(seen.me)
-        if target.region is None:
-            seen.region = choose_region(seen.me, target.environment)
-        else:
-            seen.region = ChosenRegion(target.region, "as chosen")
-        try:
-            yield from _look_at_connections(seen, seen.me, seen.region.region, target)
-        except (*_TROUBLE, LabRefused) as error:
-            seen.communicate_problem = error
-    if everything or seen.approved or not visit.memory.looked:
-        seen.portal = yield from portal.look(visit, everything=everything or seen.approved)
-        visit.memory.looked = not isinstance(seen.portal.problem, PortalSignInRefused)
-    if seen.me is not None and (everything or seen.linked):
-        seen.granted = yield from _granted(seen.me)
-    since = linked_at or (None if seen.portal is None else seen.portal.connected_at)
-    if everything and seen.linked and seen.me and seen.connection and since:
-        seen.arrived = yield from look_for_a_case(
+
+
+def _arrival(seen: Observation, target: Target, since: datetime | None) -> Flow[Arrival | None]:
+    if seen.me is None or seen.connection is None or since is None:
+        return None
+    return (
+        yield from look_for_a_case(
             target.cases, me=seen.me, connection=seen.connection, since=since
         )
-    return seen
+    )
 
 
 def the_lab(target: Target, region: Region) -> Flow[User]:
@@ -564,7 +596,7 @@ def _consent(seen: Observation) -> Step:
 
 def _case_arrived(seen: Observation) -> Step:
     name = StepName.CASE_ARRIVED
-    if seen.arrived is None:
+    if seen.arrived is None or not seen.linked:
         return _not_witnessed(name, "It was not looked for, or the cases cannot be read.")
     since = f"{seen.arrived.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if seen.arrived.received is None:

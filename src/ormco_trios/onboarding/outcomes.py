@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -403,18 +403,31 @@ class Progress:
             account, linked_at = data.get("account"), data.get("linked_at")
             task, repair = data.get("task"), data.get("repair")
             return cls(
-                waiting_since=datetime.fromisoformat(since) if since else None,
+                waiting_since=_moment(since) if since else None,
                 pending=(
                     (Purpose(purpose), AuthorizationRequest.from_json(request)) if purpose else None
                 ),
-                account=PinnedAccount(**account) if account else None,
+                account=_pinned(**account) if account else None,
                 refused=tuple(map(str, data.get("refused", ()))),
                 used=tuple(map(str, data.get("used", ()))),
                 task=TaskUnderWay.model_validate(task) if task else None,
                 portal=PortalMemory.model_validate(data.get("portal", {})),
-                linked_at=datetime.fromisoformat(linked_at) if linked_at else None,
+                linked_at=_moment(linked_at) if linked_at else None,
                 repair=RepairUnderWay.model_validate(repair) if repair else None,
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass
         raise ConfigurationError("This is not a saved progress.")
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a zone")
+    return moment
+
+
+def _pinned(id: object, **known: Any) -> PinnedAccount:
+    if not isinstance(id, str):
+        raise TypeError("an id that is no text")
+    return PinnedAccount(id, **known)

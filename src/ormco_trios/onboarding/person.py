@@ -189,7 +189,7 @@ def take(context: Context, address: Address) -> Flow[None]:
 # --- a task ---------------------------------------------------------------------------------
 
 
-def as_answer(answer: TaskAnswer | str) -> TaskAnswer:
+def as_answer(answer: object) -> TaskAnswer:
     """What a person has answered; a text is an address.
 
     Raises:
@@ -197,9 +197,7 @@ def as_answer(answer: TaskAnswer | str) -> TaskAnswer:
     """
     if isinstance(answer, str):
         return Address(answer)
-    if isinstance(answer, Address) and isinstance(answer.text, str):
-        return answer
-    if isinstance(answer, Done | Failed):
+    if isinstance(answer, Address | Done | Failed) and isinstance(getattr(answer, "text", ""), str):
         return answer
     raise TypeError("a task is answered with Address(text), Done(), Failed(words) or a text")
 
