@@ -12,11 +12,27 @@ from typing import Any, TypeAlias, TypeVar
 
 from ormco_trios.core.operation import Method, Operation
 from ormco_trios.core.transport import Answer
+from ormco_trios.ormcodigital import operations
 
 T = TypeVar("T")
 
 Operations: TypeAlias = Mapping[str, Operation[Any]]
 """Operations that take the place of others, by the name of the one that is replaced."""
+
+PORTAL: Operations = {
+    each.name: each
+    for each in (
+        operations.SIGN_IN,
+        operations.PROFILE,
+        operations.SAVE_PROFILE,
+        operations.METHODS,
+        operations.AUTHORIZATION,
+        operations.SUBMIT_CODE,
+        operations.STATUS,
+        operations.DISCONNECT,
+    )
+}
+"""The portal's operations as this library assumes them, by name."""
 
 
 def renamed(
@@ -29,7 +45,7 @@ def renamed(
     """The same operation under another method, route, or names of its fields.
 
     Args:
-        operation: One of `ormcodigital.operations`.
+        operation: One of `PORTAL`.
         method: Instead of its own.
         route: Instead of its own, below the same base address.
         fields: Their names by ours, in the request and in the answer, with dots where one is inside
