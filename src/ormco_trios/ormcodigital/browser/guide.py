@@ -354,8 +354,8 @@ class BrowserGuide:
     def _profile_anew(self, seen: Seen | None = None) -> Flow[Seen]:
         """The profile as the portal gives it now."""
         self._fresh = False
-        seen = seen or (yield from self._do(Look()))
-        way = next((p for p in (PROFILE, ACCOUNT) if len(seen.find(p)) == 1), None)
+        here: Seen = seen or (yield from self._do(Look()))
+        way = next((p for p in (PROFILE, ACCOUNT) if len(here.find(p)) == 1), None)
         if way is None:
             yield from self._do(Open())
         else:
