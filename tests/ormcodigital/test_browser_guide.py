@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ormco_trios import BrowserPortal, errors
+from ormco_trios import AsyncBrowserPortal, BrowserPortal, errors
 from ormco_trios.core.clock import ManualClock
 from ormco_trios.core.runner import Runner
 from ormco_trios.ormcodigital.browser.actions import Fill, Look, Obstructed, Open, Press, Submit
@@ -133,6 +133,17 @@ def test_an_address_without_encryption() -> None:
         portal_address("http://portal.example")
     with pytest.raises(errors.ConfigurationError, match="both"):
         BrowserPortal("https://portal.example", username="anna")
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ormco_trios.ormcodigital.browser import extra
+
+    monkeypatch.setattr(extra, "find_spec", lambda name: None)
+    for kind in (BrowserPortal, AsyncBrowserPortal):
+        with pytest.raises(
+            errors.ConfigurationError, match=r"pip install 'ormco-trios\[browser\]'"
+        ):
+            kind("https://portal.example")
 
 
 class Fake:
