@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import tarfile
 import tempfile
 import zipfile
 from hashlib import sha256
@@ -47,7 +48,7 @@ def run_tests(session: nox.Session) -> None:
     """All tests but the slow ones; pytest's own arguments go after `--`."""
     install(session, "tests", project=".[all]")
     # As a module, so that it finds the plugin in tools/.
-    session.run("python", "-m", "pytest", *(session.posargs or ["-n", "auto"]))
+    session.run("python", "-m", "pytest", "-p", "tools.cpu", *(session.posargs or ["-n", "auto"]))
 
 
 # `tests` takes the Python that runs nox; `tests-3.12` and so on that one, if the machine has it.
@@ -74,7 +75,7 @@ def fast(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def slowest(session: nox.Session) -> None:
     """Which tests cost most, by CPU time, and what all of them cost."""
-    session.notify("tests", ["-q", "-p", "tools.cpu", "-n", "auto", *session.posargs])
+    session.notify("tests", ["-q", "--slowest", "40", "-n", "auto", *session.posargs])
 
 
 @nox.session(name="oauth-servers")
@@ -93,11 +94,47 @@ def oauth_servers(session: nox.Session) -> None:
     )
 
 
+@nox.session
+def accessibility(session: nox.Session) -> None:
+    """axe-core over every page that a person looks at, and pictures of them; needs npm."""
+    install(session, "tests", "docs", project=".[all]")
+    session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
+    folder = session.create_tmp()
+    session.run(
+        "npm", "pack", "axe-core@4", "--silent", f"--pack-destination={folder}", external=True
+    )
+    (archive,) = Path(folder).glob("axe-core-*.tgz")
+    with tarfile.open(archive) as packed:
+        packed.extract("package/axe.min.js", folder, filter="data")
+    session.run(
+        *("pytest", "-m", "slow", "tests/browser/test_accessible.py", *session.posargs),
+        env={"AXE_CORE": str(Path(folder, "package", "axe.min.js"))},
+    )
+
+
+@nox.session
+def portals(session: nox.Session) -> None:
+    """A browser on five foreign portals, and all that goes wrong there; takes half an hour."""
+    install(session, "tests", project=".[all]")
+    session.run("python", "-m", "pytest", "tests/ormcodigital/portals/matrix.py", *session.posargs)
+
+
 @nox.session(name="paste-table")
 def paste_table(session: nox.Session) -> None:
     """What five libraries make of each paste, to docs/paste-table.md."""
     install(session, "paste-table", project=".")
     session.run("python", "benchmarks/paste_table.py", "docs/paste-table.md")
+
+
+@nox.session(name="by-hand")
+def by_hand(session: nox.Session) -> None:
+    """A person at a browser does the portal's half, killed at every moment, in every way."""
+    install(session, "tests", project=".[all]")
+    session.run(
+        *("python", "-m", "pytest", "-m", "slow", "tests/browser/test_by_hand.py"),
+        *session.posargs,
+        env={"BY_HAND": "all"},
+    )
 
 
 @nox.session

@@ -1,12 +1,14 @@
 """A web back end that connects practices, with any number of workers over one database.
 
-What a worker remembers stands in the database and nowhere else, so any worker can do the next
-step of any practice, and a worker that dies takes nothing with it::
+What a worker remembers stands in the database, so any worker can do the next step of any
+practice, and a worker that dies takes nothing with it, but for one thing: the code that a practice
+is entering at OrmcoDigital is in the memory of the worker that took it, and nowhere else::
 
     export ORMCO_TRIOS_CLIENT_ID=… PUBLIC_URL=https://connect.example DATABASE=practices.db
     uvicorn --factory --workers 2 web_app:make_app
 
-It needs the packages starlette and uvicorn.
+No password is asked for: the practice signs in to 3Shape itself, and does OrmcoDigital's part
+itself, as the pages say.  It needs the packages starlette and uvicorn.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -35,19 +37,25 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ormco_trios import (
+    Address,
     AsyncCommunicateClient,
     AsyncOAuthClient,
     AsyncOnboarding,
-    AsyncOrmcoDigitalClient,
     AuthorizationServer,
     Checklist,
+    Connected,
     Environment,
     FileTokenStore,
     NeedsAuthorization,
+    NeedsPerson,
+    Outcome,
     Progress,
+    Repair,
+    TaskAnswer,
     Waiting,
     errors,
 )
+from ormco_trios.forms import SCRIPT, STYLE, read_answer
 
 LOG = logging.getLogger("web_app")
 
@@ -57,12 +65,31 @@ LEASE = 120.0
 TEND = 1.0
 """Seconds between two looks for practices whose next round is due."""
 
+SHOWN = 600.0
+"""Seconds for which a worker can show a code again; it works for three minutes."""
 
 Changes = dict[str, str | float | None]
 """New values of columns."""
 
 PASSING = (errors.TransportError, errors.ServerError, errors.RateLimited)
 """What time mends; with all else, a person has to act first."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the page asks for in a round.
+
+    Attributes:
+        redirected: The address that 3Shape has sent the browser to.
+        answer: What a form has sent: an address from elsewhere, or how a task went.
+        task: The id of the task that it was about.
+        repair: A repair to begin.
+    """
+
+    redirected: str | None = None
+    answer: TaskAnswer | None = None
+    task: str | None = None
+    repair: Repair | None = None
 
 
 class Practices:
@@ -79,25 +106,22 @@ class Practices:
         self._db.execute(
             """CREATE TABLE IF NOT EXISTS practice (
                 session TEXT PRIMARY KEY,  -- of the browser that started it
-                username TEXT NOT NULL,
-                password TEXT NOT NULL,    -- encrypt this, and progress, in a real application
                 account TEXT NOT NULL,     -- e-mail of the 3Shape account that is meant, or ''
-                progress TEXT NOT NULL,
+                progress TEXT NOT NULL,    -- encrypt this in a real application
                 due REAL,                  -- when the next round is due; NULL: nothing to do
                 taken_until REAL NOT NULL DEFAULT 0,
-                link TEXT,                 -- what a person has to open, and why
-                explanation TEXT NOT NULL DEFAULT '',
+                form TEXT NOT NULL DEFAULT '',  -- what a person has to do, without any code
+                has_code INTEGER NOT NULL DEFAULT 0,  -- a worker can show one with it
                 problem TEXT NOT NULL DEFAULT '',
                 checklist TEXT NOT NULL DEFAULT ''
             )"""
         )
 
-    def add(self, username: str, password: str, account: str) -> str:
+    def add(self, account: str) -> str:
         session = secrets.token_urlsafe(32)
         self._db.execute(
-            "INSERT INTO practice (session, username, password, account, progress, due)"
-            " VALUES (?, ?, ?, ?, ?, 0)",
-            (session, username, password, account, Progress().to_json()),
+            "INSERT INTO practice (session, account, progress, due) VALUES (?, ?, ?, 0)",
+            (session, account, Progress().to_json()),
         )
         return session
 
@@ -150,6 +174,8 @@ class Worker:
         self.practices = Practices(database)
         # For workers on one machine; on several, an `AsyncTokenStore` over your database.
         self.tokens = FileTokenStore(Path(f"{database}.tokens"))
+        # Forms with a code in them, by session, and until when: in this process and nowhere else.
+        self.codes: dict[str, tuple[str, float]] = {}
 
     @contextlib.asynccontextmanager
     async def onboarding(self, row: sqlite3.Row) -> AsyncIterator[AsyncOnboarding]:
@@ -161,44 +187,35 @@ class Worker:
                 redirect_uri=f"{self.public_url}/callback",
                 server=AuthorizationServer.account(),
                 store=self.tokens,
-                # Not the user name: anybody can type that, and would be given its tokens.
+                # Not the e-mail: anybody can type that, and would be given its tokens.
                 account=row["session"],
             ) as oauth,
             AsyncCommunicateClient(self.environment, auth=oauth.auth) as communicate,
-            AsyncOrmcoDigitalClient(
-                self.environment, username=row["username"], password=row["password"]
-            ) as ormco,
         ):
             yield AsyncOnboarding(
                 communicate=communicate,
-                ormco=ormco,
                 oauth=oauth,
                 account=row["account"] or None,
                 progress=Progress.from_json(row["progress"]),
             )
 
-    async def round(
-        self, row: sqlite3.Row, address: str | None = None, account_shown: str | None = None
-    ) -> None:
+    async def round(self, row: sqlite3.Row, wish: Wish | None = None) -> None:
         """One round of a practice that was taken: a few requests, and what came of them is kept.
 
-        The address that a person came back with is used up in here, in the request that brought
-        it: a code lives three minutes, so it never goes into a queue.
+        What a person brought is used up in here, in the request that brought it: a code lives three
+        minutes, so it never goes into a queue.
         """
+        wish = wish or Wish()
         changes: Changes = {"problem": "", "due": None}
         async with self.onboarding(row) as onboarding:
             try:
-                if address is not None:
-                    # From here on the link counts as used, also if this process dies now.
-                    used = replace(onboarding.progress, pending=None)
-                    self.practices.change(row, {"progress": used.to_json()})
-                    try:
-                        await onboarding.finish_authorization(address, account_shown=account_shown)
-                    except (errors.AuthorizationError, errors.OutcomeUnknown) as error:
-                        # Its text says what to do, and holds nothing that must not be shown.
-                        changes["problem"] = str(error)
                 try:
-                    outcome = await onboarding.advance()
+                    await self._use(row, onboarding, wish)
+                except (errors.AuthorizationError, errors.OutcomeUnknown) as error:
+                    # Its text says what to do, and holds nothing that must not be shown.
+                    changes["problem"] = str(error)
+                try:
+                    outcome = await onboarding.advance(repair=wish.repair)
                 except errors.WrongAccount as error:
                     # Its sign-in was dropped, so there is a fresh link for the right one.
                     changes["problem"] = str(error)
@@ -208,21 +225,52 @@ class Worker:
                 if isinstance(error, PASSING):
                     changes["due"] = time.time() + 60
             else:
-                changes.update(link=None, explanation="")
-                changes["checklist"] = outcome.checklist.model_dump_json()
-                if isinstance(outcome, NeedsAuthorization):
-                    said = f"{outcome.purpose.explanation} {outcome.hint}"
-                    changes.update(link=outcome.url, explanation=said)
-                elif isinstance(outcome, Waiting):
-                    changes["due"] = outcome.until.timestamp()
+                changes |= self._shown(row["session"], outcome)
             finally:
                 # Also if it was cancelled: the next round goes on from here.
                 changes["progress"] = onboarding.progress.to_json()
                 self.practices.give_back(row, changes)
 
+    async def _use(self, row: sqlite3.Row, onboarding: AsyncOnboarding, wish: Wish) -> None:
+        """What the person brought; an address counts as used also if this process dies over it."""
+        before = onboarding.progress
+        address = None if wish.redirected is None else Address(wish.redirected)
+        if before.pending is not None and isinstance(wish.answer, Address):
+            address = wish.answer  # of a sign-in that did not lead back here
+        if address is not None:
+            used = replace(before, pending=None)
+            self.practices.change(row, {"progress": used.to_json()})
+            await onboarding.finish_authorization(address.text, account_shown=address.account_shown)
+        elif wish.answer is not None:
+            await onboarding.finish_task(wish.answer, id=wish.task)
+
+    def _shown(self, session: str, outcome: Outcome) -> Changes:
+        """What the page shows from now on."""
+        self.codes.pop(session, None)
+        checklist = outcome.checklist.model_dump_json()
+        changes: Changes = {"form": "", "has_code": 0, "checklist": checklist}
+        match outcome:
+            case NeedsAuthorization():
+                changes["form"] = outcome.form("/answer", comes_back=True)
+            case NeedsPerson():
+                task = outcome.task
+                if task.text is not None:
+                    self.codes[session] = (outcome.form("/answer"), time.monotonic() + SHOWN)
+                    outcome = replace(outcome, task=replace(task, text=None))
+                    changes["has_code"] = 1
+                changes["form"] = outcome.form("/answer")
+            case Waiting():
+                changes["due"] = outcome.until.timestamp()
+            case Connected():
+                if outcome.repaired is not None and outcome.repaired.interruption is not None:
+                    changes["problem"] = str(outcome.repaired.interruption)
+        return changes
+
     async def tend(self) -> None:
         """Do what is due, for ever; every worker does this, and they share the work."""
         while True:
+            now = time.monotonic()
+            self.codes = {key: kept for key, kept in self.codes.items() if kept[1] > now}
             while (row := self.practices.take_due()) is not None:
                 try:
                     await self.round(row)
@@ -234,11 +282,10 @@ class Worker:
 
     async def start(self, request: Request) -> Response:
         """The first round is done at once, so that the page that follows has the link."""
-        form = await _form(request)
-        account = form.get("account", "").strip()
+        account = (await _form(request)).get("account", "").strip()
         if account and not re.fullmatch(r"[^@\s]+@[^@\s]+", account):
-            return HTMLResponse("The 3Shape account is an e-mail address.", 422)
-        session = self.practices.add(form.get("username", ""), form.get("password", ""), account)
+            return _page("<p>The 3Shape account is an e-mail address.</p>", status=422)
+        session = self.practices.add(account)
         row = self.practices.take(session)
         if row is not None:
             await self.round(row)
@@ -259,36 +306,42 @@ class Worker:
         The practice is the one of the browser's cookie, and its pending authorization knows which
         ``state`` it expects: an address that somebody else began is refused.
         """
-        return await self._finish(request, str(request.url))
+        return await self._do(request, Wish(redirected=str(request.url)))
 
-    async def paste(self, request: Request) -> Response:
-        """For authorizations that lead to another site, as Ormco's own does."""
-        form = await _form(request)
-        return await self._finish(request, form.get("address", ""), form.get("account_shown"))
+    async def answer(self, request: Request) -> Response:
+        """What the page's forms send: an address from elsewhere, or how a task went."""
+        fields = await _form(request)
+        return await self._do(request, Wish(answer=read_answer(fields), task=fields.get("task")))
 
-    async def _finish(
-        self, request: Request, address: str, account_shown: str | None = None
-    ) -> Response:
+    async def repair(self, request: Request) -> Response:
+        """Begin a repair, though all looks well: scans do not arrive."""
+        return await self._do(request, Wish(repair=Repair.AUTHORIZE_AGAIN))
+
+    async def again(self, request: Request) -> Response:
+        """Another look, and the first step again where the code is in another process."""
+        return await self._do(request, Wish())
+
+    async def _do(self, request: Request, wish: Wish) -> Response:
         known = self._mine(request)
         if known is None:
-            return HTMLResponse("Start here first.", 403)
+            return _page("<p>Start here first.</p>", status=403)
         for _ in range(50):
             row = self.practices.take(known["session"])
             if row is not None:
-                await self.round(row, address, account_shown)
+                await self.round(row, wish)
                 return RedirectResponse("/", 303)
             await asyncio.sleep(0.1)  # another worker is about to finish a round of it
-        return HTMLResponse("Please send this once more.", 503)
-
-    async def look(self, request: Request) -> Response:
-        """Make the next round due now; whichever worker comes first does it."""
-        self.practices.look_now(request.cookies.get("practice", ""))
-        return RedirectResponse("/", 303)
+        return _page("<p>Please send this once more.</p>", status=503)
 
     async def page(self, request: Request) -> Response:
-        """Where it stands; reads the database and nothing else."""
+        """Where it stands; reads the database, and what this process alone knows."""
         row = self._mine(request)
-        return HTMLResponse(START if row is None else _standing(row))
+        if row is None:
+            return _page(START)
+        return _page(_standing(row, self.codes.get(row["session"], (None, 0.0))[0]))
+
+    async def script(self, _: Request) -> Response:
+        return Response(SCRIPT, media_type="text/javascript")
 
     def _mine(self, request: Request) -> sqlite3.Row | None:
         return self.practices.of(request.cookies.get("practice", ""))
@@ -312,39 +365,67 @@ async def _form(request: Request) -> dict[str, str]:
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > 65536:
+        if len(body) > 262_144:
             raise HTTPException(413)
     return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 
 
-def _standing(row: sqlite3.Row) -> str:
-    parts = ["<!doctype html><title>Connect</title>"]
+def _standing(row: sqlite3.Row, with_code: str | None) -> str:
+    parts: list[str] = []
     if row["problem"]:
         parts.append(f'<p role="alert">{escape(row["problem"])}</p>')
-    if row["link"]:
+    parts.append(with_code or row["form"])
+    if row["has_code"] and not with_code:
+        # It was taken by another process, or by one that has ended.
         parts.append(
-            f"<p>{escape(row['explanation'])}</p>"
-            f'<p><a href="{escape(row["link"])}">Sign in to 3Shape and allow access</a></p>'
-            "<p>If you end on another site, copy the ENTIRE address of that page and paste it here"
-            " within three minutes:</p>"
-            '<form method="post" action="/paste">'
-            '<input name="address" size="60" autocomplete="off">'
-            "<label>E-mail that 3Shape's page showed, if it did "
-            '<input name="account_shown" autocomplete="off"></label>'
-            "<button>Send</button></form>"
+            "<p>What to paste is shown by the process that took your address: load this page "
+            "again. If it does not come, begin again.</p>"
         )
     if row["checklist"]:
-        parts.append(Checklist.model_validate_json(row["checklist"])._repr_html_())
-    parts.append('<form method="post" action="/look"><button>Look again now</button></form>')
+        checklist = Checklist.model_validate_json(row["checklist"])
+        parts.append(
+            f"<details{'' if row['form'] else ' open'}>"
+            f"<summary>{escape(checklist.summary)}</summary>"
+            f"{checklist._repr_html_()}</details>"
+        )
+    if not with_code:
+        words = "Begin again" if row["has_code"] else "Look again now"
+        parts.append(
+            f'<form method="post" action="/again"><button class="plain">{words}</button></form>'
+        )
+    if not row["form"]:
+        parts.append(
+            "<details><summary>Scans do not arrive</summary><p>Ormco's access is taken away and "
+            "given again. Have the sign-ins of OrmcoDigital and 3Shape at hand.</p>"
+            '<form method="post" action="/repair"><button class="plain">Repair</button></form>'
+            "</details>"
+        )
     return "".join(parts)
 
 
-START = """<!doctype html><title>Connect</title>
+START = """<section class="trios"><h2>Connect your TRIOS scanner to Ormco</h2>
 <form method="post" action="/start">
-<input name="username" placeholder="OrmcoDigital user name" autocomplete="username">
-<input name="password" type="password" placeholder="password" autocomplete="current-password">
-<input name="account" type="email" placeholder="e-mail of your 3Shape account">
-<button>Connect</button></form>"""
+<label for="account">E-mail of your 3Shape account</label>
+<input id="account" name="account" type="email" autocomplete="email" inputmode="email">
+<button>Begin</button></form></section>"""
+
+
+def _page(body: str, *, status: int = 200) -> HTMLResponse:
+    return HTMLResponse(
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Connect</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>:root{{color-scheme:light dark}}body{{margin:1.2em}}{STYLE}</style></head>"
+        f'<body><main class="trios"><h1>TRIOS and Ormco</h1>{body}</main>'
+        '<script src="/script.js"></script></body></html>',
+        status,
+        headers={
+            # It may show a code.
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+            "script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+            "Referrer-Policy": "same-origin",
+        },
+    )
 
 
 def make_app() -> Starlette:
@@ -361,10 +442,12 @@ def make_app() -> Starlette:
     return Starlette(
         routes=[
             Route("/", worker.page),
+            Route("/script.js", worker.script),
             Route("/start", worker.start, methods=["POST"]),
             Route("/callback", worker.callback),
-            Route("/paste", worker.paste, methods=["POST"]),
-            Route("/look", worker.look, methods=["POST"]),
+            Route("/answer", worker.answer, methods=["POST"]),
+            Route("/again", worker.again, methods=["POST"]),
+            Route("/repair", worker.repair, methods=["POST"]),
         ],
         middleware=[Middleware(SameOrigin, origin=worker.public_url)],
         lifespan=lifespan,

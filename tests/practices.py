@@ -115,6 +115,9 @@ class Hands:
             password=self.who.portal_password,
         )
 
+    def close(self) -> None:
+        self._portal.close()
+
     def press_here(self, **options: Any) -> str:
         """Click *here*, sign in, allow access: the address of the page that this leads to."""
         link = self._portal.trios.authorization_request().authorization_url

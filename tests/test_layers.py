@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,19 +45,22 @@ def name_of(path: Path) -> str:
 def part_of(path: Path) -> str:
     """The part of the house that ``path`` is in; the public API is the nameless one."""
     parts = path.relative_to(SOURCE).parts
+    if parts == ("__main__.py",):
+        return "cli"
     return parts[0] if len(parts) > 1 else ""
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
+@functools.cache
+def imports(path: Path) -> list[tuple[int, str]]:
     """Line and full name of all that a module imports, wherever and for whatever it does."""
+    found: list[tuple[int, str]] = []
     for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name
+            found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name_of(path)}:{node.lineno}: relative import"
-            for alias in node.names:
-                yield node.lineno, f"{node.module}.{alias.name}"
+            found += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    return found
 
 
 def importers(*packages: str) -> set[str]:
@@ -158,6 +161,13 @@ def test_one_module_knows_httpx() -> None:
 
 def test_one_module_knows_tenacity() -> None:
     assert importers("tenacity") == {"core/_retry.py"}
+
+
+def test_one_module_knows_playwright() -> None:
+    """With its twin; users' own browsers are named there too."""
+    assert importers("playwright") == {
+        f"ormcodigital/browser/{name}.py" for name in ("async_driver", "driver")
+    }
 
 
 def test_extras_stay_in_their_parts() -> None:

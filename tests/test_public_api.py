@@ -13,17 +13,17 @@ import pytest
 import ormco_trios
 
 PUBLIC = """
-    Address ApprovalUpdate ApprovalWait AsyncCommunicateClient AsyncManualPortal
-    AsyncOAuthClient AsyncOnboarding AsyncOrmcoDigitalClient AsyncRedirectReceiver
-    AsyncTokenStore AuditEvent AuthorizationCode AuthorizationRequest AuthorizationServer
-    CallEvent Case CaseCursor CaseFile CaseWindow Checklist Clock CodeShape CommunicateClient
-    Connected Connection ConnectionState Diagnosis Disconnected Done Download Environment Failed
-    FileTokenStore Finding Interruption KeyringTokenStore ManualPortal MemoryTokenStore
-    NeedsAuthorization NeedsPerson OAuthClient Onboarding OrmcoDigitalClient Outcome
-    OverallState Place PlaceState PollSchedule Progress Purpose RedirectReceiver Region Repair
-    Repaired Reply Retry Source Step StepName StepState SubmissionMethod Task TaskAnswer
-    TaskKind Timeout Token TokenBucket TokenStore UnrecognisedCodeWarning User Waiting
-    __version__ errors
+    Address ApprovalUpdate ApprovalWait AsyncBrowserPortal AsyncCommunicateClient
+    AsyncManualPortal AsyncOAuthClient AsyncOnboarding AsyncOrmcoDigitalClient
+    AsyncRedirectReceiver AsyncTaskPage AsyncTokenStore AuditEvent AuthorizationCode
+    AuthorizationRequest AuthorizationServer BrowserPortal CallEvent Case CaseCursor CaseFile
+    CaseWindow Checklist Clock CodeShape CommunicateClient Connected Connection ConnectionState
+    Diagnosis Disconnected Done Download Environment Failed FileTokenStore Finding Interruption
+    KeyringTokenStore ManualPortal MemoryTokenStore NeedsAuthorization NeedsPerson OAuthClient
+    Onboarding OrmcoDigitalClient Outcome OverallState Place PlaceState PollSchedule Progress
+    Purpose RedirectReceiver Region Repair Repaired Reply Retry Source Step StepName StepState
+    SubmissionMethod Task TaskAnswer TaskKind TaskPage Timeout Token TokenBucket TokenStore
+    UnrecognisedCodeWarning User Waiting __version__ errors
 """.split()
 
 # Extras, the sandbox, and what is only needed once a call fails or a token is kept in a file.
@@ -109,8 +109,10 @@ def test_importing_the_package_imports_nothing_else() -> None:
     ],
 )
 def test_importing_the_names_imports_no_extra(statement: str) -> None:
-    # httpx itself imports click and rich where they are installed.
-    assert modules_after(statement) & NOT_YET <= modules_after("import httpx, pydantic")
+    # httpx imports click and rich where they are installed, Playwright asyncio.
+    assert modules_after(statement) & NOT_YET <= modules_after(
+        "import httpx, pydantic, playwright.async_api, playwright.sync_api"
+    )
 
 
 def test_importing_the_package_builds_no_model() -> None:

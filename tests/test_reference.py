@@ -15,6 +15,7 @@ PAGES = ROOT / "docs" / "reference"
 PUBLIC = (
     "ormco_trios",
     "ormco_trios.fleet",
+    "ormco_trios.forms",
     "ormco_trios.operations",
     "ormco_trios.sandbox",
     "ormco_trios.testing",

@@ -18,6 +18,7 @@ from typing import Self
 
 import httpx
 import pytest
+from tests.practices import Hands
 
 from ormco_trios.sandbox import Approval, Sandbox
 
@@ -86,7 +87,7 @@ class Browser:
         return self.get(worker.url).text
 
     def link(self, worker: Worker) -> str:
-        found = re.search(r'<a href="([^"]+)">', self.page(worker))
+        found = re.search(r'class="link" href="([^"]+)"', self.page(worker))
         assert found is not None, self.page(worker)
         return html.unescape(found[1])
 
@@ -121,21 +122,27 @@ def workers(sandbox: Sandbox, tmp_path: Path) -> Iterator[tuple[Worker, Worker]]
         yield first, second
 
 
-def start(
-    browser: Browser, worker: Worker, sandbox: Sandbox, *, password: str | None = None
-) -> None:
-    who = sandbox.practice
-    done = browser.post(
-        f"{worker.url}/start",
-        username=who.portal_username,
-        password=password or who.portal_password,
-    )
+def start(browser: Browser, worker: Worker, sandbox: Sandbox) -> None:
+    done = browser.post(f"{worker.url}/start", account=sandbox.practice.email)
     assert done.status_code == 303
+
+
+def answer(browser: Browser, worker: Worker, **fields: str) -> str:
+    """Send a form of the page as it is now, filled in, and look at what follows."""
+    (task,) = set(re.findall(r'name="task" value="([^"]+)"', browser.page(worker)))
+    assert browser.post(f"{worker.url}/answer", task=task, **fields).status_code == 303
+    return browser.page(worker)
+
+
+def to_paste(page: str) -> str:
+    found = re.search(r'id="text" readonly value="([^"]+)"', page)
+    assert found is not None, page
+    return html.unescape(found[1])
 
 
 def test_two_workers_and_a_restart(sandbox: Sandbox, workers: tuple[Worker, Worker]) -> None:
     a, b = workers
-    with Browser(b.url) as browser:
+    with Browser(b.url) as browser, contextlib.closing(Hands(sandbox)) as hands:
         start(browser, a, sandbox)
 
         address = sandbox.authorize(browser.link(a))
@@ -153,15 +160,40 @@ def test_two_workers_and_a_restart(sandbox: Sandbox, workers: tuple[Worker, Work
 
         sandbox.approve()
         a.start(b.url)
-        browser.post(f"{a.url}/look")
-        until(lambda: "<a href=" in browser.page(b))
+        browser.post(f"{a.url}/again")
+        assert "Connect 3Shape to Insignia" in browser.page(b)
 
-        # The second link is Ormco's own, and leads to Ormco's site: its address is pasted.
-        pasted = sandbox.authorize(browser.link(a))
-        assert not pasted.startswith((a.url, b.url))
-        assert "Copy the address again" in paste(browser, a, pasted[:-20])
-        assert "UTC: Connected" in paste(browser, a, pasted)
-        assert "UTC: Connected" in browser.page(b)
+        # The portal's own authorization leads to Ormco's site: its address is pasted.
+        pasted = hands.press_here()
+        assert "Copy the address again" in answer(
+            browser, a, answer="address", address=pasted[:-20]
+        )
+        page = answer(browser, a, answer="address", address=pasted)
+        text = to_paste(page)
+        assert to_paste(browser.page(a)) == text, "a page that is loaded again shows it again"
+        assert "load this page again" in browser.page(b), "the other process does not have it"
+
+        # The process that has it ends; what was pasted before may have been entered or not.
+        a.kill()
+        assert "load this page again" in browser.page(b)
+        browser.post(f"{b.url}/again")
+        assert "gone from here" in browser.page(b)
+        text = to_paste(answer(browser, b, answer="address", address=hands.press_here()))
+        refused = answer(browser, b, answer="failed", words="No <b>such</b> code")
+        assert "The page said: No &lt;b&gt;such&lt;/b&gt; code" in refused
+        text = to_paste(
+            answer(
+                browser,
+                b,
+                answer="address",
+                address=hands.press_here(),
+                account_shown=sandbox.practice.email,
+            )
+        )
+        hands.enter(text)
+        a.start(b.url)
+        assert "Connected (the practice says; consent seen)" in answer(browser, a, answer="done")
+        assert "Connected (the practice says; consent seen)" in browser.page(b)
 
         journal = sandbox.journal
         assert journal.count("connections.request") == 1
@@ -169,9 +201,28 @@ def test_two_workers_and_a_restart(sandbox: Sandbox, workers: tuple[Worker, Work
         assert [e.explain for e in journal if not e.ok and e.status != 401] == []
 
 
-def paste(browser: Browser, worker: Worker, address: str) -> str:
-    assert browser.post(f"{worker.url}/paste", address=address).status_code == 303
-    return browser.page(worker)
+def test_a_repair_takes_nothing_away_before_somebody_is_there(
+    sandbox: Sandbox, workers: tuple[Worker, Worker], tmp_path: Path
+) -> None:
+    a, b = workers
+    sandbox.world.set_approval(Approval.immediately(), practice=sandbox.practice.email)
+    with Browser(b.url) as browser, contextlib.closing(Hands(sandbox)) as hands:
+        start(browser, a, sandbox)
+        browser.get(sandbox.authorize(browser.link(a)))
+        browser.post(f"{a.url}/again")
+        for nth in (1, 2):
+            text = to_paste(answer(browser, a, answer="address", address=hands.press_here()))
+            for stored in tmp_path.rglob("*"):
+                assert not stored.is_file() or text[7:40].encode() not in stored.read_bytes()
+            hands.enter(text)
+            assert "Connected (" in answer(browser, a, answer="done")
+            assert sandbox.journal.count("applications.remove") == nth - 1
+            if nth == 1:
+                assert browser.post(f"{a.url}/repair").status_code == 303
+                assert "Have the doctor there" in browser.page(b)
+                assert sandbox.journal.count("applications.remove") == 0
+                assert "Connect 3Shape to Insignia" in answer(browser, b, answer="done")
+        assert "may not have arrived" in browser.page(b)
 
 
 def test_a_code_is_not_sent_again_after_a_worker_died_over_it(
@@ -213,7 +264,7 @@ def test_an_answer_that_belongs_to_somebody_else(
         assert "Use the newest authorization link" in victim.page(a)
         assert nobody.get(address).status_code == 403
         forged = victim.client.post(
-            f"{a.url}/paste", data={"address": address}, headers={"Origin": "https://evil.example"}
+            f"{a.url}/answer", data={"address": address}, headers={"Origin": "https://evil.example"}
         )
         assert forged.status_code == 403
         # The attacker's code was sent nowhere, and the victim's own link still works.
@@ -221,11 +272,11 @@ def test_an_answer_that_belongs_to_somebody_else(
         assert "Signed in to 3Shape Communicate</b></div>" in victim.page(b)
 
 
-def test_a_known_user_name_opens_nothing(sandbox: Sandbox, workers: tuple[Worker, Worker]) -> None:
+def test_a_known_account_opens_nothing(sandbox: Sandbox, workers: tuple[Worker, Worker]) -> None:
     a, b = workers
     with Browser(b.url) as practice, Browser(b.url) as stranger:
         start(practice, a, sandbox)
         assert practice.get(sandbox.authorize(practice.link(a))).status_code == 303
-        start(stranger, b, sandbox, password="guessed")
+        start(stranger, b, sandbox)
         assert "Nobody has authorized this account yet" in stranger.page(b)
         assert "/connect/authorize" in stranger.link(a)

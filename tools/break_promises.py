@@ -76,8 +76,8 @@ BREAKS = (
         "an error quotes the answer",
         "no message has a body in it",
         "core/answers.py",
-        'status {answer.status}]",',
-        'status {answer.status}] {answer.body!r}",',
+        'status {answer.status}"',
+        'status {answer.status} {answer.body!r}"',
         (SENTINELS,),
     ),
     Break(
@@ -545,8 +545,8 @@ BREAKS = (
         "a dependency has no upper bound",
         "dependencies work at both bounds",
         "pyproject.toml",
-        '"tenacity>=9,<10"',
-        '"tenacity>=9"',
+        '"tenacity>=8.2.3,<10"',
+        '"tenacity>=8.2.3"',
         ("trust/test_supply.py::test_every_dependency_has_both_bounds",),
     ),
 )
@@ -555,7 +555,7 @@ BREAKS = (
 def run_tests(root: Path, tests: Sequence[str]) -> tuple[int, str]:
     """Run tests in a copy of the project; pytest's exit code and what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+        [sys.executable, "-m", "pytest", "-q", "-x", "-m", "", "-p", "no:cacheprovider"]
         + [f"tests/{test}" for test in tests],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"},

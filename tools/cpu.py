@@ -1,8 +1,9 @@
 """A pytest plugin: which tests cost most, by the CPU time of their processes.
 
 How long a test takes depends on what else the machine does; how much CPU time it takes hardly does.
-The processes that a test starts count as well, as soon as they have ended.  ``nox -s slowest`` uses
-the plugin; with an environment of your own it is ``python -m pytest -p tools.cpu -n auto``.
+The processes that a test starts count as well, as soon as they have ended.  ``nox -s tests`` ends
+with the total, and ``nox -s slowest`` shows more of it; with an environment of your own it is
+``python -m pytest -p tools.cpu -n auto --slowest 40``.
 """
 
 from __future__ import annotations
@@ -14,9 +15,6 @@ from typing import Any
 
 import pytest
 
-SHOWN = 22
-"""How many test functions are listed."""
-
 _before = 0.0
 
 
@@ -24,6 +22,13 @@ def cpu() -> float:
     """Seconds of CPU that this process and its ended children have used."""
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option."""
+    parser.addoption(
+        "--slowest", type=int, default=5, help="how many test functions to list, by CPU time"
+    )
 
 
 def pytest_runtest_logstart() -> None:
@@ -38,12 +43,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     global _before
     report = yield
     now = cpu()
-    # Reports take any attribute along from one process to another.
-    report.cpu, _before = now - _before, now
+    # A report takes any attribute along from one process to another.
+    vars(report)["cpu"], _before = now - _before, now
     return report
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print the table."""
     spent: Counter[str] = Counter()
     cases: Counter[str] = Counter()
@@ -63,9 +68,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     total = cpu()
     write = terminalreporter.write_line
     terminalreporter.write_sep("=", "CPU time")
-    for name, seconds in spent.most_common(SHOWN):
+    shown = config.getoption("slowest")
+    for name, seconds in spent.most_common(shown):
         write(f"{seconds:7.2f} s  {name}" + (f" ({cases[name]})" if cases[name] > 1 else ""))
-    rest = spent.most_common()[SHOWN:]
+    rest = spent.most_common()[shown:]
     write(f"{sum(seconds for _, seconds in rest):7.2f} s  {len(rest)} other test functions")
     write(f"{fixtures:7.2f} s  the ends of fixtures")
     write(f"{total - spent.total() - fixtures:7.2f} s  starting, importing and collecting")

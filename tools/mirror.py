@@ -45,6 +45,8 @@ PLAIN_NAMES = {
     "aclosing": "closing",
     "aiter": "iter",
     "anext": "next",
+    "async_api": "sync_api",  # Playwright's
+    "async_playwright": "sync_playwright",
     "asynccontextmanager": "contextmanager",
 }
 _RULES = (
@@ -103,7 +105,7 @@ def plain_source(source: str, path: Path) -> str:
         unasync.unasync_files([str(draft)], [rule])
         text = HEADER.format(path.name) + draft.with_name(target.name).read_text(encoding="utf-8")
     # Names got shorter: imports can need another order, and Awaitable is no longer used.
-    text = _ruff("check", "--select=I,F401", "--fix", "--quiet", text=text, path=target)
+    text = _ruff("check", "--select=I,F401,RUF022", "--fix", "--quiet", text=text, path=target)
     return _ruff("format", text=text, path=target)
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ormco_trios.oauth.stores import FileTokenStore, KeyringTokenStore, MemoryTokenStore
     from ormco_trios.oauth.token import AsyncTokenStore, Token, TokenStore
     from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
+    from ormco_trios.onboarding.async_task_page import AsyncTaskPage
     from ormco_trios.onboarding.checklist import Checklist, OverallState, Step, StepName, StepState
     from ormco_trios.onboarding.doctor import Diagnosis, Finding
     from ormco_trios.onboarding.onboarding import Onboarding
@@ -58,7 +59,10 @@ if TYPE_CHECKING:
         Waiting,
     )
     from ormco_trios.onboarding.repair import Disconnected, Place, PlaceState
+    from ormco_trios.onboarding.task_page import TaskPage
     from ormco_trios.ormcodigital.async_client import AsyncOrmcoDigitalClient
+    from ormco_trios.ormcodigital.browser.async_portal import AsyncBrowserPortal
+    from ormco_trios.ormcodigital.browser.portal import BrowserPortal
     from ormco_trios.ormcodigital.client import OrmcoDigitalClient
     from ormco_trios.ormcodigital.facts import Source
     from ormco_trios.ormcodigital.manual import AsyncManualPortal, ManualPortal
@@ -77,17 +81,20 @@ _HOME = {
     "Address": "ormcodigital.tasks",
     "ApprovalUpdate": "communicate.approval",
     "ApprovalWait": "communicate.approval",
+    "AsyncBrowserPortal": "ormcodigital.browser.async_portal",
     "AsyncCommunicateClient": "communicate.async_client",
     "AsyncManualPortal": "ormcodigital.manual",
     "AsyncOAuthClient": "oauth.async_client",
     "AsyncOnboarding": "onboarding.async_onboarding",
     "AsyncOrmcoDigitalClient": "ormcodigital.async_client",
     "AsyncRedirectReceiver": "oauth.async_receiver",
+    "AsyncTaskPage": "onboarding.async_task_page",
     "AsyncTokenStore": "oauth.token",
     "AuditEvent": "core.events",
     "AuthorizationCode": "oauth.code",
     "AuthorizationRequest": "oauth.request",
     "AuthorizationServer": "oauth.server",
+    "BrowserPortal": "ormcodigital.browser.portal",
     "CallEvent": "core.events",
     "Case": "communicate.models",
     "CaseCursor": "communicate.case_sync",
@@ -138,6 +145,7 @@ _HOME = {
     "Task": "ormcodigital.tasks",
     "TaskAnswer": "ormcodigital.tasks",
     "TaskKind": "ormcodigital.tasks",
+    "TaskPage": "onboarding.task_page",
     "Timeout": "core.transport",
     "Token": "oauth.token",
     "TokenBucket": "core.pacing",
@@ -151,17 +159,20 @@ __all__ = [
     "Address",
     "ApprovalUpdate",
     "ApprovalWait",
+    "AsyncBrowserPortal",
     "AsyncCommunicateClient",
     "AsyncManualPortal",
     "AsyncOAuthClient",
     "AsyncOnboarding",
     "AsyncOrmcoDigitalClient",
     "AsyncRedirectReceiver",
+    "AsyncTaskPage",
     "AsyncTokenStore",
     "AuditEvent",
     "AuthorizationCode",
     "AuthorizationRequest",
     "AuthorizationServer",
+    "BrowserPortal",
     "CallEvent",
     "Case",
     "CaseCursor",
@@ -212,6 +223,7 @@ __all__ = [
     "Task",
     "TaskAnswer",
     "TaskKind",
+    "TaskPage",
     "Timeout",
     "Token",
     "TokenBucket",

@@ -15,7 +15,7 @@ from tests.ormcodigital.test_first_contact import (
     with_forms,
 )
 
-from ormco_trios.cli.first_contact import first_contact
+from ormco_trios.cli.commands.first_contact import first_contact
 from ormco_trios.ormcodigital.first_contact.redact import redact
 
 

@@ -104,6 +104,36 @@ def test_one_machine(sandbox: Sandbox, tmp_path: Path) -> None:
     assert sandbox.journal.count("connections.request", wrote=True) == 3
 
 
+def test_a_practice_is_forgotten(sandbox: Sandbox, tmp_path: Path) -> None:
+    shell = Shell(sandbox, tmp_path)
+    assert "no fleet yet" in shell.error("forget", "p0")
+    for _ in range(2):
+        shell("run", "list.csv", "--rate", "1000", code=4)
+        shell.open_links("--list", "list.csv")
+    shell("run", "list.csv", "--rate", "1000")
+    assert "no such practice" in shell.error("forget", "nobody")
+    assert "--list" in shell.error("forget", "p0", "--take-back")
+
+    told = shell("forget", "p0", "--list", "list.csv", "--take-back", "--report", "report.html")
+    assert "The connection with Ormco's lab: removed" in told
+    assert "The fleet's record: removed" in told
+    assert len(sandbox.world.connections()) == 2
+    report = (tmp_path / "report.html").read_text()
+    assert "2 of 2 practices connected" in report
+
+    lines = (tmp_path / "list.csv").read_text().splitlines()
+    (tmp_path / "list.csv").write_text("\n".join([lines[0], lines[3]]))
+    said = shell.invoke("run", "list.csv", "--rate", "1000")
+    assert "No longer in the list, but something is kept of them: p1." in said.output
+    told = shell("forget", "p1", "--json")
+    assert {each["place"]: each["state"] for each in json.loads(told)} == {
+        "The stored sign-in": "removed",
+        "The fleet's record": "removed",
+    }
+    assert len(list((tmp_path / "tokens").glob("*.json"))) == 1
+    assert len(sandbox.world.connections()) == 2, "nothing was taken back"
+
+
 @pytest.mark.slow  # the worker is a process
 def test_many_machines(sandbox: Sandbox, tmp_path: Path, conninfo: str) -> None:
     shell = Shell(
@@ -113,9 +143,9 @@ def test_many_machines(sandbox: Sandbox, tmp_path: Path, conninfo: str) -> None:
         ORMCO_TRIOS_FLEET_KEYS=Encryption.new_key(),
     )
     assert "older than this version" in shell.error("enroll", "list.csv")
-    assert "version 3" in shell("migrate")
-    assert "3 of 3 practices are new" in shell("enroll", "list.csv")
-    assert "0 of 3 practices are new" in shell("enroll", "list.csv")
+    assert "version 1" in shell("migrate")
+    assert "New: 3 of 3" in shell("enroll", "list.csv")
+    assert "New: 0 of 3" in shell("enroll", "list.csv")
     shell("pause")
     worker = subprocess.Popen(
         [*WORKER, "--rate", "50"],
@@ -139,6 +169,10 @@ def test_many_machines(sandbox: Sandbox, tmp_path: Path, conninfo: str) -> None:
     assert worker.returncode == 0, told
     assert "sandbox-" not in told
     assert shell("reseal").startswith("9 secrets")
+    told = shell("forget", "p0", "--take-back")
+    assert "What it signs in to the portal with: removed" in told
+    assert "no such practice" in shell.error("forget", "p0")
+    assert shell("reseal").startswith("6 secrets")
     assert sandbox.journal.count("connections.request", wrote=True) == 3
 
 

@@ -68,4 +68,4 @@ def test_the_browser_comes_back_by_itself(tmp_path: Path, over_ssh: bool) -> Non
             process.stdin.flush()
             out, _ = process.communicate(timeout=60)
         assert process.returncode == 0
-        assert out.rstrip().endswith("Connected (the portal says; consent seen)")
+        assert out.rstrip().endswith(": Connected (the portal says; consent seen)")

@@ -146,6 +146,42 @@ def test_one_case(both: Any, sandbox: Sandbox) -> None:
         stranger.get(first.id)
 
 
+def test_versions_increments_and_comments(both: Any, sandbox: Sandbox) -> None:
+    cases = cases_of(both, sandbox)
+    case = next(iter(cases.list()))
+    record = sandbox.world.state.cases[case.id]
+    sandbox.clock.advance(60)
+    cases.approve(case)
+    approved = cases.get(case.id)
+    assert (approved.version, approved.state_flag) == (2, "Approved")
+    assert cases.version(case.id, 1) == case
+    sandbox.clock.advance(60)
+    cases.reject(case.id)
+    assert cases.get(case.id).state_flag == "Rejected"
+    assert cases.version(case.id, 2) == approved
+    assert approved.updated_on - case.updated_on > timedelta(seconds=60)
+    with pytest.raises(errors.NotFound):
+        cases.version(case.id, 4)
+    assert cases.increment(record.increments[0]).model_extra["Version"] == 3
+    with pytest.raises(errors.NotFound):
+        cases.increment(case.id)
+    (comment,) = case.comments
+    assert cases.comment(case, comment.id) == cases.comment(case.id, comment.id)
+    assert "bite" in cases.comment(case, comment.id)
+    with pytest.raises(errors.NotFound):
+        cases.comment(case, case.id)
+
+
+def test_an_approval_whose_answer_was_lost_is_sent_again(both: Any, sandbox: Sandbox) -> None:
+    """It changes the state, and a second time nothing."""
+    cases = cases_of(both, sandbox)
+    case = next(iter(cases.list()))
+    sandbox.fault("cases.set_state", network="reset", when="after")
+    cases.approve(case)
+    assert sandbox.journal.count("cases.set_state") == 2
+    assert cases.get(case.id).state_flag == "Approved"
+
+
 def test_nothing_of_a_patient_is_printed(both: Any, sandbox: Sandbox) -> None:
     case = next(iter(cases_of(both, sandbox).list()))
     assert repr(case) == str(case) == "Case(version=1)"

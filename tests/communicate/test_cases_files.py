@@ -129,6 +129,18 @@ def test_without_a_hash_the_result_says_so(
     assert made.sha1 == hashlib.sha1(made.path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
+@pytest.mark.parametrize("status", [204, 206])
+def test_a_part_that_nobody_asked_for_is_not_the_file(
+    both: Any, sandbox: Sandbox, tmp_path: Path, status: int
+) -> None:
+    cases = lab_cases(both, sandbox)
+    (scan, *_) = next(iter(cases.list())).scans
+    sandbox.fault("cases.download", status=status, body="not all")
+    with pytest.raises(errors.UnexpectedAnswer, match="not a whole file"):
+        cases.download(scan.model_copy(update={"hash": None}), tmp_path / "f")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_there_stays_if_it_is_not_to_be_replaced(
     both: Any, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -525,39 +537,6 @@ async def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
 
 
 @socketed
-@pytest.mark.anyio
-async def test_any_number_of_files_at_once_and_calls_beside_them(tmp_path: Path) -> None:
-    """More than there are connections for files: the rest waits for them, not for so long."""
-    from ormco_trios import AsyncCommunicateClient
-
-    may_end = threading.Event()
-
-    def held(connection: socket.socket) -> None:
-        if b"users/me" in server.heads[-1]:
-            connection.sendall(sized(b'{"Id": "1"}'))
-            return
-        connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n1")
-        may_end.wait(30)
-        connection.sendall(b"2")
-
-    with Server(held) as server:
-        file = CaseFile(href=f"{server.url}/metadata-eu{ROUTE}")
-        limits = Timeout(connect=0.2)
-        async with AsyncCommunicateClient(
-            Environment.sandbox(server.url), token="t", timeout=limits, retry=Retry.never()
-        ) as client:
-            downloads = [
-                asyncio.create_task(client.cases.download(file, tmp_path / f"{n}"))
-                for n in range(40)
-            ]
-            while len(server.heads) < 16:  # noqa: ASYNC110 - a thread notifies nobody
-                await asyncio.sleep(0.01)
-            assert (await client.users.me()).id == "1"
-            may_end.set()
-            assert {made.size for made in await asyncio.gather(*downloads)} == {2}
-
-
-@socketed
 def test_another_file_systems_rules(
     both: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -592,5 +571,5 @@ def test_writing_is_left_to_the_runner() -> None:
     assert isinstance(call, Call)
     assert call.sink is not None
     assert isinstance(next(call.sink.begin(Answer(200, {}, b""))), Blocking)
-    assert isinstance(next(call.sink.take(b"x")), Blocking)
+    assert isinstance(next(call.sink.take([b"x"])), Blocking)
     flow.close()

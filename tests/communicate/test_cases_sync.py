@@ -232,7 +232,11 @@ def test_another_accounts_cursor_and_one_from_the_future_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "practice",
-    [None, "", " ", "anna@praxis.example", "00000000-0000-0000-0000-000000000000", "{}"],
+    [
+        *(None, "", " ", "anna@praxis.example", "00000000-0000-0000-0000-000000000000", "{}"),
+        # These would all be read as the filter that lets every practice's cases pass.
+        *(" *", "{*}", "-*-", "* "),
+    ],
 )
 def test_a_filter_that_is_no_id_is_refused(practice: Any) -> None:
     with pytest.raises(errors.ConfigurationError, match="not the id of a Communicate account"):
@@ -373,6 +377,20 @@ def test_without_every_version_only_the_latest_comes() -> None:
     service.versions["a"] += [case("a", n, hours(9 - n)) for n in (4, 5)]
     run(sync(service, store, every_version=True), service, store, lambda: None, 10**6)
     assert store.windows[1:] == [[("a", 4), ("a", 5)]]
+
+
+def test_more_than_is_read_at_once_says_what_to_do() -> None:
+    flow = sync(Service(), Store())
+    next(flow)
+    flow.send(User(id=LAB))
+    with pytest.raises(errors.AnswerTooLarge, match="Begin anew with since="):
+        flow.throw(errors.AnswerTooLarge("The answer is longer."))
+
+
+@pytest.mark.parametrize("wrong", [{"size": 0}, {"overlap": timedelta(seconds=-1)}])
+def test_a_window_and_an_overlap_have_a_least_size(wrong: dict[str, Any]) -> None:
+    with pytest.raises(errors.ConfigurationError, match="at least one case"):
+        next(sync(Service(), Store(), **wrong))
 
 
 # --- three practices and one lab -----------------------------------------------------------------

@@ -128,3 +128,15 @@ def test_a_user_prints_no_person() -> None:
     user = User(id="1", email="dr@clinic.example", name="Ada Sample", roles=["Clinic"])
     assert "Ada" not in f"{user!r} {user}"
     assert "clinic.example" not in f"{user!r} {user}"
+
+
+def test_a_logo(both: Any) -> None:
+    with Sandbox() as sandbox:
+        client = signed_in(both, sandbox).communicate
+        lab = client.users.get(sandbox.practice.lab_email)
+        assert lab.has_logo
+        assert lab.logo.is_available
+        assert client.users.logo(lab) == client.users.logo(lab.id)
+        assert client.users.logo(lab).startswith(b"\x89PNG")
+        with pytest.raises(errors.PermissionDenied):
+            client.users.logo(client.users.me())

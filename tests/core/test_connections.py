@@ -8,6 +8,8 @@ import socket
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.trust.servers import Server as Kept
@@ -86,6 +88,31 @@ async def test_a_call_that_gets_no_connection_in_time_was_not_delivered() -> Non
             await pool.send(hurried)
         server.may_answer.set()
         await asyncio.gather(*busy)
+
+
+async def read(pool: AsyncHttpxPool, request: Request) -> bytes:
+    """A file, block by block."""
+    stream: Any = (await pool.send(replace(request, stream=True))).stream
+    content = b""
+    while block := await stream.read():
+        content += b"".join(block)
+    return content
+
+
+async def test_files_have_connections_of_their_own_and_are_waited_for() -> None:
+    async with serving() as (server, pool, request):
+        server.may_answer.clear()
+        busy = [asyncio.create_task(read(pool, request)) for _ in range(16)]
+        await until(lambda: server.opened == 16)
+        late = asyncio.create_task(read(pool, replace(request, timeout=Timeout(connect=0.01))))
+        await asyncio.sleep(0.05)
+        assert not late.done()
+        call = asyncio.create_task(pool.send(request))
+        await until(lambda: server.opened == 17)
+        server.may_answer.set()
+        assert set(await asyncio.gather(*busy, late)) == {b"ok"}
+        assert (await call).body == b"ok"
+        assert server.opened == 17
 
 
 async def test_cancelled_calls_give_their_place_back() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ormco_trios.core.files import replace_file
+from ormco_trios.core.files import NewFile, replace_file
 
 
 def test_the_old_content_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,3 +38,31 @@ def test_where_a_folder_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "open", like_windows)
     replace_file(tmp_path / "kept.json", b"new")
     assert (tmp_path / "kept.json").read_bytes() == b"new"
+
+
+def test_a_file_that_is_never_opened_leaves_nothing(tmp_path: Path) -> None:
+    file = NewFile(tmp_path / "new")
+    file.discard()
+    with pytest.raises(ValueError, match="not open"):
+        file.write(b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="files without a name")
+def test_a_process_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
+    script = """
+import sys, time
+from pathlib import Path
+from ormco_trios.core.files import NewFile
+file = NewFile(Path(sys.argv[1], "new"))
+file.open()
+file.write(b"half")
+print("written", flush=True)
+time.sleep(60)
+"""
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "written\n"
+        process.send_signal(signal.SIGKILL)
+    assert list(tmp_path.iterdir()) == []

@@ -203,7 +203,7 @@ def test_a_refusal_is_read_by_its_status_or_by_the_operations_own_function(both:
         "x.own", Service.COMMUNICATE, "GET", "/x", nothing,
         lambda operation, answer: error_as(errors.ProfileChanged, operation, answer, "Own words."),
     )  # fmt: skip
-    with pytest.raises(errors.ProfileChanged, match=r"Own words\. \[GET /x: status 404\]"):
+    with pytest.raises(errors.ProfileChanged, match=r"Own words\.\) \[GET /x: status 404\]"):
         client(both, Canned(status=404)).call(own)
 
 

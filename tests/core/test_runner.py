@@ -117,6 +117,35 @@ def test_an_error_takes_no_local_variable_of_the_flow_along(runner: Any) -> None
 
 
 @pytest.mark.anyio
+async def test_a_cancelled_task_waits_for_what_it_runs() -> None:
+    """A file, say, is not closed under the thread that writes it."""
+    began, may_end = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    ended: list[str] = []
+
+    def write() -> None:
+        loop.call_soon_threadsafe(began.set)
+        may_end.wait(10)
+        ended.append("written")
+
+    def keep() -> Flow[None]:
+        try:
+            yield from Blocking(write)
+        finally:
+            ended.append("closed")
+
+    task = asyncio.create_task(AsyncRunner({}, ManualClock()).run(keep()))
+    await began.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == ["written", "closed"]
+
+
+@pytest.mark.anyio
 async def test_what_is_not_interrupted_has_connections_of_its_own() -> None:
     """A fleet's worker that is cancelled uses its own for another practice, or closes them."""
     opened: list[Opened] = []

@@ -164,7 +164,7 @@ def test_an_injected_client_adds_nothing_of_its_own(both: Any) -> None:
 def test_a_failure_says_of_what_kind_it_was(both: Any, kind: str) -> None:
     with Server(saying(b"")) as server:
         # What httpx-aiohttp calls a time-out while connecting comes at any time.
-        with pytest.raises(OutcomeUnknown, match=r"\((Re\w+Error|ConnectTimeout)\)"):
+        with pytest.raises(OutcomeUnknown, match=r"\[(Re\w+Error|ConnectTimeout)\]"):
             send(both, kind, server.url)
         gone = server.url
     with pytest.raises(NotDelivered, match=r"\(Connect(Error|Timeout)\)"):
@@ -181,9 +181,17 @@ def test_a_transport_keeps_a_connection_to_each_of_its_servers(both: Any) -> Non
         assert list(held) == [(one.url, None), (other.url, None)]
         pools = [each.transport._pool for each in held.values()]
         assert [pool._max_connections for pool in pools] == [1, 1]
-        assert pools[0]._ssl_context is _httpx.tls_context()
+        assert pools[0]._ssl_context.cert_store_stats()["x509"] == 0, "nothing was waited for"
         used.close()
         assert not held
+
+
+def test_connections_with_tls_share_the_processs_context(both: Any) -> None:
+    made: Any = _httpx._Connection("https://a.example", None)
+    if both.is_async:
+        made = _httpx._AsyncConnection("httpx", "https://a.example", None)
+    assert made.transport._pool._ssl_context is _httpx.tls_context()
+    both.wrap(made).close()
 
 
 def keeping(connection: socket.socket) -> None:
@@ -211,7 +219,7 @@ def test_aiohttp_is_not_there_for_threads() -> None:
 @pytest.mark.anyio
 async def test_aiohttp_is_used_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the process's TLS context, one connection and no cookies."""
-    made: Any = _httpx._AsyncConnection("aiohttp", None).transport
+    made: Any = _httpx._AsyncConnection("aiohttp", "https://a.example", None).transport
     assert isinstance(made, httpx_aiohttp.AiohttpTransport)
     session: Any = made.client() if callable(made.client) else made.client
     assert session.connector._ssl is _httpx.tls_context()
@@ -219,7 +227,7 @@ async def test_aiohttp_is_used_where_it_was_asked_for(monkeypatch: pytest.Monkey
     assert type(session.cookie_jar).__name__ == "DummyCookieJar"
     await session.close()
     await made.aclose()
-    plain = _httpx._AsyncConnection("httpx", None)
+    plain = _httpx._AsyncConnection("httpx", "https://a.example", None)
     assert isinstance(plain.transport, httpx.AsyncHTTPTransport)
     await plain.aclose()
 
@@ -232,3 +240,17 @@ def test_a_proxy_is_everybodys(both: Any, kind: str, monkeypatch: pytest.MonkeyP
         assert send(both, kind, server.url).body == b"{}"
         assert len(between.heads) == len(server.heads) == 1
     _httpx._proxy.cache_clear()
+
+
+@pytest.mark.parametrize("given", ["httpx2", "the other kind", "none at all"])
+def test_a_client_of_another_package_is_told_apart(both: Any, given: str) -> None:
+    theirs = type("Client", (), {"__module__": "httpx2._client"})
+    client: Any = {
+        "httpx2": theirs,
+        "the other kind": httpx.Client if both.is_async else httpx.AsyncClient,
+        "none at all": object,
+    }[given]()
+    kind = AsyncInjectedClient if both.is_async else InjectedClient
+    with pytest.raises(ConfigurationError, match="package httpx") as caught:
+        kind(client)
+    assert (given != "httpx2") or "httpx2.Client" in caught.value.happened

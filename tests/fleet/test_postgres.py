@@ -6,16 +6,19 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import anyio
+import psycopg
 import pytest
 from pydantic import SecretStr
 from tests.postgres import program
 
 from ormco_trios import Token, errors
 from ormco_trios.core.clock import ManualClock
-from ormco_trios.fleet import FleetPractice, PracticeStatus, Stage, schema
+from ormco_trios.fleet import FleetPractice, FleetStatus, PracticeStatus, Stage, schema
 from ormco_trios.fleet.encryption import Encryption
 from ormco_trios.fleet.postgres import (
     FleetDatabase,
@@ -23,16 +26,20 @@ from ormco_trios.fleet.postgres import (
     PostgresPractices,
     PostgresRecords,
     PostgresTokenStore,
+    Resealed,
 )
-from ormco_trios.onboarding.outcomes import Progress
 
 pytestmark = pytest.mark.anyio
 
+NOW = ManualClock().now()
 OLD, NEW = Encryption.new_key(), Encryption.new_key()
 TOKEN = Token(SecretStr("access-sentinel"), refresh_token=SecretStr("refresh-sentinel"))
 PRACTICE = FleetPractice(
     id="p1", portal_username="user-sentinel", portal_password=SecretStr("password-sentinel")
 )
+
+
+NAMES_OF_NOBODY = ["nobody", "a\0b", "\ud800", "", "x" * 10_000, "anna@clinic.example"]
 
 
 @asynccontextmanager
@@ -49,7 +56,7 @@ async def database(conninfo: str, *keys: str) -> AsyncIterator[FleetDatabase]:
 async def fill(opened: FleetDatabase) -> None:
     await PostgresTokenStore(opened).save("p1", TOKEN)
     await PostgresPractices(opened).save(PRACTICE)
-    await PostgresRecords(opened).enroll(PracticeStatus.enrolled("p1", ManualClock().now()))
+    await PostgresRecords(opened).enroll([PracticeStatus.enrolled("p1", NOW)])
 
 
 async def test_what_is_kept_comes_back(conninfo: str) -> None:
@@ -60,13 +67,13 @@ async def test_what_is_kept_comes_back(conninfo: str) -> None:
         assert await store.load("p1") == TOKEN
         assert await store.load("p2") is None
         assert await PostgresPractices(opened).load("p1") == PRACTICE
-        each, priority = await PostgresRecords(opened).load("p1")
-        assert (each.stage, priority) == (Stage.ENROLLED, 0)
+        assert (await PostgresRecords(opened).load("p1")).stage is Stage.ENROLLED
         await store.delete("p1")
         assert await store.load("p1") is None
         for lookup in (PostgresPractices(opened).load, PostgresRecords(opened).load):
-            with pytest.raises(LookupError):
-                await lookup("nobody")
+            for name in NAMES_OF_NOBODY:
+                with pytest.raises(LookupError):
+                    await lookup(name)
 
 
 async def test_a_dump_holds_no_secret(conninfo: str) -> None:
@@ -78,17 +85,59 @@ async def test_a_dump_holds_no_secret(conninfo: str) -> None:
 
 
 async def test_keys_rotate(conninfo: str) -> None:
-    async with database(conninfo) as opened:
-        await fill(opened)
-    async with database(conninfo, NEW, OLD) as opened:
-        assert await PostgresTokenStore(opened).load("p1") == TOKEN
-        assert await opened.reseal() == 3
+    """Appended everywhere, then moved to the front, then resealed: all can read throughout."""
+    async with database(conninfo) as old, database(conninfo, OLD, NEW) as appended:
+        await fill(old)
+        assert await PostgresTokenStore(appended).load("p1") == TOKEN
+        async with database(conninfo, NEW, OLD) as moved:
+            await PostgresTokenStore(moved).save("p2", TOKEN)
+            assert await PostgresTokenStore(appended).load("p2") == TOKEN
+            assert await moved.reseal() == Resealed(4, ())
+            assert await PostgresTokenStore(appended).load("p1") == TOKEN
     async with database(conninfo, NEW) as opened:
         assert await PostgresTokenStore(opened).load("p1") == TOKEN
-    async with database(conninfo, OLD) as opened:
-        with pytest.raises(errors.ConfigurationError, match="cannot be opened") as caught:
-            await PostgresTokenStore(opened).load("p1")
-    assert OLD not in str(caught.value)
+
+
+async def test_a_process_without_the_key_says_so_at_once(conninfo: str) -> None:
+    """Before it shows everything as lost, or does any work."""
+    async with database(conninfo) as opened:
+        await fill(opened)
+        with pytest.raises(errors.ConfigurationError, match="no key that opens") as caught:
+            async with FleetDatabase(conninfo, Encryption([NEW])):
+                pytest.fail("it was opened")
+        assert OLD not in str(caught.value)
+        await opened.reseal()
+        async with database(conninfo, NEW, OLD) as other:
+            await other.reseal()
+    with pytest.raises(errors.ConfigurationError, match="no key that opens"):
+        async with FleetDatabase(conninfo, Encryption([OLD])):
+            pytest.fail("its keys open nothing any more")
+
+
+@pytest.mark.parametrize("damage", ["'xyz'::bytea", "overlay(progress placing '0' from 20)"])
+async def test_a_row_that_cannot_be_opened_hides_no_other(conninfo: str, damage: Any) -> None:
+    async with database(conninfo) as opened:
+        records = PostgresRecords(opened)
+        await records.enroll(PracticeStatus.enrolled(f"p{n}", NOW) for n in range(3))
+        await opened.execute(
+            f"update ormco_trios_practice_status set progress = {damage} where practice = 'p1'"
+        )
+        before = await opened.rows(READ, ("p1",))
+        found = await records.all()
+        assert [(each.practice, each.stage) for each in found] == [
+            ("p0", Stage.ENROLLED),
+            ("p1", Stage.FAILED),
+            ("p2", Stage.ENROLLED),
+        ]
+        (failure,) = FleetStatus.of(found, now=NOW).failures
+        assert (failure.practice, "cannot be opened" in failure.problem) == ("p1", True)
+        assert await opened.reseal() == Resealed(2, ("status p1",))
+        # What cannot be read is not written over, whatever is done with the practice.
+        await records.change("p1", lambda it: it.due_at(NOW))
+        assert await opened.rows(READ, ("p1",)) == before
+
+
+READ = "select progress from ormco_trios_practice_status where practice = %s"
 
 
 async def test_a_secret_does_not_open_in_another_row(conninfo: str) -> None:
@@ -116,20 +165,34 @@ async def test_keys_from_the_environment() -> None:
 
 
 async def test_a_lock_is_one_processs(conninfo: str) -> None:
-    async with database(conninfo) as one, database(conninfo) as other:
-        assert await one.locks.try_lock("a")
-        assert not await one.locks.try_lock("a")
-        assert not await other.locks.try_lock("a")
-        assert await other.locks.try_lock("b")
-        await one.locks.unlock("a")
-        assert await other.locks.try_lock("a")
+    async with database(conninfo) as a, database(conninfo) as b:
+        one, other = PostgresTokenStore(a), PostgresTokenStore(b)
+        assert await one.try_lock("a")
+        assert not await one.try_lock("a")
+        assert not await other.try_lock("a")
+        assert await other.try_lock("b")
+        await one.still_locked("a")
+        await one.unlock("a")
+        assert await other.try_lock("a")
+        # One that was given back is not given back again, nor held.
+        await one.unlock("a")
+        await other.still_locked("a")
+        with pytest.raises(errors.TakenOver):
+            await one.still_locked("a")
 
 
-async def test_a_lock_ends_with_its_connection(conninfo: str) -> None:
-    async with database(conninfo) as one, database(conninfo) as other:
-        assert await one.locks.try_lock("a")
-        await one.rows("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
-        assert await other.locks.try_lock("a")
+async def test_a_lock_that_was_taken_over_allows_nothing(conninfo: str) -> None:
+    """As when a process was stopped for longer than a refresh can take."""
+    async with database(conninfo) as a, database(conninfo) as b:
+        slow, other = PostgresTokenStore(a), PostgresTokenStore(b)
+        assert await slow.try_lock("a")
+        await a.execute("update ormco_trios_lock set claimed_until = now()")
+        await slow.still_locked("a")  # nobody has come, so it may go on
+        assert await other.try_lock("a")
+        with pytest.raises(errors.TakenOver):
+            await slow.still_locked("a")
+        await slow.unlock("a")
+        await other.still_locked("a")
 
 
 async def test_the_rate_is_that_of_all_machines_together(conninfo: str) -> None:
@@ -141,6 +204,115 @@ async def test_the_rate_is_that_of_all_machines_together(conninfo: str) -> None:
         assert await pacers[0].reserve("elsewhere", clock) == 0
         clock.advance(60)
         assert await pacers[1].reserve("h", clock) == 0
+
+
+async def test_turns_that_are_asked_for_together_are_as_far_apart(conninfo: str) -> None:
+    clock = ManualClock()
+    async with database(conninfo) as one, database(conninfo) as other:
+        pacers = [PostgresPacer(each, 10.0) for each in (one, other)]
+        turns = await asyncio.gather(
+            *(pacer.reserve("h", clock) for pacer in pacers for _ in range(50))
+        )
+    assert sorted(turns) == pytest.approx([n / 10 for n in range(100)], abs=1e-4)
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+
+async def test_a_practice_is_one_workers_at_a_time(conninfo: str) -> None:
+    async with database(conninfo) as a, database(conninfo) as b:
+        one, other = PostgresRecords(a), PostgresRecords(b)
+        await one.enroll(PracticeStatus.enrolled(f"p{n}", NOW) for n in range(100))
+        claims = [
+            claim
+            for found in await asyncio.gather(
+                *(records.claim(NOW, limit=10, seconds=60) for records in (one, other) * 6)
+            )
+            for claim in found
+        ]
+        assert sorted(each.status.practice for each in claims) == sorted(
+            f"p{n}" for n in range(100)
+        )
+        assert await one.next_due() is None
+
+
+async def test_whoever_was_taken_for_dead_sends_and_writes_nothing(conninfo: str) -> None:
+    async with database(conninfo) as a, database(conninfo) as b:
+        frozen, other = PostgresRecords(a), PostgresRecords(b)
+        await frozen.enroll([PracticeStatus.enrolled("p", NOW)])
+        (mine,) = await frozen.claim(NOW, limit=1, seconds=0)
+        await frozen.still_claimed("p", mine.number)
+        (theirs,) = await other.claim(NOW, limit=1, seconds=60)
+        with pytest.raises(errors.TakenOver):
+            await frozen.still_claimed("p", mine.number)
+        await other.still_claimed("p", theirs.number)
+        await frozen.renew({"p": mine.number}, 0)
+        await frozen.give_back({"p": mine.number})
+        assert not await frozen.save(mine, mine.status.due_at(NOW))
+        assert await frozen.claim(NOW, limit=1, seconds=60) == [], "it is still the other's"
+        assert await other.save(theirs, theirs.status.due_at(NOW))
+        assert await frozen.claim(NOW, limit=1, seconds=60)
+        assert await frozen.forget("p")
+        with pytest.raises(errors.TakenOver):
+            await other.still_claimed("p", theirs.number)
+
+
+async def test_what_came_meanwhile_counts_for_more_than_a_round(conninfo: str) -> None:
+    async with database(conninfo) as opened:
+        records = PostgresRecords(opened)
+        await records.enroll([PracticeStatus.enrolled("p", NOW)])
+        (claim,) = await records.claim(NOW, limit=1, seconds=60)
+        await records.change("p", lambda it: replace(it, problem="written meanwhile"))
+        assert not await records.save(claim, replace(claim.status, problem="of the round"))
+        (again,) = await records.claim(NOW, limit=1, seconds=60)
+        assert again.status.problem == "written meanwhile", "and it was given back at once"
+
+
+async def test_many_questions_are_few_queries(conninfo: str) -> None:
+    async with database(conninfo) as opened:
+        store, records = PostgresTokenStore(opened), PostgresRecords(opened)
+        await records.enroll(PracticeStatus.enrolled(f"p{n}", NOW) for n in range(50))
+        claims = await records.claim(NOW, limit=50, seconds=60)
+        asked: list[str] = []
+        rows = opened.rows
+
+        async def counted(query: Any, values: Any = ()) -> Any:
+            asked.append(query)
+            return await rows(query, values)
+
+        opened.rows = counted  # type: ignore[method-assign]
+        await asyncio.gather(*(store.load(f"p{n}") for n in range(50)))
+        await asyncio.gather(*(records.save(each, each.status) for each in claims))
+        await asyncio.gather(
+            *(records.still_claimed(each.status.practice, each.number) for each in claims)
+        )
+        assert len(asked) == 3
+
+
+async def test_a_database_that_ends_its_sessions(conninfo: str) -> None:
+    """Such as when it is restarted: an error of ours, and the next one works."""
+    async with database(conninfo) as opened:
+        store = PostgresTokenStore(opened)
+        await store.save("p", TOKEN)
+        async with opened.connection() as connection:
+            pass
+        await asyncio.gather(*(store.load("p") for _ in range(3)))
+        ended = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+        await ended.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        await ended.close()
+        with pytest.raises(errors.StorageUnavailable, match="did not do what it was asked"):
+            await asyncio.gather(*(store.load("p") for _ in range(3)))
+        assert await store.load("p") == TOKEN
+        del connection
+
+
+async def test_tables_that_are_missing(conninfo: str) -> None:
+    async with FleetDatabase(conninfo, Encryption([OLD])) as opened:
+        with pytest.raises(errors.ConfigurationError, match="fleet migrate"):
+            await PostgresTokenStore(opened).load("p")
 
 
 # --- tables that grow -----------------------------------------------------------------------------
@@ -161,27 +333,17 @@ async def test_migrating_is_safe_to_repeat_and_to_race(conninfo: str) -> None:
 async def test_an_old_database_is_brought_up_to_date_with_what_is_in_it(
     conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = schema.STEPS
-    monkeypatch.setattr(schema, "STEPS", steps[:1])
     async with database(conninfo) as opened:
-        await PostgresTokenStore(opened).save("p1", TOKEN)
-        await opened.execute(
-            "insert into ormco_trios_practice_status "
-            "values ('p1', 'failed', now(), null, 3, 'No.', %s)",
-            (opened.encryption.seal("status/p1", Progress().to_json()),),
-        )
-    monkeypatch.setattr(schema, "STEPS", steps)
+        await fill(opened)
+    grown = "alter table ormco_trios_practice_status add column note text not null default ''"
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, grown))
     async with FleetDatabase(conninfo, Encryption([OLD])) as opened:
         with pytest.raises(errors.ConfigurationError, match="fleet migrate"):
             await opened.check()
-        await opened.migrate()
+        assert await opened.migrate() == len(schema.STEPS)
         await opened.check()
         assert await PostgresTokenStore(opened).load("p1") == TOKEN
-        assert await PostgresPacer(opened, 1).reserve("h", ManualClock()) == 0
-        records = PostgresRecords(opened)
-        before, _ = await records.change("p1", lambda it: it.due_at(ManualClock().now()))
-        assert (before.stage, before.rounds, before.problem) == (Stage.FAILED, 3, "No.")
-        assert not await records.save(before.due_at(ManualClock().now())), "it is not the latest"
+        assert (await PostgresRecords(opened).load("p1")).stage is Stage.ENROLLED
 
 
 async def test_a_database_that_has_gone_too_far(conninfo: str) -> None:
@@ -215,13 +377,13 @@ async def test_a_database_that_is_not_there() -> None:
 
 
 async def test_a_practice_is_enrolled_once(conninfo: str) -> None:
-    now = ManualClock().now()
     async with database(conninfo) as opened:
         records = PostgresRecords(opened)
-        assert await records.enroll(PracticeStatus.enrolled("p", now), priority=7)
-        later = PracticeStatus.enrolled("p", now + timedelta(days=1))
-        assert not await records.enroll(later, priority=1)
-        each, priority = await records.load("p")
-        assert (each.since, priority) == (now, 7)
-        assert await records.overdue(now) == []
-        assert await records.overdue(now + timedelta(seconds=1)) == [("p", 7)]
+        assert await records.enroll([]) == 0
+        assert await records.enroll([PracticeStatus.enrolled("p", NOW)], priority=7) == 1
+        later = PracticeStatus.enrolled("p", NOW + timedelta(days=1))
+        more = PracticeStatus.enrolled("q", NOW)
+        assert await records.enroll([later, more], priority=9) == 1
+        claims = await records.claim(NOW, limit=5, seconds=60)
+        assert [(each.status.practice, each.priority) for each in claims] == [("q", 9), ("p", 7)]
+        assert {each.status.since for each in claims} == {NOW}

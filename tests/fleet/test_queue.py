@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from pydantic import SecretStr
 
@@ -16,8 +17,9 @@ from ormco_trios import MemoryTokenStore, errors
 from ormco_trios.core.clock import ScaledClock
 from ormco_trios.fleet import AsyncPracticeOpener, FleetPractice, FleetStatus, Stage, schema
 from ormco_trios.fleet.encryption import Encryption
-from ormco_trios.fleet.postgres import FleetDatabase
-from ormco_trios.fleet.queue import SWEEP, FleetQueue
+from ormco_trios.fleet.postgres import FleetDatabase, PostgresRecords, PostgresTokenStore
+from ormco_trios.fleet.queue import FleetQueue
+from ormco_trios.onboarding.outcomes import Progress
 from ormco_trios.sandbox import Approval, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -36,19 +38,12 @@ class Stand:
         self.conninfo = conninfo
         self.sandbox = Sandbox(clock=ScaledClock(scale), approval=Approval.after(HOURS / 2))
         self.doctors = {f"p{n}": who for n, who in enumerate(self.sandbox.practices(practices))}
-        self.store = MemoryTokenStore()
+        self.store: MemoryTokenStore | None = MemoryTokenStore()
 
     @asynccontextmanager
     async def queue(self) -> AsyncIterator[FleetQueue]:
         """As another process would open it."""
         sandbox = self.sandbox
-        opener = AsyncPracticeOpener(
-            sandbox.environment,
-            client_id=sandbox.client_id,
-            client_secret=sandbox.client_secret,
-            redirect_uri=sandbox.redirect_uri,
-            store=self.store,
-        )
 
         async def open_practice(practice: str) -> Any:
             who = self.doctors[practice]
@@ -60,11 +55,16 @@ class Stand:
                 )
             )
 
-        async with (
-            FleetDatabase(self.conninfo, Encryption([KEY])) as database,
-            FleetQueue(database, open_practice, clock=sandbox.world.clock) as queue,
-        ):
-            yield queue
+        async with FleetDatabase(self.conninfo, Encryption([KEY])) as database:
+            opener = AsyncPracticeOpener(
+                sandbox.environment,
+                client_id=sandbox.client_id,
+                client_secret=sandbox.client_secret,
+                redirect_uri=sandbox.redirect_uri,
+                store=self.store or PostgresTokenStore(database),
+            )
+            async with FleetQueue(database, open_practice, clock=sandbox.world.clock) as queue:
+                yield queue
 
     async def until(self, queue: FleetQueue, reached: Callable[[FleetStatus], bool]) -> FleetStatus:
         """Let the doctors open their links until ``reached``."""
@@ -110,14 +110,12 @@ async def stand(conninfo: str) -> Stand:
 
 async def test_all_get_connected(stand: Stand) -> None:
     async with stand.queue() as queue:
-        assert [await queue.enroll(id) for id in stand.doctors] == [True] * 5
-        assert [await queue.enroll(id) for id in stand.doctors] == [False] * 5
+        assert [await queue.enroll(id) for id in ("p0", "p1")] == [1, 1]
+        assert [await queue.enroll(*stand.doctors) for _ in range(2)] == [3, 0]
         with pytest.raises(errors.ConfigurationError, match="id"):
             await queue.enroll("anna@clinic.example")
         jobs = await queue.database.rows("select args::text from procrastinate_jobs")
-        assert sorted(args for (args,) in jobs) == [f'{{"practice": "p{n}"}}' for n in range(5)], (
-            "a job knows an opaque id, and nothing else"
-        )
+        assert [tuple(job) for job in jobs] == [("{}",)], "one, that knows nothing"
         async with working(queue):
             await stand.until(queue, all_connected)
     assert stand.sandbox.journal.count("connections.request", wrote=True) == 5
@@ -136,15 +134,17 @@ async def test_a_pause_lets_no_round_begin(stand: Stand) -> None:
 
 
 async def test_a_round_is_one_workers(stand: Stand) -> None:
-    """A worker that was taken for dead, and is not, still holds its practice's lock."""
-    async with stand.queue() as queue, stand.queue() as frozen:
-        assert await frozen.database.locks.try_lock("practice/p0")
-        for id in ("p0", "p1"):
-            await queue.enroll(id)
+    """A worker that gives signs of life keeps its practice, however long it takes."""
+    async with stand.queue() as queue, stand.queue() as slow:
+        await queue.enroll("p0")
+        records = PostgresRecords(slow.database)
+        (claim,) = await records.claim(stand.sandbox.world.clock.now(), limit=5, seconds=60)
+        assert await records.claim(stand.sandbox.world.clock.now(), limit=5, seconds=60) == []
+        await queue.enroll("p1")
         async with working(queue):
             status = await stand.until(queue, lambda s: s.stages[Stage.CONNECTED] == 1)
             assert status.stages[Stage.ENROLLED] == 1
-            await frozen.database.locks.unlock("practice/p0")
+            await records.give_back({"p0": claim.number})
             await stand.until(queue, all_connected)
 
 
@@ -238,11 +238,9 @@ async def test_some_of_those_that_failed_are_tried_again(stand: Stand) -> None:
         async with working(queue):
             await stand.until(queue, lambda s: s.done)
         assert await queue.retry(["unknown-2", "p0"]) == 1
-        jobs = await queue.database.rows(
-            "select args->>'practice', priority from procrastinate_jobs where queueing_lock <> %s",
-            (SWEEP,),
-        )
-        assert [tuple(job) for job in jobs] == [("unknown-2", 7)]
+        records = PostgresRecords(queue.database)
+        (claim,) = await records.claim(stand.sandbox.world.clock.now(), limit=5, seconds=60)
+        assert (claim.status.practice, claim.priority) == ("unknown-2", 7)
 
 
 async def test_a_practice_that_cannot_be_opened_fails_by_itself(stand: Stand) -> None:
@@ -292,3 +290,138 @@ async def test_a_database_without_tables(conninfo: str) -> None:
         await queue.database.migrate()
         with pytest.raises(errors.ConfigurationError, match="no queue"):
             await queue.work()
+
+
+# --- workers that are not alone -------------------------------------------------------------------
+
+
+async def end_sessions(conninfo: str) -> None:
+    """As a restarted PostgreSQL, an administrator or a pooler does: everybody's, at once."""
+    async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
+
+async def test_sessions_that_end_double_nothing(stand: Stand) -> None:
+    """Again and again, while two workers work: no lock ends with them, and the workers go on."""
+    # Procrastinate's own tasks may fail in the middle of a query, which only the log hears of.
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    async with stand.queue() as queue, stand.queue() as one, stand.queue() as other:
+        await queue.enroll(*stand.doctors)
+        async with working(one), working(other):
+            await stand.until(queue, lambda s: bool(s.links))
+            for _ in range(6):
+                await asyncio.sleep(0.1)
+                await end_sessions(stand.conninfo)
+            for _ in range(3):  # those that the web application's pool had
+                with contextlib.suppress(errors.StorageUnavailable):
+                    await queue.status()
+            await stand.until(queue, all_connected)
+    assert stand.sandbox.journal.count("connections.request", wrote=True) == 5
+    assert not [e for e in stand.sandbox.journal if "used before" in e.explain]
+
+
+async def test_a_worker_that_was_taken_for_dead_sends_nothing(stand: Stand) -> None:
+    """It is stopped between its look and its request; another does both; then it wakes."""
+    asked = asyncio.Event()
+    woken = asyncio.Event()
+
+    def stopping(opener: Any) -> Any:
+        """The slow worker's practices: its request for the connection comes late."""
+
+        async def open_practice(practice: str) -> Any:
+            onboarding = await opener(practice)
+            advance = onboarding.advance
+
+            async def late() -> Any:
+                fenced = onboarding.http_connections
+                may_send = fenced.may_send
+
+                async def slow() -> None:
+                    asked.set()
+                    await woken.wait()
+                    await may_send()
+
+                fenced.may_send = slow
+                return await advance()
+
+            onboarding.advance = late
+            return onboarding
+
+        return open_practice
+
+    who = stand.doctors["p0"]
+    sandbox = stand.sandbox
+    sandbox.world.set_approval(Approval.held(), practice=who.email)
+    async with stand.queue() as queue, stand.queue() as slow:
+        slow._open = stopping(slow._open)
+        await queue.enroll("p0")
+        async with working(queue):
+            await stand.until(queue, lambda s: bool(s.stages[Stage.WAITING]))
+        # Signed in; the request is withdrawn, so that another one has to be made.
+        (connection,) = sandbox.world.connections()
+        sandbox.world.remove(connection.id)
+        await queue.database.execute(
+            "update ormco_trios_practice_status set progress = %s, due = since",
+            (queue.database.encryption.seal("status/p0", Progress().to_json()),),
+        )
+        sandbox.journal.clear()
+        (claim,) = await slow._records.claim(sandbox.world.clock.now(), limit=1, seconds=0)
+        stopped = asyncio.create_task(slow._round(claim))
+        await asyncio.wait_for(asked.wait(), 10)
+        async with working(queue):
+            await stand.until(queue, lambda s: bool(s.stages[Stage.WAITING]))
+            woken.set()
+            await stopped
+            status = await queue.status()
+    assert sandbox.journal.count("connections.request") == 1
+    assert len(sandbox.world.connections()) == 1
+    assert status.stages[Stage.WAITING] == 1, "and what it saw is not kept"
+
+
+async def test_a_database_that_is_away_for_a_while(stand: Stand) -> None:
+    """A worker waits for it, and a web application says so."""
+    async with stand.queue() as queue, stand.queue() as other, working(other):
+        await queue.enroll("p0")
+        await stand.until(queue, all_connected)
+        name = psycopg.conninfo.conninfo_to_dict(stand.conninfo)["dbname"]
+        elsewhere = stand.conninfo.replace(f"dbname={name}", "dbname=postgres")
+        async with await psycopg.AsyncConnection.connect(elsewhere, autocommit=True) as admin:
+            await admin.execute(f"alter database {name} with allow_connections false")
+            await admin.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,)
+            )
+            queue.database.pool.timeout = 0.2
+            for _ in range(3):
+                with pytest.raises(errors.StorageUnavailable):
+                    await queue.status()
+            await asyncio.sleep(0.5)
+            await admin.execute(f"alter database {name} with allow_connections true")
+        queue.database.pool.timeout = 10.0
+        await queue.enroll("p1")
+        await stand.until(queue, lambda s: all_connected(s) and s.total == 2)
+
+
+async def test_what_no_key_opens_stops_no_other(stand: Stand) -> None:
+    async with stand.queue() as queue, working(queue):
+        await queue.enroll("p0")
+        await stand.until(queue, all_connected)
+        await queue.database.execute(
+            "update ormco_trios_practice_status set progress = 'x', due = since, stage = 'waiting'"
+        )
+        await queue.enroll("p1")
+        status = await stand.until(queue, lambda s: s.stages[Stage.CONNECTED] == 1)
+        assert [each.practice for each in status.failures] == ["p0"]
+
+
+@pytest.mark.parametrize("practice", ["a\0b", "\ud800", "anna@clinic.example", ""])
+async def test_an_id_that_can_be_nobodys(stand: Stand, practice: str) -> None:
+    """As a web application may be handed in an address."""
+    async with stand.queue() as queue:
+        with pytest.raises(LookupError):
+            await queue.authorized(practice, "https://example.com/?code=x")
+        with pytest.raises(errors.ConfigurationError):
+            await queue.enroll("fine", practice)
+        assert (await queue.status()).total == 0

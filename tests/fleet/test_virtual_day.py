@@ -68,7 +68,7 @@ async def test_a_fleets_day_in_the_world(tmp_path: Path) -> None:
                 {
                     "id": f"p{n}",
                     "portal_username": who.portal_username,
-                    "portal_password": "wrong",  # so that it ends once it is approved
+                    "portal_password": who.portal_password,
                 }
             )
             account = f"{sandbox.environment.name}:{sandbox.client_id}:{practice.id}"
@@ -76,6 +76,8 @@ async def test_a_fleets_day_in_the_world(tmp_path: Path) -> None:
             sandbox.world.set_approval(Approval.after(times[n]), practice=who.email)
             sandbox.world.new_connection(user, lab)
             approved_at[f"p{n}"] = sandbox.clock.monotonic() + times[n]
+        # So that it ends for each once it is approved.
+        sandbox.fault("trios.authorization", status=403, times=None)
         opener = AsyncPracticeOpener(
             sandbox.environment,
             client_id=sandbox.client_id,

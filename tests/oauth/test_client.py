@@ -226,7 +226,7 @@ def test_every_answer_to_a_code(
     text = str(caught.value)
     assert [part for part in says if part not in text] == []
     assert "secret<" not in text
-    assert caught.value.happened.endswith(f" [POST /oauth/token: status {answer.status}]")
+    assert caught.value.detail == f"POST /oauth/token: status {answer.status}"
     assert code.spent
     assert len(server.requests) == 1
     assert oauth.token() is None

@@ -168,6 +168,7 @@ with OAuthClient(
 """
 
 
+@pytest.mark.slow
 @pytest.mark.socket
 def test_four_processes(tmp_path: Path) -> None:
     with needing_a_refresh(FileTokenStore(tmp_path)) as sandbox:

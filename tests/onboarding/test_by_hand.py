@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
 import threading
 from typing import Any
 
@@ -159,6 +162,9 @@ def test_the_code_can_be_shown_again_where_it_is_and_nowhere_else(both: Any) -> 
         for form in (text, text.replace("%21", "!"), text[:4] + text[7:], text[7:40]):
             assert form not in saved
         assert text[7:20] not in repr(onboarding.advance())
+        document = json.dumps(onboarding.advance().task.to_dict())
+        assert text[7:20] not in document
+        assert json.loads(document)["id"] == first.task.id
 
         # Another process, with all that was remembered.
         other = to_the_portal(both, sandbox, progress=Progress.from_json(saved))
@@ -171,6 +177,48 @@ def test_the_code_can_be_shown_again_where_it_is_and_nowhere_else(both: Any) -> 
         assert Reply.DONE in needed.task.replies
         other.finish_task(Done(), id=first.task.id)
         assert other.advance().source is Source.PRACTICE
+
+
+def test_a_task_with_a_code_is_not_pickled(both: Any) -> None:
+    with Sandbox() as sandbox:
+        onboarding = to_the_portal(both, sandbox)
+        needed = onboarding.advance()
+        assert pickle.loads(pickle.dumps(needed)) == needed
+        onboarding.finish_task(Hands(sandbox).press_here())
+        needed = onboarding.advance()
+        shown(needed)
+        for task in (needed, needed.task):
+            with pytest.raises(TypeError, match="shows a code"):
+                pickle.dumps(task)
+            with pytest.raises(TypeError, match="shows a code"):
+                copy.deepcopy(task)
+
+
+def test_what_is_no_answer_leaves_the_task(both: Any) -> None:
+    with Sandbox() as sandbox:
+        onboarding = to_the_portal(both, sandbox)
+        needed = onboarding.advance()
+        for answer in (None, 5, b"?code=x", Address(None)):  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match="a task is answered with"):
+                onboarding.finish_task(answer, id=needed.task.id)
+        with pytest.raises(TypeError, match="a task is answered with"):
+            onboarding.run(person=both.callback(lambda needed: None))
+        assert onboarding.advance().task.id == needed.task.id
+
+
+def test_a_code_that_turns_out_to_be_another_accounts_is_not_shown_again(both: Any) -> None:
+    with Sandbox() as sandbox:
+        onboarding = to_the_portal(both, sandbox, account=sandbox.practice.email)
+        onboarding.advance()
+        address = Hands(sandbox).press_here()
+        onboarding.finish_task(address)
+        shown(onboarding.advance())
+        with pytest.raises(errors.WrongAccount):
+            onboarding.finish_task(Address(address, account_shown="ben@praxis.example"))
+        needed = onboarding.advance()
+        assert needed.task.kind is TaskKind.GET_ADDRESS
+        with pytest.raises(errors.PasteError):
+            onboarding.finish_task(Done(), id=needed.task.id)
 
 
 def test_killed_between_any_two_tasks(both: Any) -> None:
@@ -631,3 +679,20 @@ def test_progress_of_an_earlier_version_is_read() -> None:
     progress = Progress.from_json(old)
     assert progress.task is None
     assert Progress.from_json(progress.to_json()) == progress
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"account": {"id": 5}},
+        {"account": {"id": "A", "more": 1}},
+        {"linked_at": "2026-01-01T00:00:00"},
+        {"waiting_since": "2026-01-01T00:00:00"},
+        {"task": {"kind": "x", "id": "1"}},
+        {"portal": {"differs": "https://portal.example"}},
+    ],
+)
+def test_a_damaged_progress_is_refused_when_it_is_read(change: dict[str, Any]) -> None:
+    saved = json.loads(Progress().to_json()) | change
+    with pytest.raises(errors.ConfigurationError, match="not a saved progress"):
+        Progress.from_json(json.dumps(saved))

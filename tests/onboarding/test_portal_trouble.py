@@ -122,9 +122,9 @@ def test_the_communicate_half_does_not_notice(both: Any, name: str) -> None:
             if name in PASSING
             else errors.PortalDiffers
         )
-        for step in (onboarding.advance, practice.run, onboarding.repair):
+        for act in (onboarding.advance, practice.run, onboarding.repair):
             with pytest.raises(documented):
-                step()
+                act()
             (connection,) = sandbox.world.connections()
             assert connection.accepted
         for extent in Repair:
@@ -152,7 +152,9 @@ def test_the_communicate_half_does_not_notice(both: Any, name: str) -> None:
 def test_the_password_goes_once_where_it_is_not_taken(both: Any) -> None:
     """An address that refuses in the API's words and then answers a sign-in in others."""
     with Sandbox(approval=Approval.immediately()) as sandbox:
-        for answer in (Answer(404, {}, HTML), Answer(200, {}, HTML), Answer(302, {}, b"")):
+        own_403 = Answer(403, {}, OWN_401)
+        html = [Answer(404, {}, HTML), Answer(200, {}, HTML), Answer(302, {}, b"")]
+        for answer in (*html, own_403):
             practice, portal = strange(both, sandbox, answer, only="/api/session")
             practice.onboarding.check()
             saved = practice.onboarding.progress.to_json()
@@ -179,8 +181,22 @@ def test_the_password_goes_once_where_it_is_not_taken(both: Any) -> None:
                 assert again.passwords(sandbox) == 0
             # Another address is another setting.
             progress = Progress.from_json(saved)
-            progress.portal.differs = "https://elsewhere.example"
+            (address,) = progress.portal.differs
+            progress.portal.differs = {"https://elsewhere.example": 404}
             clients(both, sandbox, progress=progress).onboarding.check()
+            # Back at the first address, it is remembered still.
+            progress.portal.differs[address] = answer.status
+            back, again = strange(both, sandbox, answer, only="/api/session", progress=progress)
+            back.onboarding.check()
+            assert again.passwords(sandbox) == 0
+
+
+def test_a_password_whose_fate_is_unknown_is_not_sent_again_by_itself(both: Any) -> None:
+    with Sandbox(approval=Approval.immediately()) as sandbox:
+        for broken in (BROKEN["no answer"], BROKEN["a reset"], BROKEN["garbage"]):
+            practice, portal = strange(both, sandbox, broken, only="/api/session")
+            practice.onboarding.check()
+            assert portal.passwords(sandbox) == 1
 
 
 def test_a_wrong_password_is_noticed_before_the_wait(both: Any) -> None:
@@ -217,6 +233,27 @@ def test_a_401_that_is_not_the_apis_own_is_no_wrong_password(both: Any) -> None:
             with pytest.raises(errors.PortalDiffers, match="status 401"):
                 other.ormco.profile.get()
             assert portal.passwords(sandbox) == 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example/oauth/authorise",
+        "https://auth.3shapecommunicate.com.evil.example/oauth/authorise",
+        "https://www.3shapecommunicate.com/oauth/authorise",
+        "{auth}/oauth/authorise\r\nX: y",
+        "https://auth.3shapecommunicate.com@evil.example/oauth/authorise",
+    ],
+)
+def test_a_link_that_does_not_lead_to_3shape_is_shown_to_nobody(both: Any, address: str) -> None:
+    query = "?client_id=a&redirect_uri=https://ormco.com/&response_type=code"
+    with Sandbox(approval=Approval.immediately()) as sandbox:
+        link = address.format(auth=sandbox.environment.auth_classic) + query
+        body = json.dumps({"authorization_url": link, "expires_in": 600}).encode()
+        practice, _ = strange(both, sandbox, Answer(200, {}, body), only="/authorization")
+        with pytest.raises(errors.UntrustedHost, match="does not lead to 3Shape"):
+            practice.onboarding.advance()
+        assert practice.onboarding.progress.pending is None
 
 
 def test_a_portal_that_fails_for_a_while_is_asked_again(both: Any) -> None:

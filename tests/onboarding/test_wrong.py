@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from tests.practices import clients, signed_in
 
-from ormco_trios import AuthorizationCode, Region, errors
+from ormco_trios import AuthorizationCode, Region, Repair, errors
+from ormco_trios.onboarding.checklist import StepName, StepState
 from ormco_trios.sandbox import Approval, Sandbox
 from ormco_trios.sandbox.world.seeds import LOOK_ALIKE_EMAIL
 
@@ -66,6 +67,60 @@ def test_an_explicit_region_settles_it(both: Any) -> None:
         clients(both, sandbox, region=Region.ASIA_PACIFIC).run()
         (connection,) = sandbox.world.connections()
         assert sandbox.world.state.users[connection.remote].email.lower().endswith("asia@ormco.com")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 403},
+        {"status": 404, "body": "<html>"},
+        {"status": 302},
+        {"status": 200, "body": "<html>"},
+        {"status": 200, "body": '{"Email": "anna@praxis.example"}'},
+        {"status": 200, "body": '{"Id": " "}'},
+        {"status": 200, "body": '{"Id": ".."}'},
+        {"status": 200, "body": '{"Id": "00000000-0000-0000-0000-000000000000"}'},
+        {"status": 200, "body": '{"Id": "1", "Roles": "Clinic"}'},
+    ],
+)
+def test_an_odd_answer_of_communicate_is_shown_and_the_portal_is_still_cleaned(
+    both: Any, answer: dict[str, Any]
+) -> None:
+    with Sandbox(approval=Approval.immediately()) as sandbox:
+        practice = clients(both, sandbox)
+        practice.run()
+        sandbox.fault("users.me", times=None, **answer)
+        onboarding = practice.onboarding
+        checklist = onboarding.check()
+        assert checklist[StepName.SIGN_IN].state is StepState.UNKNOWN
+        assert checklist[StepName.AUTHORIZATION].state is StepState.DONE
+        assert onboarding.doctor().checklist[StepName.SIGN_IN].state is StepState.UNKNOWN
+        with pytest.raises(errors.ApiError):
+            onboarding.advance()
+        done = onboarding.disconnect()
+        assert [place.state.value for place in done.places] == ["failed", "removed", "failed"]
+
+
+@pytest.mark.parametrize("answer", [{"status": 500}, {"status": 403}, {"status": 200, "body": "<"}])
+def test_a_lab_that_cannot_be_looked_up_hides_nothing_else(
+    both: Any, answer: dict[str, Any]
+) -> None:
+    """A connection without e-mails is told by the lab's id, for which the lab is looked up."""
+    with Sandbox(approval=Approval.immediately()) as sandbox:
+        practice = signed_in(both, sandbox)
+        connection = {"Id": "c", "ConnectionAccepted": True, "RemoteUserId": "somebody"}
+        me: dict[str, Any] = {"Id": "1", "Country": "de", "Connections": [connection]}
+        sandbox.fault("users.me", times=None, status=200, body=me)
+        sandbox.fault("users.get", times=None, **answer)
+        checklist = practice.onboarding.check()
+        assert checklist[StepName.SIGN_IN].state is StepState.DONE
+        assert checklist[StepName.CONNECTION].state is StepState.UNKNOWN
+        with pytest.raises(errors.ApiError):
+            practice.onboarding.advance(repair=Repair.CONNECT_AGAIN)
+        repair = practice.onboarding.progress.repair
+        assert repair is not None
+        assert repair.connection is None, "what it removes is not decided yet"
+        assert practice.onboarding.disconnect().places[2].state.value == "failed"
 
 
 def test_a_wrong_portal_password(both: Any) -> None:

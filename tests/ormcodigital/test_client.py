@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.practices import clients, signed_in
 
-from ormco_trios import AuthorizationCode, errors
+from ormco_trios import AuthorizationCode, SubmissionMethod, errors
 from ormco_trios.sandbox import Approval, Sandbox
 
 
@@ -65,3 +65,54 @@ def test_a_code_that_the_portal_does_not_take(both: Any) -> None:
             practice.ormco.trios.submit_code(code)
         with pytest.raises(errors.CodeSpent):
             practice.ormco.trios.submit_code(code)
+
+
+def test_the_submission_method_is_saved_only_when_it_changes(both: Any) -> None:
+    with Sandbox() as sandbox:
+        methods = signed_in(both, sandbox).ormco.submission_method
+        assert SubmissionMethod.trios() in methods.choices()
+        assert methods.set(SubmissionMethod.trios()) == methods.get() == SubmissionMethod.trios()
+        methods.set(SubmissionMethod.trios())
+        assert sandbox.journal.count("profile.update") == 1
+
+
+@pytest.mark.parametrize("others", [1, 2, 3])
+def test_a_method_is_set_though_others_save_meanwhile(both: Any, others: int) -> None:
+    """It is read and set again; after three times in vain that is said."""
+    with Sandbox() as sandbox:
+        methods = signed_in(both, sandbox).ormco.submission_method
+        sandbox.fault("profile.update", status=412, times=others)
+        if others == 3:
+            with pytest.raises(errors.ProfileChanged):
+                methods.set(SubmissionMethod.trios())
+        else:
+            methods.set(SubmissionMethod.trios())
+        assert (methods.get() == SubmissionMethod.trios()) is (others < 3)
+        assert sandbox.journal.count("profile.update") == min(others + 1, 3)
+
+
+def test_a_code_whose_answer_is_lost_is_looked_for_and_not_sent_again(both: Any) -> None:
+    with Sandbox() as sandbox:
+        practice = signed_in(both, sandbox)
+        sandbox.fault("trios.submit_code", network="reset", when="after")
+        assert submit(practice).state.value == "connected"
+        assert sandbox.journal.count("trios.submit_code") == 1
+
+
+def test_a_code_that_did_not_arrive_is_in_doubt(both: Any) -> None:
+    with Sandbox() as sandbox:
+        practice = signed_in(both, sandbox)
+        sandbox.fault("trios.submit_code", network="reset")
+        with pytest.raises(errors.CodeOutcomeUnknown):
+            submit(practice)
+        assert sandbox.journal.count("trios.submit_code") == 1
+        assert practice.ormco.trios.status().state.value == "not_connected"
+
+
+def test_what_is_not_connected_can_be_disconnected(both: Any) -> None:
+    with Sandbox() as sandbox:
+        practice = signed_in(both, sandbox)
+        submit(practice)
+        for _ in range(2):
+            practice.ormco.trios.disconnect()
+            assert practice.ormco.trios.status().state.value == "not_connected"

@@ -25,7 +25,8 @@ import ormco_trios
 for name in ormco_trios.__all__:
     getattr(ormco_trios, name)
 for found in pkgutil.walk_packages(ormco_trios.__path__, "ormco_trios."):
-    if not found.name.startswith(("ormco_trios.testing", "ormco_trios.fleet")):
+    skipped = ("ormco_trios.testing", "ormco_trios.fleet")
+    if not found.name.startswith(skipped) and not found.name.endswith("__main__"):
         importlib.import_module(found.name)
 """
 

@@ -34,7 +34,7 @@ class _LoadedWhenCalled(click.Group):
         home = _COMMANDS.get(cmd_name)
         if home is None:
             return None
-        module = importlib.import_module(f"ormco_trios.cli.{home}")
+        module = importlib.import_module(f"ormco_trios.cli.commands.{home}")
         found: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return found
 

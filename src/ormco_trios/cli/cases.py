@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from ormco_trios.cli.common import F, complain, harmless, json_option, reporting
+from ormco_trios.cli.common import complain, harmless, prompt
 from ormco_trios.cli.settings import Account, configured_account, sandbox_account
 from ormco_trios.communicate.case_files import Download
 from ormco_trios.communicate.case_sync import EVERY_PRACTICE, CaseCursor, CaseWindow
@@ -39,81 +39,6 @@ _OF_ONE_FILE = (PermissionDenied, NotFound, UnexpectedAnswer, UntrustedHost, Ans
 """What does not keep the other files from being fetched: the same would happen again."""
 
 
-@click.group()
-def cases() -> None:
-    """Read an account's cases, a practice's or a lab's, and fetch their files.
-
-    Patients' names are shown only with --patients.
-    """
-
-
-_patients = click.option(
-    "--patients", is_flag=True, help="Show names, and order numbers, which may hold them."
-)
-_to = click.option(
-    "--to",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="FOLDER",
-    required=True,
-    help="Where the files go, under names of our own.",
-)
-
-
-def _common(command: F) -> F:
-    for option in (
-        json_option,
-        click.option(
-            "--practice",
-            default=EVERY_PRACTICE,
-            metavar="ID",
-            help="Only the cases of this practice, by the id of its account: for a lab.",
-        ),
-        click.option(
-            "--sandbox",
-            is_flag=True,
-            help="Use a simulator in this process: nothing real is touched. You are its sample "
-            "practice, or with --practice its lab.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _files(command: F) -> F:
-    for option in (
-        click.option(
-            "--type", "types", multiple=True, metavar="EXT", help="Only such files, such as stl."
-        ),
-        click.option("--as-ply", is_flag=True, help="Only scans, converted to PLY."),
-        click.option(
-            "--max-bytes", type=click.IntRange(min=1), metavar="N", help="No file above this size."
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-@cases.command("list")
-@click.option(
-    "--search", is_flag=True, help="Ask for a text, such as an order number, and find its cases."
-)
-@click.option(
-    "--since",
-    type=click.DateTime(),
-    metavar="TIME",
-    help="From then on, such as 2026-01-31T08:00:00; in UTC.",
-)
-@click.option("--until", type=click.DateTime(), metavar="TIME", help="Up to then, likewise.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=20,
-    show_default=True,
-    help="At most so many.",
-)
-@_patients
-@_common
 def list_(
     search: bool,
     since: datetime | None,
@@ -124,46 +49,34 @@ def list_(
     practice: str,
     sandbox: bool,
 ) -> None:
-    """List the account's cases, newest first.
+    text = prompt("Search for") if search else None
+    with _account(sandbox, practice) as account:
+        start, end = _utc(since), _utc(until)
+        space = account.communicate.cases
 
-    What to search for is asked for, or read from standard input: arguments show in the list of
-    processes.
-    """
-    with reporting(as_json):
-        text: str | None = click.prompt("Search for", err=True) if search else None
-        with _account(sandbox, practice) as account:
-            start, end = _utc(since), _utc(until)
-            space = account.communicate.cases
+        def read() -> list[Case]:
+            found = (
+                space.list(since=start, until=end, practice=practice)
+                if text is None
+                else space.search(text, since=start, until=end, practice=practice)
+            )
+            return list(islice(found, limit + 1))
 
-            def read() -> list[Case]:
-                found = (
-                    space.list(since=start, until=end, practice=practice)
-                    if text is None
-                    else space.search(text, since=start, until=end, practice=practice)
-                )
-                return list(islice(found, limit + 1))
-
-            found = account.use(read)
-        shown, more = found[:limit], len(found) > limit
-        if as_json:
-            listed = [_as_json(case, patients=patients) for case in shown]
-            print(json.dumps({"cases": listed, "more": more}, indent=2))
-        else:
-            _show(Console(), shown, patients=patients)
-            if more:
-                click.echo(f"\nThere are more than {limit}: see more with --limit.")
+        found = account.use(read)
+    shown, more = found[:limit], len(found) > limit
+    if as_json:
+        listed = [_as_json(case, patients=patients) for case in shown]
+        print(json.dumps({"cases": listed, "more": more}, indent=2))
+    else:
+        _show(Console(), shown, patients=patients)
+        if more:
+            click.echo(f"\nThere are more than {limit}: see more with --limit.")
 
 
-@cases.command()
-@click.argument("id")
-@click.option("--version", type=click.IntRange(min=1), help="This version, not the latest.")
-@_patients
-@_common
 def get(
     id: str, version: int | None, patients: bool, as_json: bool, practice: str, sandbox: bool
 ) -> None:
-    """Show one case and its files."""
-    with reporting(as_json), _account(sandbox, practice) as account:
+    with _account(sandbox, practice) as account:
         space = account.communicate.cases
         case = account.use(
             lambda: (
@@ -189,12 +102,6 @@ def get(
         console.print(view)
 
 
-@cases.command()
-@click.argument("id")
-@_to
-@_files
-@click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
-@_common
 def download(
     id: str,
     to: Path,
@@ -206,12 +113,7 @@ def download(
     practice: str,
     sandbox: bool,
 ) -> None:
-    """Fetch the files of a case, whatever their size.
-
-    A file appears as a whole, once its SHA-1 was compared; one whose SHA-1 the case does not name
-    is marked. A file that is there already and is the same is not fetched again.
-    """
-    with reporting(as_json), _account(sandbox, practice) as account:
+    with _account(sandbox, practice) as account:
         case = account.use(lambda: account.communicate.cases.get(id, practice=practice))
         wanted = _wanted(case, types, as_ply=as_ply)
         if not wanted:
@@ -230,29 +132,6 @@ def download(
         sys.exit(1 if any("error" in each for each in made) else 0)
 
 
-@cases.command()
-@click.option(
-    "--cursor",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    required=True,
-    help="Remembers how far it has come; made if it is not there.",
-)
-@click.option(
-    "--since",
-    type=click.DateTime(),
-    metavar="TIME",
-    help="Where to begin without a cursor, such as 2026-01-31T08:00:00; in UTC.",
-)
-@click.option(
-    "--to",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="FOLDER",
-    help="Fetch the files of each case as well, into a folder of its own in this one.",
-)
-@_files
-@_patients
-@_common
 def sync(
     cursor: Path,
     since: datetime | None,
@@ -265,13 +144,10 @@ def sync(
     practice: str,
     sandbox: bool,
 ) -> None:
-    """Show what is new or changed since last time, and remember it.
-
-    Whenever it is interrupted, nothing is lost: what was shown last may be shown once more. With
-    --json there is a line for each group of cases.
-    """
-    with reporting(as_json), _account(sandbox, practice) as account:
-        stored = CaseCursor.from_json(cursor.read_text("utf-8")) if cursor.exists() else None
+    # What is not even text is no cursor either, and from_json says so.
+    text = cursor.read_text("utf-8", errors="replace") if cursor.exists() else None
+    stored = None if text is None else CaseCursor.from_json(text)
+    with _account(sandbox, practice) as account:
         console = Console()
         windows, changed, failed = 0, 0, False
 

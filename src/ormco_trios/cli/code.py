@@ -8,11 +8,11 @@ import warnings
 
 import click
 
-from ormco_trios.cli.common import complain, json_option, reporting
-from ormco_trios.cli.person import ask_for_paste
+from ormco_trios.cli.common import ask_for_paste, complain, is_terminal, piped
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.oauth.code import AuthorizationCode, UnrecognisedCodeWarning
+from ormco_trios.oauth.paste import MAX_PASTE
 
 _STEPS = """\
 1. Paste it into the field Enter Code of OrmcoDigital, as it is: nothing has to be removed.
@@ -22,33 +22,24 @@ _STEPS = """\
 _TOO_OLD = 'Probably too old now. If OrmcoDigital refuses it, click its link "here" again.'
 
 
-@click.command()
-@click.option("--copy", is_flag=True, help="Put the text into the clipboard as well.")
-@json_option
 def code(as_json: bool, copy: bool) -> None:
-    """Turn the address with the code into the text for OrmcoDigital's field.
-
-    It asks for the address, or reads it from standard input, and sends nothing anywhere. The code
-    works for at most three minutes from Allow access.
-    """
     clock = Clock()
-    with reporting(as_json):
-        found = _read(clock)
-        text = found.reveal("portal")
-        if copy:
-            _copy(text)
-        if as_json:
-            until = None if found.expires_at is None else found.expires_at.isoformat()
-            print(json.dumps({"text": text, "until": until, "recognised": found.recognised}))
-            return
-        click.echo(text)
-        click.echo(f"\n{'It is in the clipboard. ' if copy else ''}{_STEPS}", err=True)
-        if sys.stdin.isatty() and sys.stderr.isatty():
-            _count_down(found, clock)
+    found = _read(clock)
+    text = found.reveal("portal")
+    if copy:
+        _copy(text)
+    if as_json:
+        until = None if found.expires_at is None else found.expires_at.isoformat()
+        print(json.dumps({"text": text, "until": until, "recognised": found.recognised}))
+        return
+    click.echo(text)
+    click.echo(f"\n{'It is in the clipboard. ' if copy else ''}{_STEPS}", err=True)
+    if is_terminal() and sys.stderr.isatty():
+        _count_down(found, clock)
 
 
 def _read(clock: Clock) -> AuthorizationCode:
-    if sys.stdin.isatty():
+    if is_terminal():
         click.echo(
             "Copy the ENTIRE address of the page that you were sent to, and paste it here. It is "
             "not shown while you paste.\n",
@@ -56,7 +47,7 @@ def _read(clock: Clock) -> AuthorizationCode:
         )
         pasted = ask_for_paste("Address")
     else:
-        pasted = sys.stdin.read()
+        pasted = piped(4 * MAX_PASTE + 1)
     with warnings.catch_warnings(record=True) as odd:
         warnings.simplefilter("always", UnrecognisedCodeWarning)
         found = AuthorizationCode.from_pasted(pasted, clock=clock)

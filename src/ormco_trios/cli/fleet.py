@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import os
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -16,16 +18,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ormco_trios.cli.common import json_option, reporting
+from ormco_trios.cli.common import ask_for_paste
+from ormco_trios.cli.person import ask_for_task
 from ormco_trios.cli.settings import (
+    APPLICATION,
     configured_application,
     configured_store,
     demonstration_clock,
-    needed_setting,
+    needed_settings,
 )
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
-from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.files import replace_file
 from ormco_trios.core.pacing import AsyncPacer, Pacer, TokenBucket
 from ormco_trios.fleet import (
@@ -37,12 +40,16 @@ from ormco_trios.fleet import (
     Stage,
     read_practices,
 )
+from ormco_trios.fleet.async_forget import SIGN_IN, removed
 from ormco_trios.oauth.stores import MemoryTokenStore
 from ormco_trios.oauth.token import AsyncTokenStore, TokenStore
+from ormco_trios.onboarding.repair import Disconnected, PlaceState
 
 if TYPE_CHECKING:
     from ormco_trios.fleet.queue import FleetQueue
     from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
+    from ormco_trios.onboarding.outcomes import NeedsPerson
+    from ormco_trios.ormcodigital.tasks import TaskAnswer
 
 T = TypeVar("T")
 
@@ -52,80 +59,16 @@ _STYLES = {
     Stage.CONNECTED: "green",
     Stage.WAITING: "blue",
     Stage.NEEDS_AUTHORIZATION: "yellow",
+    Stage.NEEDS_PERSON: "yellow",
     Stage.UNREACHABLE: "magenta",
     Stage.FAILED: "red",
     Stage.ENROLLED: "dim",
 }
 _BAR = 20
 
-_LIST = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-_records = click.option(
-    "--records",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("fleet.db"),
-    show_default=True,
-    help="The file that remembers where each practice stands.",
-)
-_rate = click.option(
-    "--rate",
-    type=click.FloatRange(min=0, min_open=True),
-    default=10.0,
-    show_default=True,
-    help="Most requests a second to each host.",
-)
-
-
-def _in_a_folder(_: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Say that a folder is missing before a day's work, not after it."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise click.BadParameter("its folder does not exist", param=parameter)
-    return path
-
-
-_report = click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=_in_a_folder,
-    help="Write the status as a page, with plots and with the links to send.",
-)
-
-
-@click.group(
-    epilog="Exit codes of run and status: 0 all connected, 3 waiting for Ormco, 4 only people can "
-    "go on, 6 somebody has to decide, 7 not known."
-)
-def fleet() -> None:
-    """Connect many practices.
-
-    LIST is a CSV file with the columns id, region, portal_username and portal_password, or JSON
-    lines.  The application is the one that ORMCO_TRIOS_CLIENT_ID and so on describe.
-
-    On one machine: run, status, authorize.
-
-    On many machines: key, migrate, enroll, worker, status, authorize, pause, resume, retry, reseal;
-    with ORMCO_TRIOS_FLEET_DATABASE and ORMCO_TRIOS_FLEET_KEYS, and the extra fleet.
-    """
-
-
 # --- one machine ----------------------------------------------------------------------------------
 
 
-@fleet.command()
-@click.argument("practices", type=_LIST, metavar="[LIST]", required=False)
-@click.option(
-    "--sandbox",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    help="Instead of a list: N practices of a simulator, whose doctors are played.",
-)
-@click.option("--stay", is_flag=True, help="Go on when only people can: look whether they have.")
-@click.option("--retry", is_flag=True, help="Try those again that had failed.")
-@click.option("--in-flight", type=click.IntRange(1, 256), default=32, show_default=True)
-@_rate
-@_records
-@_report
-@json_option
 def run(
     practices: Path | None,
     sandbox: int | None,
@@ -137,22 +80,26 @@ def run(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Do everything that is missing for every practice.
+    if (practices is None) == (sandbox is None):
+        raise click.UsageError("Give a LIST, or --sandbox with a number.")
+    if practices is None:
+        assert sandbox is not None
+        status = asyncio.run(_run_sandbox(sandbox, in_flight, as_json))
+    else:
+        known = read_practices(practices)
+        status = asyncio.run(_run(known, records, in_flight, rate, as_json, stay=stay, retry=retry))
+    _finish(status, report, as_json)
 
-    Safe to interrupt and to repeat: it goes on from wherever each practice stands.
-    """
-    with reporting(as_json):
-        if (practices is None) == (sandbox is None):
-            raise click.UsageError("Give a LIST, or --sandbox with a number.")
-        if practices is None:
-            assert sandbox is not None
-            status = asyncio.run(_run_sandbox(sandbox, in_flight, as_json))
-        else:
-            known = read_practices(practices)
-            status = asyncio.run(
-                _run(known, records, in_flight, rate, as_json, stay=stay, retry=retry)
-            )
-        _finish(status, report, as_json)
+
+def _offer_to_forget(gone: Sequence[str]) -> None:
+    """Name the practices that something is kept of, and that are in the list no more."""
+    if gone:
+        few = ", ".join(gone[:8]) + (f" and {len(gone) - 8} more" if len(gone) > 8 else "")
+        click.echo(
+            f"No longer in the list, but something is kept of them: {few}. "
+            "`ormco-trios fleet forget ID` deletes what is kept of one.",
+            err=True,
+        )
 
 
 async def _run(
@@ -172,6 +119,7 @@ async def _run(
         with _Display(practices.status, as_json) as display:
             async for _ in practices.run(until=None if stay else "people"):
                 display.update()
+        _offer_to_forget(practices.gone())
         return practices.status()
 
 
@@ -225,147 +173,165 @@ async def _run_sandbox(n: int, in_flight: int, as_json: bool) -> FleetStatus:
 # --- both -----------------------------------------------------------------------------------------
 
 
-@fleet.command()
-@_records
-@_report
-@click.option("--links", is_flag=True, help="Print only the links to send, each with its practice.")
-@json_option
 def status(records: Path, report: Path | None, links: bool, as_json: bool) -> None:
-    """Show where the practices stand: of the database if there is one, or of --records."""
-    with reporting(as_json):
-        if DATABASE in os.environ:
-            found = _with_queue(lambda queue: queue.status())
-        elif records.exists():
-            with FleetRecords(records) as known:
-                found = FleetStatus.of(known, now=Clock().now())
-        else:
-            raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
-        if links:
-            for link in found.links:
-                click.echo(f"{link.practice}\t{link.url}")
-            return
-        _finish(found, report, as_json)
+    if DATABASE in os.environ:
+        found = _with_queue(lambda queue: queue.status())
+    elif records.exists():
+        with FleetRecords(records) as known:
+            found = FleetStatus.of(known, now=Clock().now())
+    else:
+        raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
+    if links:
+        for link in found.links:
+            click.echo(f"{link.practice}\t{link.url}")
+        for task in found.tasks:
+            click.echo(f"{task.practice}\t{task.title}")
+        return
+    _finish(found, report, as_json)
 
 
-@fleet.command()
-@click.argument("practice")
-@click.option("--list", "practices", type=_LIST, help="The list of practices; on one machine only.")
-@_records
 def authorize(practice: str, practices: Path | None, records: Path) -> None:
-    """Take the address that a practice was redirected to.
-
-    Paste it within three minutes of the practice's *Allow access*.
-    """
-    with reporting(as_json=False):
-        on_queue = DATABASE in os.environ
-        if not on_queue and practices is None:
-            raise click.UsageError("Name the list of practices with --list.")
-        if not on_queue and not records.exists():
-            raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
-        pasted = click.prompt("Address", hide_input=True, err=True)
-        try:
-            if on_queue:
-                _with_queue(lambda queue: queue.authorized(practice, pasted))
-            elif practices is not None:
-                asyncio.run(_authorize(read_practices(practices), records, practice, pasted))
-        except LookupError:
-            raise click.UsageError("There is no such practice in this fleet.") from None
-        click.echo("Taken. The run goes on with this practice by itself.")
+    if DATABASE not in os.environ and practices is None:
+        raise click.UsageError("Name the list of practices with --list.")
+    if DATABASE not in os.environ and not records.exists():
+        raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
+    known = {} if practices is None else read_practices(practices)
+    pasted = ask_for_paste("Address")
+    try:
+        needed = _answer(known, records, practice, pasted)
+        if needed is not None:
+            said = ask_for_task(needed.task, checked_at=needed.checklist.looked_at)
+            _answer(known, records, practice, said, id=needed.task.id)
+    except LookupError:
+        raise click.UsageError("There is no such practice in this fleet.") from None
+    click.echo("Taken. The run goes on with this practice by itself.")
 
 
-async def _authorize(
-    known: Mapping[str, FleetPractice], path: Path, practice: str, pasted: str
+def _answer(
+    known: Mapping[str, FleetPractice],
+    path: Path,
+    practice: str,
+    answer: TaskAnswer | str,
+    *,
+    id: str | None = None,
+) -> NeedsPerson | None:
+    async def take(fleet: AsyncFleet[FleetPractice] | FleetQueue) -> NeedsPerson | None:
+        if isinstance(answer, str):
+            return await fleet.authorized(practice, answer)
+        return await fleet.finish_task(practice, answer, id=id)
+
+    async def alone() -> NeedsPerson | None:
+        opener = _opener(configured_store(os.environ), None)
+        async with AsyncFleet(known, opener.open, path) as practices:
+            return await take(practices)
+
+    return _with_queue(take) if DATABASE in os.environ else asyncio.run(alone())
+
+
+def forget(
+    practice: str,
+    take_back: bool,
+    practices: Path | None,
+    records: Path,
+    report: Path | None,
+    as_json: bool,
 ) -> None:
+    try:
+        if DATABASE in os.environ:
+            places, status = _with_queue(lambda queue: _forget_on_queue(queue, practice, take_back))
+        else:
+            if not records.exists():
+                raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
+            known = {} if practices is None else read_practices(practices)
+            places, status = asyncio.run(_forget(known, records, practice, take_back))
+    except LookupError:
+        raise click.UsageError("There is no such practice in this fleet.") from None
+    if report is not None:
+        replace_file(report, status.to_html().encode())
+    if as_json:
+        rows = [{"place": each.name, "state": each.state.value} for each in places.places]
+        print(json.dumps(rows, indent=2))
+    else:
+        click.echo(str(places))
+    states = {each.state for each in places.places}
+    sys.exit(6 if PlaceState.FAILED in states else 4 if PlaceState.NEEDS_PERSON in states else 0)
+
+
+async def _forget(
+    known: Mapping[str, FleetPractice], path: Path, practice: str, take_back: bool
+) -> tuple[Disconnected, FleetStatus]:
     opener = _opener(configured_store(os.environ), None)
+    # Only this one: the others are not enrolled by forgetting it.
+    known = {id: each for id, each in known.items() if id == practice}
+    if take_back and not known:
+        raise click.UsageError("To take access back, name the list that it is in with --list.")
     async with AsyncFleet(known, opener.open, path) as practices:
-        await practices.authorized(practice, pasted)
+        forgotten = await practices.forget(practice, take_back=take_back)
+    if not known:
+        sign_in = removed(SIGN_IN, await opener.forget_sign_in(practice))
+        forgotten = Disconnected((sign_in, *forgotten.places[1:]))
+    with FleetRecords(path) as left:
+        return forgotten, FleetStatus.of(left, now=Clock().now())
+
+
+async def _forget_on_queue(
+    queue: FleetQueue, practice: str, take_back: bool
+) -> tuple[Disconnected, FleetStatus]:
+    return await queue.forget(practice, take_back=take_back), await queue.status()
 
 
 # --- many machines --------------------------------------------------------------------------------
 
 
-@fleet.command()
 def key() -> None:
-    """Print a new key for ORMCO_TRIOS_FLEET_KEYS; to rotate, put it in front of the old one."""
-    with reporting(as_json=False), _the_extra():
-        from ormco_trios.fleet.encryption import Encryption
+    from ormco_trios.fleet.encryption import Encryption
 
-        click.echo(Encryption.new_key())
+    click.echo(Encryption.new_key())
 
 
-@fleet.command()
 def migrate() -> None:
-    """Make the tables, or bring them up to date; workers of the version before go on."""
-    with reporting(as_json=False):
-        version = _with_queue(lambda queue: queue.migrate(), checked=False)
-        click.echo(f"The fleet's tables are at version {version}.")
+    version = _with_queue(lambda queue: queue.migrate(), checked=False)
+    click.echo(f"The fleet's tables are at version {version}.")
 
 
-@fleet.command()
-@click.argument("practices", type=_LIST, metavar="LIST")
-@click.option("--priority", default=0, show_default=True, help="Higher goes first.")
 def enroll(practices: Path, priority: int) -> None:
-    """Add the practices of a list; of those that are there already, take over what has changed."""
-    with reporting(as_json=False):
-        known = read_practices(practices)
+    known = read_practices(practices)
 
-        async def enroll_all(queue: FleetQueue) -> int:
-            from ormco_trios.fleet.postgres import PostgresPractices
+    async def enroll_all(queue: FleetQueue) -> int:
+        from ormco_trios.fleet.postgres import PostgresPractices
 
-            stored = PostgresPractices(queue.database)
-            new = 0
-            for practice in known.values():
-                await stored.save(practice)
-                new += await queue.enroll(practice.id, priority=priority)
-            return new
+        stored = PostgresPractices(queue.database)
+        await stored.save(*known.values())
+        _offer_to_forget([each for each in await stored.ids() if each not in known])
+        return await queue.enroll(*known, priority=priority)
 
-        click.echo(f"{_with_queue(enroll_all)} of {len(known)} practices are new.")
+    click.echo(f"New: {_with_queue(enroll_all)} of {len(known)}.")
 
 
-@fleet.command()
-@click.option("--concurrency", type=click.IntRange(1, 256), default=16, show_default=True)
-@_rate
 def worker(concurrency: int, rate: float) -> None:
-    """Do what is due, until stopped; start as many as you like, on any machine.
-
-    The rate is that of all workers together, so give it to each alike.
-    """
-    with reporting(as_json=False):
-        _with_queue(lambda queue: queue.work(concurrency=concurrency), rate=rate)
+    _with_queue(lambda queue: queue.work(concurrency=concurrency), rate=rate)
 
 
-@fleet.command()
 def pause() -> None:
-    """Let no round begin until `resume`."""
-    with reporting(as_json=False):
-        _with_queue(lambda queue: queue.pause())
+    _with_queue(lambda queue: queue.pause())
 
 
-@fleet.command()
 def resume() -> None:
-    """Go on after `pause`."""
-    with reporting(as_json=False):
-        _with_queue(lambda queue: queue.resume())
+    _with_queue(lambda queue: queue.resume())
 
 
-@fleet.command()
-@click.argument("practices", nargs=-1, metavar="[PRACTICE]...")
 def retry(practices: tuple[str, ...]) -> None:
-    """Try practices again that have failed: these, or all.
-
-    One whose request Ormco's lab has removed asks for the connection again.
-    """
-    with reporting(as_json=False):
-        count = _with_queue(lambda queue: queue.retry(practices or None))
-        click.echo(f"{count} practices are tried again.")
+    count = _with_queue(lambda queue: queue.retry(practices or None))
+    click.echo(f"Tried again: {count}.")
 
 
-@fleet.command()
 def reseal() -> None:
-    """Seal every secret with the first of the keys; afterwards the others can be dropped."""
-    with reporting(as_json=False):
-        count = _with_queue(lambda queue: queue.database.reseal())
-        click.echo(f"{count} secrets are sealed with the first key.")
+    done = _with_queue(lambda queue: queue.database.reseal())
+    click.echo(f"{done.count} secrets are sealed with the first key.")
+    for each in done.unreadable:
+        click.echo(f"No key opens the secret of {each}; it is left as it is.", err=True)
+    if done.unreadable:
+        sys.exit(6)
 
 
 def _with_queue(
@@ -382,17 +348,22 @@ def _with_queue(
 
 @asynccontextmanager
 async def _queue(rate: float) -> AsyncGenerator[FleetQueue]:
-    conninfo = needed_setting(os.environ, "FLEET_DATABASE", "where the fleet's PostgreSQL is")
-    with _the_extra():
-        from ormco_trios.fleet.encryption import Encryption
-        from ormco_trios.fleet.postgres import (
-            FleetDatabase,
-            PostgresPacer,
-            PostgresPractices,
-            PostgresTokenStore,
-        )
-        from ormco_trios.fleet.queue import FleetQueue
+    meanings = {
+        "FLEET_DATABASE": "where the fleet's PostgreSQL is",
+        "FLEET_KEYS": "what secrets are sealed with; `ormco-trios fleet key` makes one",
+    }
+    conninfo = needed_settings(os.environ, meanings | APPLICATION)[0]
+    from ormco_trios.fleet.encryption import Encryption
+    from ormco_trios.fleet.postgres import (
+        FleetDatabase,
+        PostgresPacer,
+        PostgresPractices,
+        PostgresTokenStore,
+    )
+    from ormco_trios.fleet.queue import FleetQueue
 
+    # The pool says to standard error what `FleetDatabase` says better.
+    logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
     encryption = Encryption.from_env()
     async with FleetDatabase(conninfo, encryption) as database:
         practices = PostgresPractices(database)
@@ -403,18 +374,6 @@ async def _queue(rate: float) -> AsyncGenerator[FleetQueue]:
 
         async with FleetQueue(database, open_practice) as queue:
             yield queue
-
-
-@contextmanager
-def _the_extra() -> Generator[None]:
-    """Say what to install where the packages of the extra are missing."""
-    try:
-        yield
-    except ImportError:
-        raise ConfigurationError(
-            "The packages for many machines are not installed.",
-            advice="pip install 'ormco-trios[cli,fleet]'",
-        ) from None
 
 
 # --- shared ---------------------------------------------------------------------------------------
@@ -451,6 +410,13 @@ def _finish(status: FleetStatus, report: Path | None, as_json: bool) -> NoReturn
                     "`ormco-trios fleet status --links` lists them."
                 )
             )
+        if status.tasks:
+            console.print(
+                Text(
+                    f"\n{len(status.tasks)} practices have to go to OrmcoDigital: "
+                    "`ormco-trios fleet status --report FILE` says what to do there."
+                )
+            )
     sys.exit(_exit_code(status))
 
 
@@ -465,7 +431,12 @@ def _grouped(status: FleetStatus) -> dict[str, list[str]]:
 def _exit_code(status: FleetStatus) -> int:
     if status.stages[Stage.CONNECTED] == status.total:
         return 0
-    for stage, code in {Stage.WAITING: 3, Stage.NEEDS_AUTHORIZATION: 4, Stage.FAILED: 6}.items():
+    for stage, code in {
+        Stage.WAITING: 3,
+        Stage.NEEDS_AUTHORIZATION: 4,
+        Stage.NEEDS_PERSON: 4,
+        Stage.FAILED: 6,
+    }.items():
         if status.stages[stage]:
             return code
     return 7

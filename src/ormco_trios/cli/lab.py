@@ -6,35 +6,20 @@ import json
 import sys
 from fnmatch import fnmatchcase
 
-import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ormco_trios.cli.common import harmless, json_option, reporting
+from ormco_trios.cli.common import confirm, harmless
 from ormco_trios.cli.settings import Account, configured_account, sandbox_account
 from ormco_trios.communicate.emails import folded
 from ormco_trios.communicate.models import Connection
 from ormco_trios.core.errors import NotFound, OrmcoTriosError
 
 
-@click.command()
-@click.argument("who", nargs=-1)
-@click.option("--yes", is_flag=True, help="Do not ask whether you are sure.")
-@json_option
-@click.option(
-    "--sandbox",
-    is_flag=True,
-    help="Use a simulator in this process and be Ormco's lab there: nothing real is touched.",
-)
 def approve(who: tuple[str, ...], yes: bool, as_json: bool, sandbox: bool) -> None:
-    """List who asks this lab for a connection, or accept them.
-
-    Without WHO it lists the practices and changes nothing. WHO is an e-mail, a pattern such as
-    '*@clinic.example', or a connection's id; '*' is everybody.
-    """
     console = Console(stderr=as_json)
-    with reporting(as_json), sandbox_account(lab=True) if sandbox else configured_account() as lab:
+    with sandbox_account(lab=True) if sandbox else configured_account() as lab:
         waiting = lab.use(lab.communicate.connections.incoming)
         if not who:
             if as_json:
@@ -53,7 +38,7 @@ def approve(who: tuple[str, ...], yes: bool, as_json: bool, sandbox: bool) -> No
             )
         if not yes:
             _show(console, chosen)
-            click.confirm("Let these send you their cases?", abort=True, err=True)
+            confirm("Let these send you their cases?")
         _approve(lab, console, chosen, as_json)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from ormco_trios.cli.common import complain
+from ormco_trios.cli.common import NobodyAnswered, ask_for_paste, complain, prompt
 from ormco_trios.core.errors import NobodyCameBack
 from ormco_trios.ormcodigital.tasks import Address, Done, Failed, Reply, Task, TaskAnswer
 
@@ -49,33 +48,13 @@ def ask_for_address(
     return ask_for_paste("Address")
 
 
-def ask_for_paste(question: str) -> str:
-    """Take a paste, which is not shown; of several lines, all of them."""
-    pasted: str = click.prompt(question, hide_input=True, err=True)
-    return "\n".join((pasted, *_waiting_lines()))
-
-
-def _waiting_lines() -> list[str]:
-    """The lines that came with the same paste, and would else answer the next question."""
-    lines: list[str] = []
-    if sys.platform != "win32" and sys.stdin.isatty():
-        import select
-
-        while select.select([sys.stdin], [], [], 0.05)[0] and (line := sys.stdin.readline()):
-            lines.append(line.rstrip("\n"))
-    return lines
-
-
 def ask_for_account() -> str:
     """Ask which account the consent page showed; empty if nobody saw it."""
     question = "Which e-mail did 3Shape's page show? (Enter, if it showed none)"
     try:
-        said: str = click.prompt(question, default="", show_default=False, err=True)
-    except click.Abort as abort:
-        if not isinstance(abort.__context__, EOFError):
-            raise
+        return prompt(question, default="", show_default=False)
+    except NobodyAnswered:
         return ""  # a program that writes the address alone says nothing more
-    return said
 
 
 def ask_for_task(task: Task, *, checked_at: datetime) -> TaskAnswer:
@@ -92,10 +71,7 @@ def ask_for_task(task: Task, *, checked_at: datetime) -> TaskAnswer:
         click.secho(f"   {line}", dim=True, err=True)
     if Reply.ADDRESS in task.replies:
         return _address_or_word(task)
-    answer: str = click.prompt(
-        f"\n{task.question} (done, or what it said)", default="done", err=True
-    )
-    return _by_word(answer)
+    return _by_word(prompt(f"\n{task.question} (done, or what it said)", default="done"))
 
 
 def _at_most(seconds: float) -> str:
@@ -114,8 +90,7 @@ def _address_or_word(task: Task) -> TaskAnswer:
     if word == "done" and Reply.DONE in task.replies:
         return Done()
     if word == "failed":
-        said: str = click.prompt("What did the page say?", default="", show_default=False, err=True)
-        return Failed(said)
+        return Failed(prompt("What did the page say?", default="", show_default=False))
     return Address(pasted, account_shown=ask_for_account())
 
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from ormco_trios.cli.common import F, json_option, reporting
+from ormco_trios.cli.common import confirm, is_terminal, needed_now, verbose
 from ormco_trios.cli.display import (
     Display,
     Lines,
@@ -39,7 +39,7 @@ from ormco_trios.onboarding.outcomes import (
     Repair,
 )
 from ormco_trios.ormcodigital.portal import PortalWay
-from ormco_trios.ormcodigital.tasks import Address, TaskAnswer
+from ormco_trios.ormcodigital.tasks import Address, Task, TaskAnswer
 
 EXIT_CODES = {
     OverallState.CONNECTED: 0,
@@ -53,52 +53,11 @@ EXIT_CODES = {
 """0 connected, 1 error, 2 wrong usage, 3 to 7 by state, 130 interrupted."""
 
 
-def _common(command: F) -> F:
-    for option in (
-        json_option,
-        click.option(
-            "--portal",
-            type=click.Choice([PortalWay.MANUAL.value, PortalWay.API.value]),
-            envvar="ORMCO_TRIOS_PORTAL",
-            help="What does OrmcoDigital's part: you, following the steps that are shown, or an "
-            "API of it. By default you do, unless ORMCO_TRIOS_ORMCODIGITAL_URL names an API.",
-        ),
-        click.option(
-            "--region",
-            type=click.Choice([region.value for region in Region]),
-            help="Which of Ormco's labs; by default what the account's country clearly says, or "
-            "else its own region at 3Shape.",
-        ),
-        click.option(
-            "--account",
-            metavar="EMAIL",
-            help="The 3Shape account that is meant; another one is refused before anything is "
-            "asked for. Its sign-in is kept apart from other accounts'.",
-        ),
-        click.option(
-            "--sandbox",
-            is_flag=True,
-            help="Use a simulator on this machine and play the doctor: nothing real is touched.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-@click.command()
-@click.option(
-    "--requests", "show_requests", is_flag=True, help="List the requests that the sandbox saw."
-)
-@_common
 def connect(as_json: bool, show_requests: bool, **which: Any) -> None:
-    """Do everything that is missing, until scans can be sent.
-
-    Safe to interrupt and to repeat: it goes on from wherever the practice stands.
-    """
     console = Console()
     display = _display(console, as_json)
     watched = isinstance(display, LiveTable)
-    with reporting(as_json), _practice(**which, watched=watched) as practice:
+    with _practice(**which, watched=watched) as practice:
         with display:
             if practice.sandbox is not None:
                 pace = f"goes {SPEED:.0f} times faster" if watched else "takes no time"
@@ -116,31 +75,15 @@ def connect(as_json: bool, show_requests: bool, **which: Any) -> None:
         _finish(console, connected.checklist, as_json)
 
 
-@click.command()
-@_common
 def check(as_json: bool, **which: Any) -> None:
-    """Show the checklist and change nothing."""
-    with reporting(as_json), _practice(**which) as practice:
+    with _practice(**which) as practice:
         _finish(Console(), practice.onboarding.check(), as_json)
 
 
-@click.command()
-@click.option(
-    "--extent",
-    type=click.Choice([extent.name.lower().replace("_", "-") for extent in Repair]),
-    default="what-is-broken",
-    show_default=True,
-    help="Begin with more, when everything looks well and scans do not arrive.",
-)
-@_common
 def repair(as_json: bool, extent: str, **which: Any) -> None:
-    """Mend a connection that broke, with the least that helps.
-
-    Safe to interrupt and to repeat: it goes on and takes nothing away twice.
-    """
     chosen = Repair[extent.upper().replace("-", "_")]
     console = Console()
-    with reporting(as_json), _practice(**which, lived=True) as practice:
+    with _practice(**which, lived=True) as practice:
         with _display(console, as_json) as display:
             repaired = practice.onboarding.repair(
                 extent=chosen,
@@ -153,19 +96,11 @@ def repair(as_json: bool, extent: str, **which: Any) -> None:
         _finish(console, repaired.checklist, as_json)
 
 
-@click.command()
-@click.option("--sign-out", is_flag=True, help="Forget this library's own sign-in as well.")
-@click.option("--yes", is_flag=True, help="Do not ask whether you are sure.")
-@_common
 def disconnect(as_json: bool, sign_out: bool, yes: bool, **which: Any) -> None:
-    """Take everything back: scans can no longer be sent.
-
-    What only you can take back is asked for on a terminal, and named otherwise.
-    """
     if not (yes or which["sandbox"]):
-        click.confirm("Scans can no longer be sent afterwards. Disconnect?", abort=True, err=True)
-    with reporting(as_json), _practice(**which, lived=True) as practice:
-        asks = practice.play is not None or sys.stdin.isatty()
+        confirm("Scans can no longer be sent afterwards. Disconnect?")
+    with _practice(**which, lived=True) as practice:
+        asks = practice.play is not None or is_terminal()
         done = practice.onboarding.disconnect(
             person=_person(practice, Silent()) if asks else None, sign_out=sign_out
         )
@@ -180,12 +115,8 @@ def disconnect(as_json: bool, sign_out: bool, yes: bool, **which: Any) -> None:
         sys.exit(0 if done.complete else 1)
 
 
-@click.command()
-@click.option("--verbose", is_flag=True, help="With details for support.")
-@_common
-def doctor(as_json: bool, verbose: bool, **which: Any) -> None:
-    """Say what is wrong, from network to portal, and what to do."""
-    with reporting(as_json), _practice(**which) as practice:
+def doctor(as_json: bool, **which: Any) -> None:
+    with _practice(**which) as practice:
         diagnosis = practice.onboarding.doctor()
         if as_json:
             findings = [
@@ -200,7 +131,7 @@ def doctor(as_json: bool, verbose: bool, **which: Any) -> None:
             ]
             print(json.dumps({"healthy": diagnosis.healthy, "findings": findings}))
         else:
-            print_diagnosis(Console(), diagnosis, verbose=verbose)
+            print_diagnosis(Console(), diagnosis, verbose=verbose())
         sys.exit(0 if diagnosis.healthy else 1)
 
 
@@ -249,6 +180,14 @@ def _authorize(practice: Practice, display: Display) -> Authorize:
             return practice.play.authorize(needed)
         practice.remember()
         display.pause()
+        needed_now(
+            {
+                "state": OverallState.NEEDS_AUTHORIZATION.value,
+                "link": needed.url,
+                "explanation": needed.purpose.explanation,
+                "hint": needed.hint,
+            }
+        )
         pasted = ask_for_address(
             needed.request,
             needed.purpose.explanation,
@@ -270,9 +209,22 @@ def _person(practice: Practice, display: Display) -> Person:
             return practice.play.do(needed)
         practice.remember()
         display.pause()
+        needed_now({"state": OverallState.NEEDS_PERSON.value, "task": _as_json(needed.task)})
         return ask_for_task(needed.task, checked_at=needed.checklist.looked_at)
 
     return ask
+
+
+def _as_json(task: Task) -> dict[str, object]:
+    return {
+        "kind": task.kind.value,
+        "title": task.title,
+        "steps": task.steps,
+        "text": None if task.text is None else task.text.get_secret_value(),
+        "until": None if task.until is None else task.until.isoformat(),
+        "question": task.question,
+        "problem": task.problem,
+    }
 
 
 def _finish(console: Console, checklist: Checklist, as_json: bool) -> NoReturn:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from ormco_trios.cli.person import ask_for_address
@@ -16,7 +15,7 @@ from ormco_trios.communicate.client import CommunicateClient
 from ormco_trios.communicate.emails import folded
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.clock import HurriedClock
-from ormco_trios.core.environment import Environment
+from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.oauth.code import AuthorizationCode
@@ -28,7 +27,7 @@ from ormco_trios.onboarding.observation import SIGNED_OUT
 from ormco_trios.onboarding.onboarding import Onboarding
 from ormco_trios.onboarding.outcomes import NeedsAuthorization, NeedsPerson, Purpose
 from ormco_trios.ormcodigital.client import OrmcoDigitalClient
-from ormco_trios.ormcodigital.portal import PortalWay
+from ormco_trios.ormcodigital.portal import PortalAccess, PortalWay
 from ormco_trios.ormcodigital.tasks import Address, Done, TaskAnswer, TaskKind
 
 if TYPE_CHECKING:
@@ -122,19 +121,6 @@ class Account:
         return action()
 
 
-def need_server() -> None:
-    """Make sure that the sandbox can be served.
-
-    Raises:
-        ConfigurationError: The extra is not installed.
-    """
-    if find_spec("uvicorn") is None:
-        raise ConfigurationError(
-            "The sandbox's server needs the package uvicorn.",
-            advice="Install the extra: pip install 'ormco-trios[cli,sandbox]'",
-        )
-
-
 def demonstration_clock(*, watched: bool) -> HurriedClock:
     """The time of a demonstration; where no person watches it, waiting takes no time at all."""
     return HurriedClock(SPEED if watched else math.inf)
@@ -158,7 +144,11 @@ def sandbox_practice(
         lived: It was connected, and Ormco's access has been taken away since.
         watched: A person watches, so waiting takes a moment.
     """
-    need_server()
+    if way is PortalWay.BROWSER:
+        raise ConfigurationError(
+            "The sandbox plays the doctor, who would have to sit at the browser's window.",
+            advice="Try --portal manual or api, or run `ormco-trios sandbox` and sit there.",
+        )
     from ormco_trios.sandbox import Approval, Sandbox
 
     clock = demonstration_clock(watched=watched)
@@ -230,6 +220,7 @@ def configured_account(
         ConfigurationError: One is missing or wrong.
     """
     source = os.environ if environ is None else environ
+    application = configured_application(source)
     environment = Environment.from_env(source)
     account = (
         source.get("ORMCO_TRIOS_ACCOUNT")
@@ -237,7 +228,6 @@ def configured_account(
         or source.get("ORMCO_TRIOS_PORTAL_USERNAME")
         or "default"
     )
-    application = configured_application(source)
     with _receiver(application["redirect_uri"], source) as receiver:
         if receiver is not None:
             application["redirect_uri"] = receiver.redirect_uri
@@ -272,6 +262,10 @@ def configured_practice(
         ConfigurationError: A setting is missing or wrong.
     """
     source = os.environ if environ is None else environ
+    named = source.get("ORMCO_TRIOS_ORMCODIGITAL_URL") or _means_sandbox(source)
+    needed_settings(
+        source, APPLICATION | (PORTAL if named and way in (None, PortalWay.API) else {})
+    )
     with (
         configured_account(source, email=email) as account,
         _portal(way, account.communicate.environment, source) as portal,
@@ -296,19 +290,28 @@ def configured_practice(
 @contextmanager
 def _portal(
     way: PortalWay | None, environment: Environment, source: Mapping[str, str]
-) -> Generator[OrmcoDigitalClient | None]:
-    """The portal's API, if it does the portal's part; None if a person does."""
+) -> Generator[PortalAccess | None]:
+    """What does the portal's part; None if a person does."""
     if way is None and environment.ormcodigital is not None:
         way = PortalWay.API
-    if way is not PortalWay.API:
-        yield None
-        return
-    with OrmcoDigitalClient(
-        environment,
-        username=needed_setting(source, "PORTAL_USERNAME", "your OrmcoDigital user name"),
-        password=needed_setting(source, "PORTAL_PASSWORD", "its password"),
-    ) as client:
-        yield client
+    match way:
+        case PortalWay.API:
+            environment.base_url(Service.ORMCODIGITAL)  # before a password is asked for in vain
+            username, password = needed_settings(source, PORTAL)[:2]
+            with OrmcoDigitalClient(environment, username=username, password=password) as client:
+                yield client
+        case PortalWay.BROWSER:
+            # Here, since it needs an extra.
+            from ormco_trios.ormcodigital.browser.portal import BrowserPortal
+
+            with BrowserPortal(
+                needed_settings(source, PORTAL_PAGE)[0],
+                username=source.get("ORMCO_TRIOS_PORTAL_USERNAME"),
+                password=source.get("ORMCO_TRIOS_PORTAL_PASSWORD"),
+            ) as browser:
+                yield browser
+        case _:
+            yield None
 
 
 class ApplicationSettings(TypedDict):
@@ -326,9 +329,10 @@ def configured_application(source: Mapping[str, str]) -> ApplicationSettings:
     Raises:
         ConfigurationError: One is missing, or there is no such dialect.
     """
+    client_id, redirect_uri = needed_settings(source, APPLICATION)[:2]
     return {
-        "redirect_uri": needed_setting(source, "REDIRECT_URI", "its registered redirect address"),
-        "client_id": needed_setting(source, "CLIENT_ID", "the id of your application at 3Shape"),
+        "client_id": client_id,
+        "redirect_uri": redirect_uri,
         "client_secret": source.get("ORMCO_TRIOS_CLIENT_SECRET"),
         "server": _server(source),
     }
@@ -362,16 +366,36 @@ def _receiver(redirect_uri: str, source: Mapping[str, str]) -> Generator[Redirec
             yield receiver
 
 
-def needed_setting(source: Mapping[str, str], name: str, meaning: str) -> str:
-    """The environment variable ``ORMCO_TRIOS_`` and ``name``.
+APPLICATION = {
+    "CLIENT_ID": "the id of your application at 3Shape",
+    "REDIRECT_URI": "its registered redirect address",
+}
+PORTAL = {
+    "PORTAL_USERNAME": "the practice's user name at OrmcoDigital",
+    "PORTAL_PASSWORD": "its password",
+}
+PORTAL_PAGE = {"PORTAL_PAGE": "the page where you sign in to OrmcoDigital"}
+_SANDBOX = {"SANDBOX_URL": "the sandbox's address"}
+
+
+def _means_sandbox(source: Mapping[str, str]) -> bool:
+    return source.get("ORMCO_TRIOS_ENVIRONMENT") == "sandbox"
+
+
+def needed_settings(source: Mapping[str, str], meanings: Mapping[str, str]) -> list[str]:
+    """The environment variables ``ORMCO_TRIOS_`` and these names, in this order.
 
     Raises:
-        ConfigurationError: It is not set.
+        ConfigurationError: Some are not set; it names all of them.
     """
-    value = source.get(f"ORMCO_TRIOS_{name}")
-    if not value:
+    if _means_sandbox(source):
+        meanings = {**meanings, **_SANDBOX}
+    values = {name: source.get(f"ORMCO_TRIOS_{name}") for name in meanings}
+    if missing := [name for name, value in values.items() if not value]:
+        names = ", ".join(f"ORMCO_TRIOS_{name}" for name in missing)
+        verb, them = ("is", "it") if len(missing) == 1 else ("are", "them")
         raise ConfigurationError(
-            f"The environment variable ORMCO_TRIOS_{name} ({meaning}) is not set.",
-            advice="Set it; `ormco-trios connect --sandbox` tries everything without any account.",
+            "; ".join(f"{name}: {meanings[name]}" for name in missing),
+            advice=f"{names} {verb} not set. Set {them}; `connect --sandbox` needs none of them.",
         )
-    return value
+    return [value for value in values.values() if value]

@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 
 import click
 
-from ormco_trios.cli.common import reporting
-from ormco_trios.cli.settings import need_server
+from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.sandbox import Approval, ControlledClock, Fault, Sandbox, Switches
 
 
-@click.command(name="sandbox")
-@click.option("--port", default=0, show_default="any free one", help="Port on 127.0.0.1.")
-@click.option(
-    "--time-scale",
-    type=click.FloatRange(min=0),
-    default=1.0,
-    show_default=True,
-    help="How fast its time goes; 0 stands still.",
-)
-@click.option(
-    "--approve-after",
-    type=click.FloatRange(min=0),
-    default=60.0,
-    show_default=True,
-    help="Seconds of its time until Ormco's lab approves.",
-)
-@click.option(
-    "--seed",
-    type=click.Path(exists=True, dir_okay=False),
-    help="A YAML or JSON file with what else exists.",
-)
-@click.option(
-    "--fault", "faults", multiple=True, help="Such as users.me:status=503,times=2; may be repeated."
-)
-@click.option(
-    "--switch",
-    "switches",
-    multiple=True,
-    help="What nobody knows of the real services, such as roles=absent; may be repeated.",
-)
 def sandbox(
     port: int,
     time_scale: float,
@@ -49,32 +20,42 @@ def sandbox(
     faults: tuple[str, ...],
     switches: tuple[str, ...],
 ) -> None:
-    """Run the simulator until interrupted, and say how to use it."""
-    with reporting(as_json=False):
-        need_server()
+    try:
+        planned = [Fault.parse(text) for text in faults]
+        pairs = [text.partition("=") for text in switches]
+        changes = {name: position for name, _, position in pairs}
+        box = Sandbox(
+            server=True,
+            port=port,
+            clock=ControlledClock(time_scale),
+            approval=Approval.after(approve_after),
+            switches=Switches().with_changes(changes),
+            seed_file=seed,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    with _serving(box, port):
+        for fault in planned:
+            box.world.plan(fault)
+        _introduce(box)
         try:
-            planned = [Fault.parse(text) for text in faults]
-            pairs = [text.partition("=") for text in switches]
-            changes = {name: position for name, _, position in pairs}
-            box = Sandbox(
-                server=True,
-                port=port,
-                clock=ControlledClock(time_scale),
-                approval=Approval.after(approve_after),
-                switches=Switches().with_changes(changes),
-                seed_file=seed,
-            )
-        except ValueError as error:
-            raise click.UsageError(str(error)) from error
-        with box:
-            for fault in planned:
-                box.world.plan(fault)
-            _introduce(box)
-            try:
-                threading.Event().wait()
-            finally:
-                for fault in box.world.faults.unused():
-                    click.echo(f"This fault never fired: {fault.describe()}", err=True)
+            threading.Event().wait()
+        finally:
+            for fault in box.world.faults.unused():
+                click.echo(f"This fault never fired: {fault.describe()}", err=True)
+
+
+@contextmanager
+def _serving(box: Sandbox, port: int) -> Generator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(box)
+        except OSError as error:
+            raise ConfigurationError(
+                f"Port {port} of this machine cannot be used: {error.strerror}.",
+                advice="Choose another with --port, or leave it out for one that is free.",
+            ) from None
+        yield
 
 
 def _introduce(box: Sandbox) -> None:

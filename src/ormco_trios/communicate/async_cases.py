@@ -227,7 +227,7 @@ class AsyncCases(Shielded):
         fails or is interrupted leaves nothing behind, and a file that was there before unchanged.
         If it breaks off, it begins anew, as often as the client's ``retry`` says.
 
-        The time limit is one for progress: 256 KiB may take ``Timeout.total``, and the pause
+        The time limit is one for progress: 512 KiB may take ``Timeout.total``, and the pause
         between two pieces ``Timeout.read``.
 
         Args:
@@ -266,7 +266,7 @@ class AsyncCases(Shielded):
     def open(
         self, file: CaseFile, *, limit: int | None = None, as_ply: bool = False
     ) -> AsyncGenerator[bytes, None]:
-        """The content of a file in blocks of about 256 KiB, if you store it elsewhere.
+        """The content of a file in blocks of about 512 KiB, if you store it elsewhere.
 
         The SHA-1 is compared after the last block: what you have is good only once the iteration
         has ended without an error.  To stop early, close the iterator; that frees the connection.

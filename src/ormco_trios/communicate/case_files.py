@@ -177,7 +177,13 @@ class _Body:
         return self._target is not None or not self.received
 
     def begin(self, answer: Answer) -> Flow[None]:
-        """Begin anew, if the size allows it."""
+        """Begin anew, if it is the whole file and the size allows it."""
+        if answer.status != 200:
+            raise UnexpectedAnswer(
+                f"The answer is not a whole file, by its status {answer.status}.",
+                operation=self._operation.name,
+                status=answer.status,
+            )
         length = answer.headers.get("content-length", "")
         self._begun = True
         self._hash = hashlib.sha1(usedforsecurity=False)
@@ -188,19 +194,21 @@ class _Body:
             yield from Blocking(self._target.clear)
         self._tell()
 
-    def take(self, block: bytes) -> Flow[None]:
+    def take(self, block: list[bytes]) -> Flow[None]:
         """Keep or emit a block."""
-        self._check(self.received + len(block))
+        size = sum(map(len, block))
+        self._check(self.received + size)
         yield from Blocking(self._keep, (block,))
-        self.received += len(block)
+        self.received += size
         self._tell()
         if self._target is None:
-            yield from Emit(block)
+            yield from Emit(b"".join(block))
 
-    def _keep(self, block: bytes) -> None:
-        self._hash.update(block)
-        if self._target is not None:
-            self._target.write(block)
+    def _keep(self, block: list[bytes]) -> None:
+        for piece in block:
+            self._hash.update(piece)
+            if self._target is not None:
+                self._target.write(piece)
 
     def _check(self, size: int) -> None:
         if self._limit is not None and size > self._limit:

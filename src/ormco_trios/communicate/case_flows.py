@@ -32,6 +32,7 @@ from ormco_trios.communicate.operations import (
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call, Emit, Flow
 from ormco_trios.core.errors import (
+    AnswerTooLarge,
     ConfigurationError,
     NotFound,
     PermissionDenied,
@@ -88,8 +89,14 @@ def sync(
     base = yield from find_home(home, me)
     now = clock.now()
     cursor, start = begin(cursor, account=me.id, practice=of, since=since, overlap=overlap, now=now)
-    query = {"from": _moment(start)}
-    cases = yield from Call(UPDATED, query=query, base_url=base)
+    try:
+        cases = yield from Call(UPDATED, query={"from": _moment(start)}, base_url=base)
+    except AnswerTooLarge as error:
+        raise AnswerTooLarge(
+            error.happened,
+            advice="Begin anew with since=, a later moment, and read the cases from before it with "
+            "cases.list(until=...).",
+        ) from None
     if every_version:
         listed = [case for case in cases if passes(case, of)]
         cases += yield from _passed_over(base, listed, cursor, start)
@@ -148,10 +155,8 @@ def _one(
 def increment(home: Home, id: str) -> Flow[CaseIncrement]:
     """A case increment."""
     base = yield from find_home(home)
-    found = yield from Call(INCREMENT, path={"increment": id}, base_url=base)
-    if found.id is not None:
-        check_id(found.id, id, INCREMENT.name)
-    return found
+    # Which id such an object has, the increment's or its case's, is not known.
+    return (yield from Call(INCREMENT, path={"increment": id}, base_url=base))
 
 
 def comment(home: Home, case: str, comment: str) -> Flow[str]:

@@ -119,7 +119,7 @@ def check_filter(practice: str | None) -> str:
     if practice == EVERY_PRACTICE:
         return EVERY_PRACTICE
     plain = account_id(practice)
-    if plain is None or "@" in plain:
+    if plain is None or "@" in plain or "*" in plain:
         raise ConfigurationError(
             "The filter for a practice is not the id of a Communicate account.",
             advice="Use the id that you stored when the practice connected, which is user.id; "

@@ -8,9 +8,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from ormco_trios.communicate.emails import same
 from ormco_trios.core.model import PascalModel
@@ -24,6 +30,26 @@ def is_lab_word(role: str) -> bool:
     """
     word = role.strip().casefold()
     return word.startswith("lab") or word.endswith("lab")
+
+
+T = TypeVar("T")
+
+
+def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+IfReadable: TypeAlias = Annotated[T | None, WrapValidator(_or_none)]
+"""What no decision needs: None if it comes in another shape, and so stops nothing."""
+
+
+def _an_id(id: str) -> str:
+    if account_id(id) is None or not id.strip(". "):
+        raise ValueError("it names no account")
+    return id
 
 
 class ServerRegion(PascalModel):
@@ -139,9 +165,9 @@ class User(PascalModel):
 
     printed: ClassVar[frozenset[str]] = frozenset({"id", "roles", "is_approved"})
 
-    id: Annotated[str, Field(min_length=1)]
+    id: Annotated[str, AfterValidator(_an_id)]
     email: str | None = None
-    is_approved: bool | None = None
+    is_approved: IfReadable[bool] = None
     name: str | None = None
     first_name: str | None = None
     last_name: str | None = None
@@ -156,13 +182,13 @@ class User(PascalModel):
     """ISO 3166 alpha-2 [doc U2.1], in either case [seen]."""
     region_uri: str | None = None
     """A host, or null [doc]; the name of a region rather than of a server to ask."""
-    region: ServerRegion | None = None
+    region: IfReadable[ServerRegion] = None
     roles: list[str] | None = None
-    connected_users: list[str] | None = None
+    connected_users: IfReadable[list[str]] = None
     connections: list[Connection] | None = Field(default=None, repr=False)
-    dongles: list[Dongle] | None = None
-    has_logo: bool | None = None
-    logo: Logo | None = None
+    dongles: IfReadable[list[Dongle]] = None
+    has_logo: IfReadable[bool] = None
+    logo: IfReadable[Logo] = None
 
     @property
     def is_lab(self) -> bool:
@@ -241,11 +267,6 @@ class CaseFile(PascalModel):
     created: Moment | None = None
     updated: Moment | None = None
     scan_timestamp: Moment | None = None
-
-    def _with(self, other: CaseFile) -> CaseFile:
-        """The same file with what only ``other`` says of it."""
-        known = {name: value for name, value in self if value is not None}
-        return self.model_copy(update=dict(other) | known)
 
 
 class Comment(PascalModel):
@@ -374,7 +395,13 @@ def _once(*sections: Iterable[CaseFile]) -> Iterable[CaseFile]:
             key: object = (file.id or "").casefold() or sha1 or file.href or object()
             if key not in found:
                 key = before.get(sha1, key)
-            found[key] = found[key]._with(file) if key in found else file
+            found[key] = _merged(found[key], file) if key in found else file
             if sha1:
                 by_hash.setdefault(sha1, key)
     return found.values()
+
+
+def _merged(file: CaseFile, other: CaseFile) -> CaseFile:
+    """The file with what only the other entry says of it."""
+    known = {name: value for name, value in file if value is not None}
+    return file.model_copy(update=dict(other) | known)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ormco_trios.communicate.models import (
     Application,
@@ -25,6 +28,7 @@ from ormco_trios.core.answers import (
 )
 from ormco_trios.core.environment import Service
 from ormco_trios.core.errors import ApiError, InvalidRequest, NotFound, PermissionDenied
+from ormco_trios.core.log import logger
 from ormco_trios.core.operation import Operation, Safety
 from ormco_trios.core.provenance import (
     ASSUMED,
@@ -81,6 +85,55 @@ _NO_CONNECTION: Facts = {
 _SERVERS: TypeAdapter[list[str | ServerAddress]] = TypeAdapter(
     list[str | ServerAddress], config=ConfigDict(defer_build=True)
 )
+
+
+M = TypeVar("M")
+
+
+def readable(parse: Callable[[Answer], M]) -> Callable[[Answer], M]:
+    """A parser of cases in which one odd field stops neither its case nor any other.
+
+    A field that has another form than documented is left out.  That never holds for the ids, which
+    say whose a case is.
+    """
+
+    def parse_what_fits(answer: Answer) -> M:
+        try:
+            return parse(answer)
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_context=False, include_input=False)
+            if any(problem["type"] == "json_invalid" for problem in problems):
+                raise
+        value = json.loads(answer.body)
+        odd = [place for problem in problems if (place := _place(value, problem["loc"]))]
+        for holder, key in odd:
+            if isinstance(holder, list):
+                holder[key] = {}
+            elif key not in _NEEDED:
+                holder.pop(key, None)
+        logger.warning("%d fields of cases are not as documented and are left out", len(odd))
+        return parse(replace(answer, body=json.dumps(value).encode()))
+
+    return parse_what_fits
+
+
+_NEEDED = frozenset({"Id", "CreatorId", "Actors", "Cases"})
+"""Without these, a case could be missed or shown to another practice."""
+
+
+def _place(value: Any, path: tuple[int | str, ...]) -> tuple[Any, Any] | None:
+    """The object or list that holds what ``path`` names, and where in it; None for all of it.
+
+    A path can go on with what it was tried as: ``("StateFlag", "int")``.
+    """
+    place: tuple[Any, Any] | None = None
+    for step in path:
+        try:
+            inner = value[step]
+        except (LookupError, TypeError):
+            break
+        place, value = (value, step), inner
+    return place
 
 
 def read_servers(answer: Answer) -> list[str | ServerAddress]:
@@ -247,7 +300,7 @@ CASES = Operation(
     Service.METADATA,
     "GET",
     "/api/cases",
-    parse=json_as(CasePage),
+    parse=readable(json_as(CasePage)),
     refuse=refuse,
     provenance={
         "path": fact("query: `page` from 0, and perhaps `from` and `to`", doc("M2.3")),
@@ -259,7 +312,7 @@ SEARCH = Operation(
     Service.METADATA,
     "GET",
     "/api/cases/search",
-    parse=json_as(CasePage),
+    parse=readable(json_as(CasePage)),
     refuse=refuse,
     provenance={
         "path": fact(
@@ -275,7 +328,7 @@ UPDATED = Operation(
     Service.METADATA,
     "GET",
     "/api/updatedcases",
-    parse=json_list_as(list[Case]),
+    parse=readable(json_list_as(list[Case])),
     refuse=refuse,
     provenance={
         "path": fact(
@@ -292,7 +345,7 @@ CASE = Operation(
     Service.METADATA,
     "GET",
     "/api/cases/{case}",
-    parse=json_as(Case),
+    parse=readable(json_as(Case)),
     refuse=refuse,
     provenance={
         "path": fact("a case by its id", doc("M2.1"), client("ApiEndpoints.html")),
@@ -305,7 +358,7 @@ VERSION = Operation(
     Service.METADATA,
     "GET",
     "/api/cases/{case}/version/{version}",
-    parse=json_as(Case),
+    parse=readable(json_as(Case)),
     refuse=refuse,
     provenance={
         "path": fact("a version of a case, by its number", doc("M2.2")),

@@ -90,3 +90,25 @@ async def call_blocking_async(function: Callable[..., T], *arguments: Any) -> T:
         if not running.cancelled():
             running.exception()
         raise
+
+
+def run_together(first: Callable[[], Any], *others: Callable[[], Any]) -> list[Any]:
+    """Call all of them at once: the first in this thread, since some things belong to one."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(others) or 1) as pool:
+        beside = [pool.submit(other) for other in others]
+        return [first(), *(each.result() for each in beside)]
+
+
+async def run_together_async(
+    first: Callable[[], Awaitable[Any]], *others: Callable[[], Awaitable[Any]]
+) -> list[Any]:
+    """Await all of them at once; if one fails, the others are finished first."""
+    import asyncio
+
+    results = await asyncio.gather(*(each() for each in (first, *others)), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results

@@ -32,6 +32,7 @@ from ormco_trios.core.errors import (
     OutcomeUnknown,
     TransportError,
 )
+from ormco_trios.core.extras import extra
 from ormco_trios.core.log import in_our_call, silence
 from ormco_trios.core.transport import (
     BLOCK,
@@ -83,6 +84,13 @@ _ANY_ZLIB = 47
 def tls_context() -> ssl.SSLContext:
     """The process's one TLS context; making one costs more than 60 calls."""
     return httpx.create_ssl_context()
+
+
+def _verification(origin: str) -> ssl.SSLContext:
+    """What a connection is verified with; one without TLS does not wait for certificates."""
+    if origin.startswith("http:"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which trusts nobody
+    return tls_context()
 
 
 @functools.lru_cache(maxsize=256)
@@ -163,10 +171,23 @@ class _AsyncHttpx:
         return Answer(response.status_code, _headers(response), body.whole())
 
 
+def _check_injected(client: object, expected: type[HttpClient | AsyncHttpClient]) -> None:
+    """Say now what would else be an odd failure of the first call."""
+    if isinstance(client, expected):
+        return
+    given = f"{type(client).__module__.partition('.')[0]}.{type(client).__qualname__}"
+    raise ConfigurationError(
+        f"The http_client is a {given}, and an httpx.{expected.__name__} is needed.",
+        advice=f"Make it with httpx.{expected.__name__}(...), of the package httpx: httpx2 and "
+        "others are other packages, whose requests and errors this library does not know.",
+    )
+
+
 class InjectedClient(_Httpx):
     """Sends with a client of the caller's, who closes it."""
 
     def __init__(self, client: HttpClient) -> None:
+        _check_injected(client, httpx.Client)
         self._client = client
         self._process: int | None = None
 
@@ -188,6 +209,7 @@ class AsyncInjectedClient(_AsyncHttpx):
 
     def __init__(self, client: AsyncHttpClient) -> None:
         super().__init__()
+        _check_injected(client, httpx.AsyncClient)
         self._client = client
         self._place: tuple[int, object] | None = None
 
@@ -236,7 +258,7 @@ class HttpxTransport(_Httpx):
         key = _origin(request.url), _proxy(request.url)
         connection = self._connections.get(key)
         if connection is None:
-            connection = self._connections[key] = _Connection(key[1])
+            connection = self._connections[key] = _Connection(*key)
         whole = False
         try:
             response = connection.transport.handle_request(_outgoing(request))
@@ -282,7 +304,7 @@ class AsyncHttpxTransport(_AsyncHttpx):
         key = _origin(request.url), _proxy(request.url)
         connection = self._connections.get(key)
         if connection is None:
-            connection = self._connections[key] = _AsyncConnection(self._library, key[1])
+            connection = self._connections[key] = _AsyncConnection(self._library, *key)
         whole = False
         try:
             response = await connection.transport.handle_async_request(_outgoing(request))
@@ -528,8 +550,9 @@ def _none_free() -> NotDelivered:
 class _Connection:
     """A pool of one connection, which can be closed at any moment of its making."""
 
-    def __init__(self, proxy: str | None) -> None:
-        self.transport = httpx.HTTPTransport(verify=tls_context(), limits=_ONE, proxy=proxy)
+    def __init__(self, origin: str, proxy: str | None) -> None:
+        verify = _verification(origin)
+        self.transport = httpx.HTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
         # httpx takes no backend, and there is no other way to end a read of headers in a thread.
         pool = self.transport._pool  # pyright: ignore[reportPrivateUsage]
         self._backend = _Punctual(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
@@ -545,12 +568,13 @@ class _AsyncConnection:
 
     transport: httpx.AsyncBaseTransport
 
-    def __init__(self, library: HttpLibrary, proxy: str | None) -> None:
+    def __init__(self, library: HttpLibrary, origin: str, proxy: str | None) -> None:
         self._backend = None
         if library == "aiohttp":
             self.transport = _aiohttp_transport(proxy)
             return
-        transport = httpx.AsyncHTTPTransport(verify=tls_context(), limits=_ONE, proxy=proxy)
+        verify = _verification(origin)
+        transport = httpx.AsyncHTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
         pool = transport._pool  # pyright: ignore[reportPrivateUsage]
         self._backend = _Tracking(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
         pool._network_backend = self._backend  # pyright: ignore[reportPrivateUsage]
@@ -563,8 +587,9 @@ class _AsyncConnection:
 
 
 def _aiohttp_transport(proxy: str | None) -> httpx.AsyncBaseTransport:
-    import aiohttp
-    from httpx_aiohttp import AiohttpTransport
+    with extra("aiohttp"):
+        import aiohttp
+        from httpx_aiohttp import AiohttpTransport
 
     def session() -> aiohttp.ClientSession:
         # Many accounts share a connection; none may be sent another's cookies.
@@ -634,26 +659,28 @@ class _Unread:
         self._packed = b""
         self._failure: TransportError | None = None
 
-    def _block(self) -> bytes:
+    def _block(self) -> list[bytes]:
         """At most a block of what has come; what is not unpacked yet is kept."""
-        block = self._packed or b"".join(self._pieces)
-        self._pieces = []
-        if self._unpack is not None and block:
-            block = _unpacked(self._unpack, block, BLOCK)
-            self._packed = self._unpack.unconsumed_tail
-        return block
+        pieces, self._pieces = self._pieces, []
+        if self._unpack is None:
+            return pieces
+        piece = _unpacked(self._unpack, self._packed or b"".join(pieces), BLOCK)
+        self._packed = self._unpack.unconsumed_tail
+        return [piece] if piece else []
 
-    def _last(self) -> bytes:
+    def _last(self) -> list[bytes]:
         """What is left to unpack when nothing more comes."""
-        block = b"" if self._unpack is None else self._unpack.flush()
-        if not block and self._unpack is not None and not self._unpack.eof:
+        if self._unpack is None:
+            return []
+        piece = self._unpack.flush()
+        if not piece and not self._unpack.eof:
             raise httpx.DecodingError("cut short")
-        return block
+        return [piece] if piece else []
 
-    def _end(self, failure: TransportError | None) -> bytes:
+    def _end(self, failure: TransportError | None) -> list[bytes]:
         """Nothing at the end; what had come before a failure, which is then raised."""
         self._failure = self._failure or failure
-        block = b"" if self._unpack else self._block()
+        block = [] if self._unpack else self._block()
         if self._failure is not None and not block:
             raise self._failure
         return block
@@ -666,7 +693,7 @@ class _Stream(_Unread):
         self.when_broken_off: Callable[[], None] | None = None
         self.when_closed: Callable[[], None] | None = None
 
-    def read(self) -> bytes:
+    def read(self) -> list[bytes]:
         failure = None
         quiet = in_our_call.set(True)
         try:
@@ -717,7 +744,7 @@ class _AsyncStream(_Unread):
         self.when_broken_off: Callable[[], Awaitable[None]] | None = None
         self.when_closed: Callable[[], Awaitable[None]] | None = None
 
-    async def read(self) -> bytes:
+    async def read(self) -> list[bytes]:
         failure = None
         quiet = in_our_call.set(True)
         try:
@@ -949,5 +976,6 @@ def _failure(error: httpx.RequestError | httpx.InvalidURL) -> TransportError:
                 advice="Check the base URL and the machine's trusted certificates; a company "
                 "proxy's own certificate can be named with SSL_CERT_FILE.",
             )
-        return NotDelivered(f"The service could not be reached ({kind}); nothing was sent.")
-    return OutcomeUnknown(f"The request was sent, but its answer did not arrive whole ({kind}).")
+        return NotDelivered("The service could not be reached; nothing was sent.").with_detail(kind)
+    happened = "The request was sent, but its answer did not arrive whole."
+    return OutcomeUnknown(happened).with_detail(kind)

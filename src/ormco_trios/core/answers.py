@@ -119,13 +119,18 @@ def error_as(
 ) -> ApiError:
     """An `ApiError` of class ``cls`` that says where it happened and quotes nothing."""
     return cls(
-        f"{happened} [{operation.method} {operation.route}: status {answer.status}]",
+        happened,
         operation=operation.name,
         status=answer.status,
         request_id=request_id_of(answer),
         retry_after=retry_after(answer),
         advice=advice,
-    )
+    ).with_detail(where(operation, answer))
+
+
+def where(operation: Operation[Any], answer: Answer) -> str:
+    """An error's detail: the request, without what was in it, and the status."""
+    return f"{operation.method} {operation.route}: status {answer.status}"
 
 
 def refusal(operation: Operation[Any], answer: Answer) -> ApiError:

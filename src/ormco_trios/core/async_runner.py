@@ -5,9 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Generic, TypeVar
 
-from ormco_trios.core._acompat import AsyncAsk, call_blocking_async, call_local_async
+from ormco_trios.core._acompat import (
+    AsyncAsk,
+    call_blocking_async,
+    call_local_async,
+    run_together_async,
+)
 from ormco_trios.core._uninterrupted import uninterrupted_async
 from ormco_trios.core.channel import Channel, route_calls
 from ormco_trios.core.clock import Clock
@@ -19,8 +25,10 @@ from ormco_trios.core.effects import (
     Emit,
     Flow,
     Local,
+    Page,
     Pause,
     Send,
+    Together,
     Uninterrupted,
 )
 from ormco_trios.core.environment import Service
@@ -129,6 +137,8 @@ class AsyncRunner:
                 if self.http_connections is not None:
                     transport = self.http_connections.instead_of(transport)
                 return await transport.send(request)
+            case Page(browser, action):
+                return await browser.perform(action)
             case Pause(seconds):
                 return await self.clock.sleep_async(seconds)
             case AskHuman(prompt):
@@ -139,6 +149,8 @@ class AsyncRunner:
                 return await call_local_async(function, arguments)
             case Uninterrupted(flow):
                 return await self._uninterrupted(flow)
+            case Together(flows):
+                return await run_together_async(*(partial(self.run, flow) for flow in flows))
             case Blocking(function, arguments):
                 return await call_blocking_async(function, *arguments)
             case _:

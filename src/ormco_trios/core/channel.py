@@ -6,7 +6,7 @@ This is the one loop in the library that sends and pauses, and being a flow it d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -31,7 +31,7 @@ from ormco_trios.core.errors import (
 )
 from ormco_trios.core.events import CallEvent, Listeners
 from ormco_trios.core.log import logger
-from ormco_trios.core.operation import Safety
+from ormco_trios.core.operation import Operation, Safety
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.transport import Answer, Request, Timeout
 
@@ -47,10 +47,11 @@ _HEADERS = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The limits every call runs under, by the constructor's names."""
+    """The limits every call runs under, and the operations that replace others by name."""
 
     timeout: Timeout = Timeout()
     retry: Retry = Retry()
+    operations: Mapping[str, Operation[Any]] = field(default_factory=dict[str, Operation[Any]])
 
     def but(self, *, timeout: Timeout | None = None, retry: Retry | None = None) -> Options:
         """The same with what is given replaced."""
@@ -108,7 +109,13 @@ class Channel(Generic[C]):
 
     def call(self, call: Call[T]) -> Flow[T]:
         """Carry out ``call`` as the retry table of `core.retry` allows."""
+        replaced = self.options.operations.get(call.operation.name)
+        if replaced is not None:
+            own = call.operation.authenticated
+            call = replace(call, operation=replace(replaced, authenticated=own))
         operation = call.operation
+        if operation.write is not None:
+            call = replace(call, body=operation.write(call.body))
         policy = call.retry or self.options.retry
         auth = self.auth.get(operation.service) if operation.authenticated else None
         token: SecretStr | None = None
@@ -130,6 +137,8 @@ class Channel(Generic[C]):
                 turn: float = yield from Local(pacer.reserve, (host, self.clock))
                 if turn > 0.0:
                     yield from Pause(turn)
+            if call.permit is not None:
+                yield from call.permit
             began = self.clock.monotonic()
             failure: OrmcoTriosError
             try:
@@ -139,7 +148,7 @@ class Channel(Generic[C]):
             except TransportError as error:
                 failure = error
                 if isinstance(failure, OutcomeUnknown) and operation.safety is Safety.ONCE:
-                    failure = CodeOutcomeUnknown(failure.happened)
+                    failure = CodeOutcomeUnknown(failure.happened).with_detail(failure.detail)
                 if self.listeners.wanted:
                     self._tell(call, began, attempt, failure)
             else:
@@ -182,7 +191,7 @@ class Channel(Generic[C]):
         try:
             yield from sink.begin(answer)
             if answer.stream is None:
-                yield from sink.take(answer.body)
+                yield from sink.take([answer.body])
                 return
             while block := (yield from Local(answer.stream.read)):
                 yield from sink.take(block)

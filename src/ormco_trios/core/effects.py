@@ -56,8 +56,8 @@ class Sink(Protocol):
         """A body begins: the first, or that of a new attempt after one that broke off."""
         ...
 
-    def take(self, block: bytes) -> Flow[None]:
-        """The next block of it."""
+    def take(self, block: list[bytes]) -> Flow[None]:
+        """The next block of it, as the pieces in which it came."""
         ...
 
 
@@ -72,6 +72,7 @@ class Call(Effect[T]):
         base_url: Replaces the environment's address, after the host has been checked.
         retry: Replaces the client's; a flow that repeats by itself turns it off.
         sink: Takes the body of a successful answer, which is then empty for ``operation.parse``.
+        permit: Done directly before each sending; raises if it must not be sent any more.
     """
 
     operation: Operation[T]
@@ -82,6 +83,7 @@ class Call(Effect[T]):
     base_url: str | None = field(default=None, repr=False)
     retry: Retry | None = None
     sink: Sink | None = None
+    permit: Local | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,33 @@ class Send(Effect[Answer]):
 
 
 @dataclass(frozen=True, slots=True)
+class Page(Effect[Any]):
+    """Do something in a browser of the runner's kind.
+
+    Attributes:
+        browser: What performs it, with a method ``perform``.
+        action: What to do.
+    """
+
+    browser: Any
+    action: object
+
+
+@dataclass(frozen=True, slots=True)
 class Pause(Effect[None]):
     """Let ``seconds`` pass."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Together(Effect[list[Any]]):
+    """Run several flows at once, which emit nothing and ask nobody; their results, in order.
+
+    With threads the first one stays in its own, as a browser has to.
+    """
+
+    flows: tuple[Flow[Any], ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

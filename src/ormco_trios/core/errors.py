@@ -23,6 +23,8 @@ A class of its own exists only where a caller would act differently::
     │   ├── ServerError               5xx
     │   ├── UnexpectedAnswer          a success whose body is not what the contract says
     │   └── PortalDiffers             the portal's address does not answer as the API we assumed
+    ├── StorageUnavailable            what keeps tokens or a fleet's records did not answer
+    ├── TakenOver                     another worker has this practice now; nothing was sent
     ├── LabRefused                    nothing is shared with an account that is not Ormco's lab
     │   ├── LabNotFound               no account has that e-mail
     │   ├── NotALab                   the account found shows another role than a lab's
@@ -60,7 +62,7 @@ token, password, name of a person, response body, URL query or header.  Every er
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 _E = TypeVar("_E", bound="OrmcoTriosError")
 
@@ -71,9 +73,12 @@ class OrmcoTriosError(Exception):
     Attributes:
         happened: What happened and what it means, in one or two sentences.
         advice: The next thing to do.
+        detail: For support and developers, such as the request and its status; empty if there is
+            nothing to add.  `happened` and `advice` are what to show to a practice.
     """
 
     advice: str = "Report this with the message that follows."
+    detail: str = ""
 
     def __init__(self, happened: str, *, advice: str | None = None) -> None:
         super().__init__(happened)
@@ -82,7 +87,13 @@ class OrmcoTriosError(Exception):
             self.advice = advice
 
     def __str__(self) -> str:
-        return f"{self.advice} ({self.happened})"
+        detail = f" [{self.detail}]" if self.detail else ""
+        return f"{self.advice} ({self.happened}){detail}"
+
+    def with_detail(self, detail: str) -> Self:
+        """The same error, saying more to support."""
+        self.detail = detail
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, dict(self.__dict__))
@@ -102,10 +113,28 @@ class ConfigurationError(OrmcoTriosError):
     advice = "Correct the setting and try again."
 
 
+class MissingExtra(ConfigurationError, ImportError):
+    """A package that an extra of this library brings is not installed."""
+
+    advice = "Install what is missing: pip install 'ormco-trios[all]'"
+
+
 class UntrustedHost(ConfigurationError):
     """A token would have gone to a host outside the environment; nothing was sent."""
 
     advice = "Do not follow this address; check which environment the client is set up for."
+
+
+class StorageUnavailable(OrmcoTriosError):
+    """What keeps tokens or a fleet's records did not answer."""
+
+    advice = "Nothing is lost: try again once the database can be reached."
+
+
+class TakenOver(OrmcoTriosError):
+    """Another worker has taken the practice over meanwhile; nothing was sent."""
+
+    advice = "Leave it to that worker; this happens after a machine was suspended or cut off."
 
 
 class RegionUnclear(OrmcoTriosError):

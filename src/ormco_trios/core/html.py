@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from html import escape
 
 _CELL = "text-align:left;vertical-align:top;overflow-wrap:anywhere"
+_NAME = "text-align:left;vertical-align:top;min-width:6em;opacity:.75;padding-right:1em"
 
 
 class Html(str):
@@ -22,7 +23,8 @@ def link(url: str, words: str) -> Html:
     if not url.startswith(("https://", "http://")):
         return Html(escape(words))
     return Html(
-        f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer">{escape(words)}</a>'
+        f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer" '
+        f'style="color:inherit;text-decoration:underline">{escape(words)}</a>'
     )
 
 
@@ -35,8 +37,8 @@ def numbered(steps: Iterable[str]) -> Html:
 def card(title: str, rows: Iterable[tuple[str, object]]) -> str:
     """A title, and a table of names and values; what is empty is left out."""
     shown = "".join(
-        f'<tr style="background:none"><td style="{_CELL};opacity:.75;padding-right:1em">'
-        f'{escape(name)}</td><td style="{_CELL}">{_text(value)}</td></tr>'
+        f'<tr style="background:none"><td style="{_NAME}">{escape(name)}</td>'
+        f'<td style="{_CELL}">{_text(value)}</td></tr>'
         for name, value in rows
         if value is not None and value != ""
     )

@@ -54,6 +54,7 @@ class Operation(Generic[T]):
         safety: What sending it twice does; has to be given for what is not a GET or HEAD.
         authenticated: Whether it carries the service's bearer token.
         content_type: Of the body, if a call has one.
+        write: Changes the body before it is sent, where a service names its fields otherwise.
         provenance: How it is known: under ``path`` what it is for, under ``answer`` what comes
             back, and each refusal under its status and words.
         parameters: The names of the path parameters, read from ``route``.
@@ -73,6 +74,7 @@ class Operation(Generic[T]):
     safety: Safety = Safety.READ
     authenticated: bool = True
     content_type: str = "application/json"
+    write: Callable[[bytes], bytes] | None = field(default=None, repr=False)
     provenance: Facts = field(default_factory=dict[str, Fact], repr=False, compare=False)
     parameters: frozenset[str] = field(init=False, repr=False)
 

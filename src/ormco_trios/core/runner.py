@@ -6,9 +6,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
+from functools import partial
 from typing import Any, Generic, TypeVar
 
-from ormco_trios.core._acompat import Ask, call_blocking, call_local
+from ormco_trios.core._acompat import (
+    Ask,
+    call_blocking,
+    call_local,
+    run_together,
+)
 from ormco_trios.core._uninterrupted import uninterrupted
 from ormco_trios.core.channel import Channel, route_calls
 from ormco_trios.core.clock import Clock
@@ -20,8 +26,10 @@ from ormco_trios.core.effects import (
     Emit,
     Flow,
     Local,
+    Page,
     Pause,
     Send,
+    Together,
     Uninterrupted,
 )
 from ormco_trios.core.environment import Service
@@ -130,6 +138,8 @@ class Runner:
                 if self.http_connections is not None:
                     transport = self.http_connections.instead_of(transport)
                 return transport.send(request)
+            case Page(browser, action):
+                return browser.perform(action)
             case Pause(seconds):
                 return self.clock.sleep(seconds)
             case AskHuman(prompt):
@@ -140,6 +150,8 @@ class Runner:
                 return call_local(function, arguments)
             case Uninterrupted(flow):
                 return self._uninterrupted(flow)
+            case Together(flows):
+                return run_together(*(partial(self.run, flow) for flow in flows))
             case Blocking(function, arguments):
                 return call_blocking(function, *arguments)
             case _:

@@ -22,7 +22,7 @@ class Timeout:
         connect: Until the connection stands; also the wait for a free one from the pool.
         read: Between two pieces of the answer.
         total: For the whole answer, headers included, however slowly it arrives.  Of a file that is
-            downloaded, for its headers, and then for each further 256 KiB.
+            downloaded, for its headers, and then for each further 512 KiB.
     """
 
     connect: float = 10.0
@@ -44,21 +44,22 @@ class Request:
     """Leave the body of a successful answer to be read from `Answer.stream`."""
 
 
-BLOCK = 256 * 1024
+BLOCK = 512 * 1024
 """About how many bytes of a stream are read at a time."""
 
 
 class Stream(Protocol):
     """The body of a successful answer, still on its way and of any length.
 
-    ``read`` gives the next block of about `BLOCK` bytes, a shorter one at the end, then nothing.
+    ``read`` gives the pieces of the next block of about `BLOCK` bytes, of a shorter one at the end,
+    and then none.
     ``close`` gives the connection back and is safe to repeat.
 
     Raises:
         OutcomeUnknown: It stopped, or a block took longer than ``Timeout.total``.
     """
 
-    def read(self) -> bytes: ...
+    def read(self) -> list[bytes]: ...
 
     def close(self) -> None: ...
 
@@ -66,7 +67,7 @@ class Stream(Protocol):
 class AsyncStream(Protocol):
     """As `Stream`, for an event loop."""
 
-    async def read(self) -> bytes: ...
+    async def read(self) -> list[bytes]: ...
 
     async def aclose(self) -> None: ...
 

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from ormco_trios.communicate.approval import PollSchedule
 from ormco_trios.communicate.async_client import AsyncCommunicateClient
+from ormco_trios.core._acompat import call_local_async
 from ormco_trios.core.auth import as_secret
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
@@ -84,21 +85,43 @@ class AsyncPracticeOpener(Shielded):
             client_secret=self._client_secret,
             redirect_uri=self._redirect_uri,
             store=self._store,
-            account=f"{self._common['environment'].name}:{self._client_id}:{practice.id}",
-            # Two portal users are two practices, also if two lists give both the same id: neither
-            # may go on with the other's sign-in.
-            owner=practice.portal_username,
+            account=self._account(practice.id),
+            # Two portal users, or two accounts, are two practices, also if two lists give both the
+            # same id: neither may go on with the other's sign-in.
+            owner=practice.portal_username or practice.account,
             server=self._server,
             **self._common,
         )
         return AsyncOnboarding(
             communicate=AsyncCommunicateClient(auth=oauth.auth, **self._common),
-            ormco=AsyncOrmcoDigitalClient(
-                username=practice.portal_username,
-                password=practice.portal_password,
-                **self._common,
-            ),
+            ormco=self._portal(practice),
             oauth=oauth,
+            account=practice.account,
             region=practice.region,
             schedule=self._schedule,
         )
+
+    def _portal(self, practice: FleetPractice) -> AsyncOrmcoDigitalClient | None:
+        """What does the portal's part; None if a person does."""
+        if practice.by_hand:
+            return None
+        return AsyncOrmcoDigitalClient(
+            username=practice.portal_username, password=practice.portal_password, **self._common
+        )
+
+    async def forget_sign_in(self, practice: str) -> bool:
+        """Delete the stored sign-in of the practice with this id, and tell nobody.
+
+        For one that is in no list any more.
+
+        Returns:
+            Whether there was one.
+        """
+        account = self._account(practice)
+        if await call_local_async(self._store.load, (account,)) is None:
+            return False
+        await call_local_async(self._store.delete, (account,))
+        return True
+
+    def _account(self, practice: str) -> str:
+        return f"{self._common['environment'].name}:{self._client_id}:{practice}"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.extras import extra
 
 KEYS = "ORMCO_TRIOS_FLEET_KEYS"
 
@@ -17,11 +18,13 @@ class Encryption:
 
     Args:
         keys: The first seals, all of them open; or a function that gets them, called once.  To
-            rotate, put a new key in front, let every process have it, reseal, and drop the old.
+            rotate: append the new key in every process, then move it to the front in every
+            process, then reseal, then drop the old one.
     """
 
     def __init__(self, keys: Sequence[str] | Callable[[], Sequence[str]]) -> None:
-        from cryptography.fernet import Fernet, MultiFernet
+        with extra("fleet"):
+            from cryptography.fernet import Fernet, MultiFernet
 
         found = keys() if callable(keys) else keys
         try:
@@ -48,7 +51,8 @@ class Encryption:
     @staticmethod
     def new_key() -> str:
         """A fresh key."""
-        from cryptography.fernet import Fernet
+        with extra("fleet"):
+            from cryptography.fernet import Fernet
 
         return Fernet.generate_key().decode()
 
@@ -56,6 +60,14 @@ class Encryption:
         """``text``, unreadable without a key and useless to another owner."""
         assert self._fernet is not None
         return self._fernet.encrypt(f"{owner}\0{text}".encode())
+
+    def opens(self, owner: str, sealed: bytes) -> bool:
+        """Whether one of the keys opens it, and it is the owner's."""
+        try:
+            self.open(owner, sealed)
+        except ConfigurationError:
+            return False
+        return True
 
     def open(self, owner: str, sealed: bytes) -> str:
         """The text that was sealed for ``owner``.

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from ormco_trios.communicate.approval import PollSchedule
 from ormco_trios.communicate.client import CommunicateClient
+from ormco_trios.core._acompat import call_local
 from ormco_trios.core.auth import as_secret
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
@@ -85,21 +86,43 @@ class PracticeOpener(Shielded):
             client_secret=self._client_secret,
             redirect_uri=self._redirect_uri,
             store=self._store,
-            account=f"{self._common['environment'].name}:{self._client_id}:{practice.id}",
-            # Two portal users are two practices, also if two lists give both the same id: neither
-            # may go on with the other's sign-in.
-            owner=practice.portal_username,
+            account=self._account(practice.id),
+            # Two portal users, or two accounts, are two practices, also if two lists give both the
+            # same id: neither may go on with the other's sign-in.
+            owner=practice.portal_username or practice.account,
             server=self._server,
             **self._common,
         )
         return Onboarding(
             communicate=CommunicateClient(auth=oauth.auth, **self._common),
-            ormco=OrmcoDigitalClient(
-                username=practice.portal_username,
-                password=practice.portal_password,
-                **self._common,
-            ),
+            ormco=self._portal(practice),
             oauth=oauth,
+            account=practice.account,
             region=practice.region,
             schedule=self._schedule,
         )
+
+    def _portal(self, practice: FleetPractice) -> OrmcoDigitalClient | None:
+        """What does the portal's part; None if a person does."""
+        if practice.by_hand:
+            return None
+        return OrmcoDigitalClient(
+            username=practice.portal_username, password=practice.portal_password, **self._common
+        )
+
+    def forget_sign_in(self, practice: str) -> bool:
+        """Delete the stored sign-in of the practice with this id, and tell nobody.
+
+        For one that is in no list any more.
+
+        Returns:
+            Whether there was one.
+        """
+        account = self._account(practice)
+        if call_local(self._store.load, (account,)) is None:
+            return False
+        call_local(self._store.delete, (account,))
+        return True
+
+    def _account(self, practice: str) -> str:
+        return f"{self._common['environment'].name}:{self._client_id}:{practice}"

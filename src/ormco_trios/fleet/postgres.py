@@ -1,38 +1,55 @@
-"""What a fleet shares between machines: its records, tokens, turns and locks, in PostgreSQL."""
+"""What a fleet shares between machines: its records, tokens, turns and locks, in PostgreSQL.
+
+Every write of a worker is one statement that the server commits by itself: a machine that vanishes
+in the middle leaves no lock behind.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, LiteralString, Self
 
-from psycopg import AsyncConnection, ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
-
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.errors import ConfigurationError, StorageUnavailable, TakenOver
+from ormco_trios.core.extras import extra
 from ormco_trios.core.pacing import Spacing
 from ormco_trios.core.shield import Shielded
 from ormco_trios.fleet import schema
-from ormco_trios.fleet.encryption import Encryption
+from ormco_trios.fleet._grouped import Grouped
+from ormco_trios.fleet.encryption import KEYS, Encryption
 from ormco_trios.fleet.practice_status import PracticeStatus, Stage
-from ormco_trios.fleet.practices import FleetPractice
+from ormco_trios.fleet.practices import FleetPractice, check_known
 from ormco_trios.oauth.token import Token
 from ormco_trios.onboarding.outcomes import Progress
 
+with extra("fleet"):
+    from psycopg import AsyncConnection, Error, ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+    from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
 Row = tuple[Any, ...]
+
+_UNLESS_SAID: Mapping[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""So that a database that vanished is noticed within a minute: the defaults take hours."""
 
 
 class FleetDatabase(Shielded):
-    """A pool of connections, and one more that holds this process's locks.
+    """A pool of connections to the fleet's database.
 
     Args:
         conninfo: Such as ``postgresql://fleet@db.example/fleet``, as libpq takes it.
         encryption: Seals everything that must not be readable in a dump.
-        connections: Most connections besides the one for locks.
+        connections: Most connections of this process, besides those of the queue.
         timeout: Seconds to wait for the database when it is opened.
 
     Raises:
@@ -42,58 +59,80 @@ class FleetDatabase(Shielded):
     def __init__(
         self, conninfo: str, encryption: Encryption, *, connections: int = 8, timeout: float = 10.0
     ) -> None:
-        _check(conninfo)
+        said = _read(conninfo)
         self.conninfo = conninfo
         self.encryption = encryption
         self._timeout = timeout
-        self._pool = AsyncConnectionPool(
+        self.options = {name: each for name, each in _UNLESS_SAID.items() if name not in said}
+        self.pool = AsyncConnectionPool(
             conninfo,
             min_size=1,
             max_size=connections,
-            kwargs={"autocommit": True},
+            kwargs=self.options,
+            configure=_commit_by_statement,
             open=False,
             name="ormco-trios",
         )
-        self.locks = Locks(conninfo)
 
     async def __aenter__(self) -> Self:
         try:
-            await self._pool.open(wait=True, timeout=self._timeout)
+            await self.pool.open(wait=True, timeout=self._timeout)
         except PoolTimeout:
-            await self._pool.close()
+            await self.pool.close()
             raise ConfigurationError(
                 "The fleet's database cannot be reached.",
                 advice="Check ORMCO_TRIOS_FLEET_DATABASE, and that PostgreSQL is running there.",
             ) from None
+        try:
+            await self.check_keys()
+        except BaseException:
+            await self.pool.close()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.locks.aclose()
-        await self._pool.close()
+        await self.pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[AsyncConnection[Row]]:
+        """A connection of the pool.
+
+        Raises:
+            StorageUnavailable: The database did not answer.
+            ConfigurationError: It does not have these tables.
+        """
+        try:
+            async with self.pool.connection() as connection:
+                yield connection
+        except ProgrammingError as error:
+            failure = type(error).__name__
+        except Error as error:
+            with contextlib.suppress(Error):
+                await self.pool.check()  # the others may have ended with this one
+            raise StorageUnavailable(
+                f"The fleet's database did not do what it was asked ({type(error).__name__})."
+            ) from None
+        else:
+            return
+        raise ConfigurationError(
+            f"The fleet's tables are missing, or are those of another version ({failure}).",
+            advice="Run `ormco-trios fleet migrate`.",
+        )
 
     async def rows(self, query: LiteralString, values: Sequence[Any] = ()) -> list[Row]:
         """What a query gives."""
-        async with self._pool.connection() as connection:
+        async with self.connection() as connection:
             return await (await connection.execute(query, values)).fetchall()
 
     async def execute(self, query: LiteralString, values: Sequence[Any] = ()) -> int:
         """Do something; how many rows it touched."""
-        async with self._pool.connection() as connection:
+        async with self.connection() as connection:
             return (await connection.execute(query, values)).rowcount
-
-    async def execute_many(self, query: LiteralString, values: Iterable[Sequence[Any]]) -> None:
-        """Do something for each, all or nothing."""
-        async with (
-            self._pool.connection() as connection,
-            connection.transaction(),
-            connection.cursor() as cursor,
-        ):
-            await cursor.executemany(query, values)
 
     @asynccontextmanager
     async def alone(self, name: str) -> AsyncGenerator[AsyncConnection[Row]]:
         """A transaction beside which nobody else has one of this name; waits for its turn."""
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self.connection() as connection, connection.transaction():
             await connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (name,))
             yield connection
 
@@ -113,7 +152,9 @@ class FleetDatabase(Shielded):
                     "(only_one) do update set version = excluded.version, oldest = excluded.oldest",
                     (len(schema.STEPS), schema.OLDEST),
                 )
-            return max(version, len(schema.STEPS))
+            await connection.execute(_FIRST_CANARY, (self._canary(),))
+        await self.check_keys()
+        return max(version, len(schema.STEPS))
 
     async def check(self) -> None:
         """Make sure that this version of the library can work with the tables.
@@ -136,31 +177,83 @@ class FleetDatabase(Shielded):
                 advice="Update the library on this machine.",
             )
 
-    async def reseal(self) -> int:
-        """Seal everything with the encryption's first key; how many secrets there were."""
+    async def check_keys(self) -> None:
+        """Make sure that this process has the key that the fleet's secrets are sealed with.
+
+        Raises:
+            ConfigurationError: None of its keys opens the text that was sealed for this.
+        """
+        there = await self.rows("select to_regclass('ormco_trios_setting') is not null")
+        if there[0][0]:
+            for (sealed,) in await self.rows(
+                "select value from ormco_trios_setting where name = 'canary'"
+            ):
+                if not self.encryption.opens("canary", sealed.encode()):
+                    raise ConfigurationError(
+                        "This process has no key that opens the fleet's secrets, so it does "
+                        "nothing.",
+                        advice=f"{KEYS} must hold the key that is in use; while keys are changed, "
+                        "first append the new one everywhere, then move it to the front.",
+                    )
+
+    async def reseal(self) -> Resealed:
+        """Seal everything with the first key; what none of the keys opens is left as it is."""
         count = 0
+        unreadable: list[str] = []
         for kind, (read, write) in _SEALED.items():
             for owner, sealed in await self.rows(read):
-                text = self.encryption.open(f"{kind}/{owner}", sealed)
+                try:
+                    text = self.encryption.open(f"{kind}/{owner}", sealed)
+                except ConfigurationError:
+                    unreadable.append(f"{kind} {owner}")
+                    continue
                 again = self.encryption.seal(f"{kind}/{owner}", text)
                 # What has changed meanwhile is sealed with the first key as it is.
                 count += await self.execute(write, (again, owner, sealed))
-        return count
+        await self.execute(
+            "update ormco_trios_setting set value = %s where name = 'canary'", (self._canary(),)
+        )
+        return Resealed(count, tuple(unreadable))
+
+    def _canary(self) -> str:
+        return self.encryption.seal("canary", "sings").decode()
 
 
-def _check(conninfo: str) -> None:
-    """Find out here what libpq would quote in its messages, the password with it."""
+@dataclass(frozen=True, slots=True)
+class Resealed:
+    """What `FleetDatabase.reseal` did.
+
+    Attributes:
+        count: How many secrets are sealed with the first key now.
+        unreadable: What none of the keys opens, each by its kind and owner.
+    """
+
+    count: int
+    unreadable: tuple[str, ...]
+
+
+async def _commit_by_statement(connection: AsyncConnection[Any]) -> None:
+    await connection.set_autocommit(True)
+
+
+def _read(conninfo: str) -> Mapping[str, Any]:
+    """What the connection string says; found out here what libpq would quote in its messages."""
     try:
-        host = str(conninfo_to_dict(conninfo).get("host", ""))
+        said = conninfo_to_dict(conninfo)
     except ProgrammingError:
-        host = "@"
-    if "@" in host:
+        said = {"host": "@"}
+    if "@" in str(said.get("host", "")):
         raise ConfigurationError(
             "The address of the fleet's database is not a connection string.",
             advice="It looks like postgresql://user:password@host/name; in a password, % is "
             "written %25, @ %40, : %3A and / %2F.",
         )
+    return said
 
+
+_FIRST_CANARY: LiteralString = (
+    "insert into ormco_trios_setting values ('canary', %s) on conflict do nothing"
+)
 
 _SEALED: dict[str, tuple[LiteralString, LiteralString]] = {
     "status": (
@@ -178,65 +271,10 @@ _SEALED: dict[str, tuple[LiteralString, LiteralString]] = {
 }
 
 
-class Locks:
-    """Locks of one process on names: each ends with the process, or with its connection.
+# --- tokens -------------------------------------------------------------------------------------
 
-    All are held by one connection's session, so a pooler that gives each statement another server
-    connection cannot stand between.
-    """
-
-    def __init__(self, conninfo: str) -> None:
-        self._conninfo = conninfo
-        self._connection: AsyncConnection[Row] | None = None
-        self._opening = asyncio.Lock()
-        self._held: set[str] = set()
-
-    async def try_lock(self, name: str) -> bool:
-        """Whether the lock is now ours; it is not waited for."""
-        if name in self._held:
-            return False
-        self._held.add(name)
-        got = False
-        try:
-            got = bool(
-                (await self._ask("select pg_try_advisory_lock(hashtextextended(%s, 0))", name))[0]
-            )
-        finally:
-            if not got:
-                self._held.discard(name)
-        return got
-
-    async def unlock(self, name: str) -> None:
-        """Give it back."""
-        if name in self._held:
-            try:
-                await self._ask("select pg_advisory_unlock(hashtextextended(%s, 0))", name)
-            finally:
-                self._held.discard(name)
-
-    @asynccontextmanager
-    async def holding(self, name: str) -> AsyncGenerator[bool]:
-        """Hold it for the length of a block, if it can be had at once."""
-        got = await self.try_lock(name)
-        try:
-            yield got
-        finally:
-            if got:
-                await self.unlock(name)
-
-    async def aclose(self) -> None:
-        """Give everything back."""
-        if self._connection is not None:
-            await self._connection.close()
-
-    async def _ask(self, query: LiteralString, name: str) -> Row:
-        async with self._opening:
-            if self._connection is None or self._connection.closed:
-                # Whatever the lost connection held is held no longer.
-                self._connection = await AsyncConnection.connect(self._conninfo, autocommit=True)
-        row = await (await self._connection.execute(query, (name,))).fetchone()
-        assert row is not None
-        return row
+_LOCKED_FOR = 180.0
+"""Seconds until a refresh by somebody who gave no sign of life may be done by another."""
 
 
 class PostgresTokenStore:
@@ -244,19 +282,20 @@ class PostgresTokenStore:
 
     def __init__(self, database: FleetDatabase) -> None:
         self._database = database
+        self._load = Grouped(self._load_all)
+        self._locks: dict[str, int] = {}
 
     async def load(self, account: str) -> Token | None:
         """The account's token, or None.
 
         Raises:
             ConfigurationError: No key opens it.
+            StorageUnavailable: The database did not answer.
         """
-        rows = await self._database.rows(
-            "select sealed from ormco_trios_token where account = %s", (account,)
-        )
-        if not rows:
+        sealed = await self._load(account)
+        if sealed is None:
             return None
-        return Token.from_json(self._database.encryption.open(f"token/{account}", rows[0][0]))
+        return Token.from_json(self._database.encryption.open(f"token/{account}", sealed))
 
     async def save(self, account: str, token: Token) -> None:
         """Keep it; it is there for good when this returns."""
@@ -267,16 +306,55 @@ class PostgresTokenStore:
         )
 
     async def delete(self, account: str) -> None:
-        """Forget it."""
-        await self._database.execute("delete from ormco_trios_token where account = %s", (account,))
+        """Forget it, and its lock."""
+        await self._database.execute(
+            "with lock as (delete from ormco_trios_lock where name = %s) "
+            "delete from ormco_trios_token where account = %s",
+            (account, account),
+        )
 
     async def try_lock(self, account: str) -> bool:
         """Whether it is this process's turn to refresh."""
-        return await self._database.locks.try_lock(f"token/{account}")
+        rows = await self._database.rows(
+            "insert into ormco_trios_lock as its (name, claimed_until) "
+            "values (%s, now() + make_interval(secs => %s)) on conflict (name) do update "
+            "set claim = its.claim + 1, claimed_until = excluded.claimed_until "
+            "where its.claimed_until <= now() returning claim",
+            (account, _LOCKED_FOR),
+        )
+        if rows:
+            self._locks[account] = rows[0][0]
+        return bool(rows)
+
+    async def still_locked(self, account: str) -> None:
+        """Make sure, directly before a refresh token is sent, that it still is.
+
+        Raises:
+            TakenOver: Somebody else has the lock since.
+        """
+        rows = await self._database.rows(
+            "select claim from ormco_trios_lock where name = %s", (account,)
+        )
+        if not rows or rows[0][0] != self._locks.get(account):
+            raise TakenOver("Another process refreshes this account's token; nothing was sent.")
 
     async def unlock(self, account: str) -> None:
         """Give the turn back."""
-        await self._database.locks.unlock(f"token/{account}")
+        await self._database.execute(
+            "update ormco_trios_lock set claimed_until = now() where name = %s and claim = %s",
+            (account, self._locks.pop(account, 0)),
+        )
+
+    async def _load_all(self, accounts: Sequence[str]) -> list[bytes | None]:
+        rows = await self._database.rows(
+            "select account, sealed from ormco_trios_token where account = any(%s)",
+            (list(accounts),),
+        )
+        found: dict[str, bytes] = dict(rows)
+        return [found.get(account) for account in accounts]
+
+
+# --- turns --------------------------------------------------------------------------------------
 
 
 class PostgresPacer:
@@ -288,86 +366,144 @@ class PostgresPacer:
     def __init__(self, database: FleetDatabase, rate: float, *, burst: int = 1) -> None:
         self._database = database
         self._spacing = Spacing(rate, burst)
+        self._turns: dict[str, Grouped[float, float]] = {}
 
     async def reserve(self, host: str, clock: Clock) -> float:
         """Take the next turn at ``host``; returns how many seconds away it is."""
-        now, seconds = clock.time(), self._spacing.seconds
+        turns = self._turns.get(host)
+        if turns is None:
+
+            async def take(moments: Sequence[float]) -> list[float]:
+                return await self._take(host, moments)
+
+            turns = self._turns[host] = Grouped(take)
+        turn = await turns(clock.time())
+        return self._spacing.wait(turn, clock.time())
+
+    async def _take(self, host: str, moments: Sequence[float]) -> list[float]:
+        now, seconds = max(moments), self._spacing.seconds
+        taken = len(moments) * seconds
         rows = await self._database.rows(
             "insert into ormco_trios_turn as its values (%s, %s) on conflict (host) do update "
             "set turn = greatest(its.turn, %s) + %s returning turn",
-            (host, now + seconds, now, seconds),
+            (host, now + taken, now, taken),
         )
-        return self._spacing.wait(rows[0][0] - seconds, now)
+        first = rows[0][0] - taken
+        return [first + number * seconds for number in range(len(moments))]
 
 
-_COLUMNS: LiteralString = "practice, stage, since, due, rounds, problem, progress, version"
+# --- records ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A practice as it was read, for the worker that took it.
+
+    Attributes:
+        number: Grows each time it is taken; whoever has an older one sends nothing any more.
+        stored: Its progress as it is stored; None if no key opens it.
+    """
+
+    status: PracticeStatus
+    number: int
+    priority: int
+    stored: str | None = field(repr=False)
+
+
+UNREADABLE = "What is stored of this practice cannot be opened with these keys."
+
+_COLUMNS: LiteralString = (
+    "practice, stage, since, due, rounds, problem, progress, version, claim, priority"
+)
+
+_CLAIM: LiteralString = f"""
+with due as (
+    select practice from ormco_trios_practice_status
+    where due <= %s and (claimed_until is null or claimed_until <= now())
+    and not exists (select from ormco_trios_setting where name = 'paused')
+    order by priority desc, due limit %s for update skip locked
+)
+update ormco_trios_practice_status set claim = claim + 1,
+    claimed_until = now() + make_interval(secs => %s)
+where practice in (select practice from due) returning {_COLUMNS}
+"""  # noqa: S608
+
+_SAVE: LiteralString = """
+update ormco_trios_practice_status as its set claimed_until = null, version = its.version + 1,
+    stage = made.stage, since = made.since, due = made.due, rounds = made.rounds,
+    problem = made.problem, progress = coalesce(made.progress, its.progress)
+from unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::integer[],
+    %s::text[], %s::bytea[], %s::integer[], %s::bigint[])
+as made (practice, stage, since, due, rounds, problem, progress, version, claim)
+where its.practice = made.practice and its.version = made.version and its.claim = made.claim
+returning its.practice
+"""
 
 
 class PostgresRecords:
-    """Where each practice stands."""
+    """The status of each practice."""
 
     def __init__(self, database: FleetDatabase) -> None:
         self._database = database
+        self._save = Grouped(self._save_all)
+        self._claims = Grouped(self._claims_of)
 
-    async def enroll(self, status: PracticeStatus, *, priority: int = 0) -> bool:
-        """Add a practice, unless it is there; whether it is new."""
-        values = (*self._row(status), priority)
-        return bool(
-            await self._database.execute(
-                f"insert into ormco_trios_practice_status ({_COLUMNS}, priority) "  # noqa: S608
-                "values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
-                values,
-            )
+    async def enroll(self, statuses: Iterable[PracticeStatus], *, priority: int = 0) -> int:
+        """Add those that are not there; how many are new."""
+        rows = [self._row(each) for each in statuses]
+        if not rows:
+            return 0
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        return await self._database.execute(
+            "insert into ormco_trios_practice_status (practice, stage, since, due, rounds, "
+            "problem, progress, version, priority) select *, %s from unnest(%s::text[], "
+            "%s::text[], %s::timestamptz[], %s::timestamptz[], %s::integer[], %s::text[], "
+            "%s::bytea[], %s::integer[]) on conflict do nothing",
+            (priority, *columns),
         )
 
-    async def load(self, practice: str) -> tuple[PracticeStatus, int]:
-        """Where a practice stands, and its priority.
+    async def load(self, practice: str) -> PracticeStatus:
+        """The status of a practice; one that cannot be opened has failed.
 
         Raises:
             LookupError: It is not enrolled.
         """
-        rows = await self._database.rows(
-            f"select {_COLUMNS}, priority from ormco_trios_practice_status "  # noqa: S608
-            "where practice = %s",
-            (practice,),
-        )
-        if not rows:
-            raise LookupError("this practice is not enrolled")
-        return self._status(rows[0]), rows[0][-1]
-
-    async def save(self, status: PracticeStatus) -> bool:
-        """Replace what it was made of; False if somebody has written something else meanwhile."""
-        practice, *values, version = self._row(status)
-        found = await self._database.execute(
-            "update ormco_trios_practice_status set stage = %s, since = %s, due = %s, rounds = %s, "
-            "problem = %s, progress = %s, version = version + 1 "
-            "where practice = %s and version = %s",
-            (*values, practice, version),
-        )
-        return found > 0
+        return (await self._read(practice)).status
 
     async def change(
         self, practice: str, how: Callable[[PracticeStatus], PracticeStatus]
-    ) -> tuple[PracticeStatus, int]:
-        """Replace it by what ``how`` makes of it.
-
-        Returns:
-            What it was before, and its priority.
+    ) -> PracticeStatus:
+        """Replace it by what ``how`` makes of it, whoever has claimed it; what it was before.
 
         Raises:
             LookupError: It is not enrolled.
         """
         while True:
-            before, priority = await self.load(practice)
-            if await self.save(how(before)):
-                return before, priority
+            before = await self._read(practice)
+            _, *values, version = self._row(how(before.status), of=before)
+            if await self._database.execute(
+                "update ormco_trios_practice_status set stage = %s, since = %s, due = %s, "
+                "rounds = %s, problem = %s, progress = coalesce(%s, progress), "
+                "version = version + 1 where practice = %s and version = %s",
+                (*values, practice, version),
+            ):
+                return before.status
+
+    async def forget(self, practice: str) -> bool:
+        """Delete it, whoever has claimed it; whether it was there."""
+        return bool(
+            await self._database.execute(
+                "delete from ormco_trios_practice_status where practice = %s",
+                (check_known(practice),),
+            )
+        )
 
     async def all(self) -> list[PracticeStatus]:
-        """All of them, in the order of their ids."""
+        """All of them, in the order of their ids; one that cannot be opened has failed."""
         rows = await self._database.rows(
             f"select {_COLUMNS} from ormco_trios_practice_status order by practice"  # noqa: S608
         )
-        return [self._status(row) for row in rows]
+        return [self._claim_of(row).status for row in rows]
 
     async def failed(self) -> list[str]:
         """The ids of those that somebody has to decide about."""
@@ -377,17 +513,99 @@ class PostgresRecords:
         )
         return [row[0] for row in rows]
 
-    async def overdue(self, moment: datetime, *, limit: int = 500) -> list[tuple[str, int]]:
-        """Practices that should have been looked at by ``moment``, with their priorities."""
-        rows = await self._database.rows(
-            "select practice, priority from ormco_trios_practice_status where due < %s "
-            "order by due limit %s",
-            (moment, limit),
-        )
-        return [(row[0], row[1]) for row in rows]
+    # --- for workers ----------------------------------------------------------------------------
 
-    def _row(self, status: PracticeStatus) -> Row:
-        owner = f"status/{status.practice}"
+    async def claim(self, moment: datetime, *, limit: int, seconds: float) -> list[Claim]:
+        """Take practices that are due at ``moment``, and that no living worker has.
+
+        Nobody else takes them for so many ``seconds``, unless this is renewed.
+        """
+        rows = await self._database.rows(_CLAIM, (moment, limit, seconds))
+        claims = [self._claim_of(row) for row in rows]
+        return sorted(claims, key=lambda each: (-each.priority, each.status.due))
+
+    async def renew(self, practices: Mapping[str, int], seconds: float) -> None:
+        """Keep these claims for ``seconds`` more."""
+        await self._database.execute(
+            "update ormco_trios_practice_status as its "
+            "set claimed_until = now() + make_interval(secs => %s) "
+            "from unnest(%s::text[], %s::bigint[]) as mine (practice, claim) "
+            "where its.practice = mine.practice and its.claim = mine.claim",
+            (seconds, list(practices), list(practices.values())),
+        )
+
+    async def give_back(self, practices: Mapping[str, int]) -> None:
+        """Let others take them at once."""
+        await self._database.execute(
+            "update ormco_trios_practice_status as its set claimed_until = null "
+            "from unnest(%s::text[], %s::bigint[]) as mine (practice, claim) "
+            "where its.practice = mine.practice and its.claim = mine.claim",
+            (list(practices), list(practices.values())),
+        )
+
+    async def still_claimed(self, practice: str, number: int) -> None:
+        """Make sure, directly before something is sent, that nobody else has the practice.
+
+        Raises:
+            TakenOver: Somebody has, or it was forgotten.
+        """
+        if await self._claims(practice) != number:
+            raise TakenOver("Another worker has taken over this practice; nothing was sent.")
+
+    async def save(self, claim: Claim, status: PracticeStatus) -> bool:
+        """Replace what was claimed, and give it back.
+
+        Returns:
+            False if somebody else has written something meanwhile; then that stays.
+        """
+        return await self._save((claim, status))
+
+    async def next_due(self) -> datetime | None:
+        """When the next practice is due that no worker has; None too while the fleet is paused."""
+        rows = await self._database.rows(
+            "select min(due) from ormco_trios_practice_status "
+            "where due is not null and (claimed_until is null or claimed_until <= now()) "
+            "and not exists (select from ormco_trios_setting where name = 'paused')"
+        )
+        due: datetime | None = rows[0][0]
+        return due
+
+    async def _claims_of(self, practices: Sequence[str]) -> list[int | None]:
+        rows = await self._database.rows(
+            "select practice, claim from ormco_trios_practice_status where practice = any(%s)",
+            (list(practices),),
+        )
+        found: dict[str, int] = dict(rows)
+        return [found.get(practice) for practice in practices]
+
+    async def _save_all(self, made: Sequence[tuple[Claim, PracticeStatus]]) -> list[bool]:
+        rows = [(*self._row(status, of=claim), claim.number) for claim, status in made]
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        saved = {practice for (practice,) in await self._database.rows(_SAVE, columns)}
+        lost = {
+            claim.status.practice: claim.number
+            for claim, _ in made
+            if claim.status.practice not in saved
+        }
+        if lost:
+            await self.give_back(lost)
+        return [claim.status.practice in saved for claim, _ in made]
+
+    async def _read(self, practice: str) -> Claim:
+        rows = await self._database.rows(
+            f"select {_COLUMNS} from ormco_trios_practice_status where practice = %s",  # noqa: S608
+            (check_known(practice),),
+        )
+        if not rows:
+            raise LookupError("this practice is not enrolled")
+        return self._claim_of(rows[0])
+
+    def _row(self, status: PracticeStatus, *, of: Claim | None = None) -> Row:
+        """What is stored; no progress where it is what was read, or could not be."""
+        text = status.progress.to_json()
+        sealed = None
+        if of is None or (of.stored is not None and text != of.stored):
+            sealed = self._database.encryption.seal(f"status/{status.practice}", text)
         return (
             status.practice,
             status.stage.value,
@@ -395,23 +613,31 @@ class PostgresRecords:
             status.due,
             status.rounds,
             status.problem,
-            self._database.encryption.seal(owner, status.progress.to_json()),
+            sealed,
             status.version,
         )
 
-    def _status(self, row: Row) -> PracticeStatus:
-        practice, stage, since, due, rounds, problem, progress, version = row[:8]
-        opened = self._database.encryption.open(f"status/{practice}", progress)
-        return PracticeStatus(
+    def _claim_of(self, row: Row) -> Claim:
+        practice, stage, since, due, rounds, problem, sealed, version, number, priority = row
+        stored = None
+        progress = Progress()
+        with contextlib.suppress(ConfigurationError):
+            stored = self._database.encryption.open(f"status/{practice}", sealed)
+            progress = Progress.from_json(stored)
+        status = PracticeStatus(
             practice=practice,
-            stage=Stage(stage),
+            stage=Stage(stage) if stored is not None else Stage.FAILED,
             since=since.astimezone(UTC),
             due=None if due is None else due.astimezone(UTC),
             rounds=rounds,
-            problem=problem,
-            progress=Progress.from_json(opened),
+            problem=problem if stored is not None else UNREADABLE,
+            progress=progress,
             version=version,
         )
+        return Claim(status, number, priority, stored)
+
+
+# --- practices ----------------------------------------------------------------------------------
 
 
 class PostgresPractices:
@@ -419,15 +645,17 @@ class PostgresPractices:
 
     def __init__(self, database: FleetDatabase) -> None:
         self._database = database
+        self._load = Grouped(self._load_all)
 
-    async def save(self, practice: FleetPractice) -> None:
-        """Keep it, or what has changed about it."""
+    async def save(self, *practices: FleetPractice) -> None:
+        """Keep them, or what has changed about them."""
+        seal = self._database.encryption.seal
         await self._database.execute(
-            "insert into ormco_trios_practice values (%s, %s) "
+            "insert into ormco_trios_practice select * from unnest(%s::text[], %s::bytea[]) "
             "on conflict (practice) do update set sealed = excluded.sealed",
             (
-                practice.id,
-                self._database.encryption.seal(f"practice/{practice.id}", practice.to_json()),
+                [each.id for each in practices],
+                [seal(f"practice/{each.id}", each.to_json()) for each in practices],
             ),
         )
 
@@ -436,11 +664,38 @@ class PostgresPractices:
 
         Raises:
             LookupError: It is not here.
+            ConfigurationError: No key opens it.
+            StorageUnavailable: The database did not answer.
         """
-        rows = await self._database.rows(
-            "select sealed from ormco_trios_practice where practice = %s", (practice,)
-        )
-        if not rows:
+        sealed = await self._load(check_known(practice))
+        if sealed is None:
             raise LookupError("nothing is known of this practice")
-        opened = self._database.encryption.open(f"practice/{practice}", rows[0][0])
+        opened = self._database.encryption.open(f"practice/{practice}", sealed)
         return FleetPractice.model_validate_json(opened)
+
+    async def knows(self, practice: str) -> bool:
+        """Whether it is here, even if no key opens it."""
+        return await self._load(check_known(practice)) is not None
+
+    async def ids(self) -> list[str]:
+        """Of all that are here."""
+        rows = await self._database.rows(
+            "select practice from ormco_trios_practice order by practice"
+        )
+        return [row[0] for row in rows]
+
+    async def forget(self, practice: str) -> bool:
+        """Delete it; whether it was there."""
+        return bool(
+            await self._database.execute(
+                "delete from ormco_trios_practice where practice = %s", (practice,)
+            )
+        )
+
+    async def _load_all(self, practices: Sequence[str]) -> list[bytes | None]:
+        rows = await self._database.rows(
+            "select practice, sealed from ormco_trios_practice where practice = any(%s)",
+            (list(practices),),
+        )
+        found: dict[str, bytes] = dict(rows)
+        return [found.get(practice) for practice in practices]

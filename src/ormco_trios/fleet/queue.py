@@ -1,46 +1,56 @@
-"""A fleet on many machines: one short job for each round, on Procrastinate over PostgreSQL.
+"""A fleet on many machines: jobs on Procrastinate over PostgreSQL, each for many practices.
 
-A job holds a practice's id and nothing else.  What a killed worker leaves behind does no harm: the
-next round looks first.  Who may do a round is decided by a lock that ends with its process, so not
-even a worker that was taken for dead does one at the same time as another.
+A job holds nothing: it takes practices that are due, looks at them, and goes on until none is.  A
+practice that a worker has taken is its own for as long as it gives signs of life.  What a killed
+worker leaves behind does no harm: the next round looks first.  A worker that was taken for dead,
+and is not, sends nothing any more: each practice has a number that grows whenever it is taken, and
+it is compared in the database directly before every request that may change something.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime, timedelta
-from typing import Self
-
-from procrastinate import App, PsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
-from procrastinate.jobs import Status
-from psycopg.errors import ForeignKeyViolation
+import math
+import signal
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from typing import Any, Self
 
 from ormco_trios.core.clock import Clock
-from ormco_trios.core.connections import AsyncHttpConnections
-from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.errors import ConfigurationError, StorageUnavailable, TakenOver
+from ormco_trios.core.extras import extra
+from ormco_trios.core.log import logger
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpLibrary
-from ormco_trios.fleet.async_round import do_round_async, take_authorization_async
-from ormco_trios.fleet.postgres import FleetDatabase, PostgresRecords
+from ormco_trios.fleet._fencing import FencedConnections
+from ormco_trios.fleet.async_forget import KEPT, LOGIN, RECORD, failed, let_go_async, removed
+from ormco_trios.fleet.async_round import do_round_async, take_answer_async
+from ormco_trios.fleet.postgres import Claim, FleetDatabase, PostgresPractices, PostgresRecords
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.practices import check_id
 from ormco_trios.fleet.report import FleetStatus
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
+from ormco_trios.onboarding.outcomes import NeedsPerson
+from ormco_trios.onboarding.repair import Disconnected, Place, PlaceState
+from ormco_trios.ormcodigital.tasks import Address, TaskAnswer
+
+with extra("fleet"):
+    from procrastinate import App, PsycopgConnector
+    from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+    from procrastinate.jobs import Status
+    from psycopg import Error
 
 QUEUE = "ormco-trios"
-ADVANCE = "ormco_trios.advance"
+LOOK = "ormco_trios.look"
 SWEEP = "ormco_trios.sweep"
 
-BUSY = timedelta(seconds=5)
-"""Until a round is tried again that somebody else was doing."""
+TURN = 10.0
+"""Seconds after which a job lets others have their turn, such as the sweep."""
 
-PAUSED = timedelta(minutes=1)
-"""Until it is looked again whether the fleet is still paused."""
-
-GRACE = timedelta(minutes=5)
-"""How late a round may be before the sweep takes its job for lost."""
+_MACHINE = Clock()
+"""The queue's time, whatever the practices live in."""
 
 OpenPractice = Callable[[str], Awaitable[AsyncOnboarding]]
 
@@ -71,9 +81,16 @@ class FleetQueue(Shielded):
         self._open = open_practice
         self._clock = clock or Clock()
         self._transport: HttpLibrary = transport
-        self._idle: list[AsyncHttpConnections] = []
-        self._app = App(connector=PsycopgConnector(conninfo=database.conninfo))
-        self._app.task(name=ADVANCE, queue=QUEUE)(self._advance)
+        self._idle: list[FencedConnections] = []
+        self._concurrency = 16
+        self._tick = 5.0
+        self._claimed_for = 120.0
+        connector = PsycopgConnector(
+            conninfo=database.conninfo, kwargs=database.options, min_size=1, max_size=4
+        )
+        self._app = App(connector=connector)
+        self._app.task(name=LOOK, queue=QUEUE)(self._look)
+        self._sweeping = self._app.task(name=SWEEP, queue=QUEUE, queueing_lock=SWEEP)(self._sweep)
 
     async def __aenter__(self) -> Self:
         await self._app.open_async()
@@ -86,46 +103,72 @@ class FleetQueue(Shielded):
 
     # --- for the web application ------------------------------------------------------------
 
-    async def enroll(self, practice: str, *, priority: int = 0) -> bool:
-        """Add a practice, and begin with it; whether it is new.  Safe to repeat.
+    async def enroll(self, *practices: str, priority: int = 0) -> int:
+        """Add practices, and begin with them; how many are new.  Safe to repeat.
 
         Args:
-            practice: Your opaque id of it.
+            practices: Your opaque id of each.
             priority: Higher goes first when there is more to do than workers can.
 
         Raises:
-            ConfigurationError: It is no id, such as an e-mail address.
+            ConfigurationError: One is no id, such as an e-mail address; nobody was added.
         """
         now = self._clock.now()
-        status = PracticeStatus.enrolled(check_id(practice), now)
-        new = await self._records.enroll(status, priority=priority)
+        enrolled = [PracticeStatus.enrolled(check_id(each), now) for each in practices]
+        new = await self._records.enroll(enrolled, priority=priority)
         if new:
-            await self._defer(practice, now, priority)
+            await self._wake()
         return new
 
-    async def authorized(self, practice: str, pasted: str) -> None:
-        """Take the address that the practice's person was redirected to, and go on with it.
+    async def authorized(
+        self, practice: str, pasted: str, *, account_shown: str | None = None
+    ) -> NeedsPerson | None:
+        """Take the address that the practice's person was redirected to.
 
-        The code is used here and now, since it lives three minutes; only the going on is queued.
+        Do it in the request that receives it: a code lives three minutes.  Only the going on is
+        queued.
+
+        Args:
+            practice: Its id.
+            pasted: The address.
+            account_shown: The e-mail that the consent page showed, as the person says, where it
+                was Ormco's.
+
+        Returns:
+            None; or, where the portal's part is done by hand, the next task.  It holds the code to
+            enter there: show it in the answer to this request, and keep it nowhere.  What the
+            person says of it goes to `finish_task`.
 
         Raises:
-            LookupError: The practice is not enrolled.
+            LookupError: There is no such practice.
             PasteError: There is no usable code in it; the link stays good, paste again.
+            WrongAccount: The page showed another account; the code is not used.
             ConsentDenied: The person chose *Cancel*.
             CodeRefused: The code was not taken; the next round has a fresh link.
-            AuthorizationNeeded: The practice was not asked for an authorization, or has answered
-                already; nothing was sent.
+            CodeSpent: This address was brought before.
+            AuthorizationNeeded: The practice was not asked for anything, or has answered already;
+                nothing was sent.
+            StorageUnavailable: The database did not answer; paste again.
         """
-        asked, priority = await self._records.change(
-            practice, lambda it: it.claimed(self._clock.now())
-        )
-        try:
-            await take_authorization_async(asked, pasted, lambda: self._open(practice))
-        finally:
-            del pasted
-            await self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
-            if asked.progress.pending is None:  # it was used
-                await self._wake(practice, priority)
+        return await self._take(practice, Address(pasted, account_shown))
+
+    async def finish_task(
+        self, practice: str, answer: TaskAnswer, *, id: str | None = None
+    ) -> NeedsPerson | None:
+        """Take what a person says of a task: an `Address` as `authorized` does, `Done`, `Failed`.
+
+        Args:
+            practice: Its id.
+            answer: For the second task `Done`, or `Failed` with what the portal showed.
+            id: The id of the task that was shown, so that an answer to an older one is not used.
+
+        Raises:
+            LookupError: There is no such practice.
+            TaskOver: There is no such task any more; nothing was used.
+            AuthorizationNeeded: As `authorized`.
+            StorageUnavailable: The database did not answer.
+        """
+        return await self._take(practice, answer, id=id)
 
     async def retry(self, practices: Iterable[str] | None = None) -> int:
         """Let failed practices be tried again, these or all; how many there were.
@@ -135,10 +178,9 @@ class FleetQueue(Shielded):
         wanted = None if practices is None else set(practices)
         failed = [each for each in await self._records.failed() if wanted is None or each in wanted]
         for practice in failed:
-            _, priority = await self._records.change(
-                practice, lambda it: it.due_at(self._clock.now())
-            )
-            await self._wake(practice, priority)
+            await self._records.change(practice, lambda it: it.due_at(self._clock.now()))
+        if failed:
+            await self._wake()
         return len(failed)
 
     async def pause(self) -> None:
@@ -150,8 +192,34 @@ class FleetQueue(Shielded):
     async def resume(self) -> None:
         """Go on after `pause`."""
         await self.database.execute("delete from ormco_trios_setting where name = 'paused'")
-        # Those beyond the limit of one look notice by themselves within a minute.
-        await self._wake_overdue(self._clock.now())
+        await self._wake()
+
+    async def forget(self, practice: str, *, take_back: bool = False) -> Disconnected:
+        """Delete what is kept of a practice, and say what became of each place.
+
+        A round that is under way sends nothing for it any more.  Jobs hold nothing of it.  What
+        stays: backups, the database's log of changes until it is written over, logs, and reports
+        that were written.
+
+        Args:
+            practice: Its id.
+            take_back: Take back what it had agreed to as well: at the portal, under Applications,
+                the connection, and this library's sign-in.  Where that fails, its sign-in and its
+                login are kept, so that it can be tried again.
+
+        Raises:
+            LookupError: There is no such practice.
+        """
+        stored = PostgresPractices(self.database)
+        there = await self._records.forget(practice)
+        if not there and not await stored.knows(practice):
+            raise LookupError("there is no such practice")
+        places = await let_go_async(lambda: self._open(practice), take_back=take_back)
+        if take_back and failed(places):
+            places.append(Place(LOGIN, PlaceState.FAILED, KEPT))
+        else:
+            places.append(removed(LOGIN, await stored.forget(practice)))
+        return Disconnected((*places, removed(RECORD, there)))
 
     async def status(self) -> FleetStatus:
         """Where all of them stand."""
@@ -182,118 +250,219 @@ class FleetQueue(Shielded):
     ) -> None:
         """Do rounds until told to stop, by a signal or by cancellation.
 
+        A database that cannot be reached for a while, or was restarted, does not end it.
+
         Args:
             concurrency: Most rounds at a time.
-            polling: Seconds between looks for rounds that have become due.
-            stalled_after: Seconds without a sign of life after which a worker is taken for dead.
+            polling: Seconds between looks for jobs that have become due; practices that become due
+                within that time are looked at by one job.
+            stalled_after: Seconds without a sign of life after which a worker is taken for dead,
+                and its practices are free for others.
             sweep: When to look for what dead workers have left, as a cron expression.
             install_signal_handlers: Off where the program has its own.
 
         Raises:
-            ConfigurationError: The tables are of another version, or there are none.
+            ConfigurationError: The tables are of another version, or there are none, or this
+                process has none of the keys that its secrets are sealed with.
         """
+        self._concurrency, self._tick, self._claimed_for = concurrency, polling, stalled_after
+        if not self._app.periodic_registry.periodic_tasks:
+            self._app.periodic(cron=sweep)(self._sweeping)
+        stopped = asyncio.Event()
+        with _signals_set(stopped) if install_signal_handlers else contextlib.nullcontext():
+            while not stopped.is_set():
+                with contextlib.suppress(StorageUnavailable):
+                    await self._check()
+                    await _until(asyncio.ensure_future(self._run_worker()), stopped)
+                if not stopped.is_set():
+                    # Its database is away, or it was taken for dead: it begins anew.
+                    logger.warning("the fleet's worker lost its database, and begins anew")
+                    await _MACHINE.sleep_async(min(polling, 5.0))
+                    with contextlib.suppress(Error):
+                        await self.database.pool.check()
+
+    # --- inside -----------------------------------------------------------------------------
+
+    async def _take(
+        self, practice: str, answer: TaskAnswer, *, id: str | None = None
+    ) -> NeedsPerson | None:
+        asked = await self._records.change(practice, lambda it: it.claimed(self._clock.now()))
+        try:
+            return await take_answer_async(asked, answer, lambda: self._open(practice), id=id)
+        finally:
+            del answer
+            await self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
+            await self._wake()
+
+    async def _check(self) -> None:
         await self.database.check()
-        if not await self._app.check_connection_async():
+        await self.database.check_keys()
+        there = await self.database.rows("select to_regclass('procrastinate_jobs') is not null")
+        if not there[0][0]:
             raise ConfigurationError(
                 "There is no queue in this database.", advice="Run `ormco-trios fleet migrate`."
             )
 
-        async def sweep_up(timestamp: int) -> None:  # noqa: ARG001 - the queue says when it was due
-            await self._sweep(stalled_after)
+    async def _run_worker(self) -> None:
+        await self._app.run_worker_async(
+            queues=[QUEUE],
+            concurrency=1,
+            fetch_job_polling_interval=self._tick,
+            stalled_worker_timeout=self._claimed_for,
+            update_heartbeat_interval=min(10.0, self._claimed_for / 3),
+            delete_jobs="always",
+            install_signal_handlers=False,
+        )
 
-        task = self._app.task(name=SWEEP, queue=QUEUE, queueing_lock=SWEEP)(sweep_up)
-        self._app.periodic(cron=sweep)(task)
-        while True:
-            try:
-                await self._app.run_worker_async(
-                    queues=[QUEUE],
-                    concurrency=concurrency,
-                    fetch_job_polling_interval=polling,
-                    stalled_worker_timeout=stalled_after,
-                    update_heartbeat_interval=min(10.0, stalled_after / 3),
-                    delete_jobs="always",
-                    install_signal_handlers=install_signal_handlers,
-                )
-            except ConnectorException as error:
-                # It slept, as a suspended machine does, and was taken for dead: it is a new one.
-                if not isinstance(error.__cause__, ForeignKeyViolation):
-                    raise
-            else:
-                return
+    async def _look(self) -> None:
+        """One job: take practices that are due and look at them, until none is."""
+        concurrency, claimed_for = self._concurrency, self._claimed_for
+        over = _MACHINE.monotonic() + TURN
+        batch = concurrency
+        waiting: deque[Claim] = deque()
+        held: dict[str, int] = {}
+        taking = asyncio.Lock()
+        more = True
 
-    # --- inside -----------------------------------------------------------------------------
+        async def take() -> Claim | None:
+            nonlocal more
+            async with taking:
+                if not waiting and more and _MACHINE.monotonic() < over:
+                    taken = await self._records.claim(
+                        self._clock.now(), limit=batch, seconds=claimed_for
+                    )
+                    waiting.extend(taken)
+                    held.update((each.status.practice, each.number) for each in taken)
+                    more = len(taken) == batch
+                return waiting.popleft() if waiting else None
 
-    async def _advance(self, practice: str) -> None:
-        """One job: one round, and the job for the next."""
-        async with self.database.locks.holding(f"practice/{practice}") as mine:
-            try:
-                status, priority = await self._records.load(practice)
-            except LookupError:
-                return  # dropped since
-            due = status.due
-            if due is None:
-                return
-            now = self._clock.now()
-            if not mine or await self._paused():
-                await self._defer(practice, now + (PAUSED if mine else BUSY), priority)
-                return
-            if due > now:
-                await self._defer(practice, due, priority)
-                return
-            connections = self._idle.pop() if self._idle else AsyncHttpConnections(self._transport)
-            try:
-                after = await do_round_async(
-                    status, lambda: self._open(practice), connections=connections, clock=self._clock
-                )
-            finally:
-                self._idle.append(connections)
-            if not await self._records.save(after):
-                # An answer that came meanwhile counts for more than what a round saw before it.
-                after, _ = await self._records.load(practice)
-        if after.due is not None:
-            await self._defer(practice, after.due, priority)
+        async def work() -> None:
+            while (claim := await take()) is not None:
+                await self._round(claim)
+                held.pop(claim.status.practice, None)
 
-    async def _sweep(self, stalled_after: float) -> None:
-        """Clear away what dead workers were doing, and begin anew what has no job any more."""
+        async def keep() -> None:
+            while True:
+                await _MACHINE.sleep_async(claimed_for / 3)
+                with contextlib.suppress(StorageUnavailable):
+                    await self._records.renew(dict(held), claimed_for)
+
+        first = await take()
+        if first is None:
+            await self._plan()
+            return
+        waiting.appendleft(first)
+        if more:
+            await self._wake()  # so that other workers join in
+        keeping = asyncio.ensure_future(keep())
+        workers = [
+            asyncio.ensure_future(work()) for _ in range(concurrency if more else len(waiting))
+        ]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for task in (keeping, *workers):
+                task.cancel()
+            await asyncio.gather(keeping, *workers, return_exceptions=True)
+            if held:
+                with contextlib.suppress(StorageUnavailable):
+                    await self._records.give_back(held)
+        await self._plan()
+
+    async def _round(self, claim: Claim) -> None:
+        practice = claim.status.practice
+        if claim.stored is None:
+            # Left to a worker that has the key; where nobody has it, the status names it.
+            logger.warning("practice %s cannot be opened with the keys of this worker", practice)
+            return
+        connections = self._idle.pop() if self._idle else FencedConnections(self._transport)
+        connections.may_send = lambda: self._records.still_claimed(practice, claim.number)
+        try:
+            after = await do_round_async(
+                claim.status,
+                lambda: self._open(practice),
+                connections=connections,
+                clock=self._clock,
+            )
+        except TakenOver:
+            await self._records.give_back({practice: claim.number})
+            return
+        finally:
+            self._idle.append(connections)
+        # An answer that came meanwhile counts for more than what a round saw before it.
+        await self._records.save(claim, after)
+
+    async def _sweep(self, timestamp: int) -> None:
+        """Clear away what dead workers were doing, and wake those who go on with it."""
         manager = self._app.job_manager
         for job in await manager.get_stalled_jobs(
-            queue=QUEUE, seconds_since_heartbeat=stalled_after
+            queue=QUEUE, seconds_since_heartbeat=self._claimed_for
         ):
             await manager.finish_job(job, Status.FAILED, delete_job=True)
-            if job.task_name == ADVANCE:
-                practice = str(job.task_kwargs["practice"])
-                await self._defer(practice, self._clock.now(), job.priority)
-        await self._wake_overdue(self._clock.now() - GRACE)
+        await self._plan()
 
-    async def _wake_overdue(self, moment: datetime) -> None:
-        """Let those that should have been looked at by ``moment`` be looked at now."""
-        for practice, priority in await self._records.overdue(moment):
-            await self._wake(practice, priority)
-
-    async def _wake(self, practice: str, priority: int) -> None:
-        """Let the next round be now, whenever it was to be; one that is due keeps its place."""
-        real = Clock().now()  # the queue's time, whatever the practices live in
-        manager = self._app.job_manager
-        for job in await manager.list_jobs_async(queueing_lock=practice, status="todo"):
-            later = job.scheduled_at is not None and job.scheduled_at > real
-            if later and job.id is not None:
-                await manager.cancel_job_by_id_async(job.id, delete_job=True)
-        await self._defer(practice, self._clock.now(), priority)
-
-    async def _defer(self, practice: str, due: datetime, priority: int) -> None:
-        """Queue the next round."""
+    async def _plan(self) -> None:
+        """Queue the job for the practice that is due next."""
+        due = await self._records.next_due()
+        if due is None:
+            return
         ahead = self._clock.in_reality((due - self._clock.now()).total_seconds())
-        # Unless the next round is queued already.
-        with contextlib.suppress(AlreadyEnqueued):
-            await self._app.configure_task(
-                name=ADVANCE,
-                queue=QUEUE,
-                queueing_lock=practice,
-                priority=priority,
-                schedule_in={"seconds": ahead},
-            ).defer_async(practice=practice)
+        if ahead <= 0:
+            await self._wake()
+            return
+        # Unless there is one for that tick; the name is that of the tick.
+        tick = math.ceil((_MACHINE.time() + ahead) / self._tick)
+        await self._defer(f"{LOOK}/{tick}", tick * self._tick - _MACHINE.time())
 
-    async def _paused(self) -> bool:
-        return bool(
-            await self.database.rows("select 1 from ormco_trios_setting where name = 'paused'")
-        )
+    async def _wake(self) -> None:
+        """Queue a job for now."""
+        await self._defer(f"{LOOK}/now", 0.0)
+
+    async def _defer(self, name: str, seconds: float) -> None:
+        try:
+            await self._app.configure_task(
+                name=LOOK, queue=QUEUE, queueing_lock=name, schedule_in={"seconds": seconds}
+            ).defer_async()
+        except AlreadyEnqueued:
+            pass
+        except (ConnectorException, Error):
+            logger.warning("a fleet's workers could not be woken; the sweep does it")
+
+
+async def _until(working: asyncio.Future[None], stopped: asyncio.Event) -> None:
+    """Let a worker work until it ends, or is to be stopped: then it finishes what it does."""
+    stopping = asyncio.ensure_future(stopped.wait())
+    either: set[asyncio.Future[Any]] = {working, stopping}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        working.cancel()
+        (ended,) = await asyncio.gather(working, return_exceptions=True)
+    if isinstance(ended, Exception) and not isinstance(ended, (ConnectorException, Error)):
+        raise ended
+
+
+@contextlib.contextmanager
+def _signals_set(stopped: asyncio.Event) -> Generator[None]:
+    """Let the signals that end a process set an event instead, once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is told of signals
+        return
+    loop = asyncio.get_running_loop()
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(*_: object) -> None:
+        restore()
+        loop.call_soon_threadsafe(stopped.set)
+
+    def restore() -> None:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for each in before:
+        signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        restore()

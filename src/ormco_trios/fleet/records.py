@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.fleet.practice_status import PracticeStatus, Stage
-from ormco_trios.fleet.practices import check_id
+from ormco_trios.fleet.practices import check_id, check_known
 from ormco_trios.onboarding.outcomes import Progress
 
 _ENROLL = "insert or ignore into practice_status values (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -24,6 +24,7 @@ update practice_status set stage = ?, since = ?, due = ?, rounds = ?, problem = 
 _LOAD = "select * from practice_status where practice = ?"
 _PAGE = "select * from practice_status where practice > ? order by practice limit 500"
 _FAILED = "select practice from practice_status where stage = ? order by practice"
+_FORGET = "delete from practice_status where practice = ?"
 _ANNOUNCE = "insert or ignore into announced values (?)"
 _ANNOUNCED = "select practice_status.* from announced join practice_status using (practice)"
 
@@ -71,6 +72,7 @@ class FleetRecords:
             self._database.execute("pragma journal_mode = wal")
             # A killed process loses nothing; a power cut the last rounds, which are looked at anew.
             self._database.execute("pragma synchronous = normal")
+            self._database.execute("pragma secure_delete = on")
             self._database.executescript(_SCHEMA)
         except sqlite3.OperationalError:
             self._database.close()
@@ -103,7 +105,7 @@ class FleetRecords:
             LookupError: It is not enrolled.
         """
         with self._lock:
-            row = self._database.execute(_LOAD, (practice,)).fetchone()
+            row = self._database.execute(_LOAD, (check_known(practice),)).fetchone()
         if row is None:
             raise LookupError("this practice is not enrolled")
         return _status(row)
@@ -134,6 +136,16 @@ class FleetRecords:
                     database.execute(_ANNOUNCE, (practice,))
                     self._announced = True
                     return before
+
+    def forget(self, practice: str) -> bool:
+        """Delete the record of a practice, and overwrite it in the file; whether it was there."""
+        with self._lock, self._transaction() as database:
+            database.execute("delete from announced where practice = ?", (check_known(practice),))
+            found = database.execute(_FORGET, (practice,)).rowcount
+        with self._lock:
+            # What was written lately is still in a file beside this one.
+            self._database.execute("pragma wal_checkpoint(truncate)").fetchall()
+        return found > 0
 
     def __iter__(self) -> Iterator[PracticeStatus]:
         """All of them, in the order of their ids."""

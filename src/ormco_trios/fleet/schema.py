@@ -20,20 +20,30 @@ STEPS: tuple[LiteralString, ...] = (
         rounds integer not null,
         problem text,
         progress bytea not null,
-        priority integer not null default 0
+        version integer not null default 0,
+        priority integer not null default 0,
+        claim bigint not null default 0,
+        claimed_until timestamptz
     );
-    create index ormco_trios_practice_status_due on ormco_trios_practice_status (due)
-        where due is not null;
+    create index ormco_trios_practice_status_due on ormco_trios_practice_status
+        (priority desc, due) where due is not null;
     create table ormco_trios_practice (practice text primary key, sealed bytea not null);
     create table ormco_trios_token (account text primary key, sealed bytea not null);
-    """,
-    """
+    create table ormco_trios_lock (
+        name text primary key,
+        claim bigint not null default 1,
+        claimed_until timestamptz not null
+    );
     create table ormco_trios_turn (host text primary key, turn double precision not null);
     create table ormco_trios_setting (name text primary key, value text not null);
     """,
-    "alter table ormco_trios_practice_status add column version integer not null default 0",
 )
-"""Step ``n`` leads to version ``n + 1``; a step that has been released is never edited."""
+"""Step ``n`` leads to version ``n + 1``; a step that has been released is never edited.
+
+``claim`` is a fencing number: it grows each time a worker takes the practice, or the lock, and
+whoever holds an older one may not send anything any more.  ``claimed_until`` is by the database's
+clock; ``due`` and ``since`` are by the fleet's.
+"""
 
 OLDEST = 1
 """The oldest version of these tables that a process may know and still work with them."""

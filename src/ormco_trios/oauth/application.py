@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -64,6 +65,22 @@ class Application:
     clock: Clock = field(repr=False)
     latest: Token | None = field(default=None, init=False, repr=False)
     _unsaved: tuple[Token, Token] | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if _registered(self.redirect_uri) is None:
+            raise ConfigurationError(
+                "The redirect address is not an address.",
+                advice="Give redirect_uri (ORMCO_TRIOS_REDIRECT_URI) as it is registered with "
+                "3Shape, such as https://app.example/callback.",
+            )
+
+    def made(self, request: AuthorizationRequest) -> bool:
+        """Whether that link is this application's, as it is registered now."""
+        return (request.client_id, request.server.name, _registered(request.redirect_uri)) == (
+            self.client_id,
+            self.server.name,
+            _registered(self.redirect_uri),
+        )
 
     def discover(self) -> Flow[AuthorizationServer]:
         """Use the endpoints that the server names, where it does; the contract's otherwise."""
@@ -199,9 +216,11 @@ class Application:
     def _refresh(self, old: Token) -> Flow[Token]:
         if old.refresh_token is None:
             raise AuthorizationNeeded("The access token has ended and cannot be refreshed.")
-        reply = yield from self._ask(
-            "refresh_token", {"refresh_token": old.refresh_token.get_secret_value()}
-        )
+        call = self._ask("refresh_token", {"refresh_token": old.refresh_token.get_secret_value()})
+        still_locked = getattr(self.store, "still_locked", None)
+        if still_locked is not None:
+            call = replace(call, permit=Local(still_locked, (self.account,)))
+        reply = yield from call
         return (yield from self._keep(reply.token(self.clock).keeping(old), instead_of=old))
 
     def _get(self, grant: Grant, form: dict[str, str]) -> Flow[Token]:
@@ -261,3 +280,17 @@ class TokenAuth:
         """
         token = yield from self._application.renew(rejected)
         return token.access_token
+
+
+def _registered(redirect_uri: str) -> str | None:
+    """A redirect address as it is registered: of this machine, any port will do; None if bad."""
+    try:
+        parts = urlsplit(redirect_uri)
+        port = parts.port
+    except ValueError:
+        return None
+    if not (parts.scheme and (parts.netloc or parts.path.startswith("/") or parts.scheme == "urn")):
+        return None
+    if port is not None and parts.hostname in {"127.0.0.1", "localhost"}:
+        return redirect_uri.replace(f":{port}", "", 1)
+    return redirect_uri

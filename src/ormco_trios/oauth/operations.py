@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from ormco_trios.core.answers import json_as, nothing, refusal
+from ormco_trios.core.answers import json_as, nothing, refusal, where
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call
 from ormco_trios.core.errors import (
@@ -333,47 +333,51 @@ def _basic(server: AuthorizationServer, client_id: str, client_secret: SecretStr
 
 def _refuse(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
     """The token endpoint's errors [dnoa, rfc] as classes."""
+    error = _refusal(operation, answer)
+    return error if error.detail else error.with_detail(where(operation, answer))
+
+
+def _refusal(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
     try:
         error = _ErrorReply.model_validate_json(answer.body).error
     except ValueError:
         error = ""
-    where = f"[{operation.method} {operation.route}: status {answer.status}]"
     refreshing = operation.name == "oauth.refresh_token"
     if error in {"invalid_request", "invalid_grant"}:
         if refreshing:
             return GrantRevoked(
                 "The authorization server no longer accepts the refresh token: it was revoked "
-                f"under Applications, has expired, or was replaced by a newer one. {where}"
+                "under Applications, has expired, or was replaced by a newer one."
             )
         if operation.name == "oauth.password":
-            return _wrong_password(error, where)
-        return CodeRefused(f"The authorization server did not take the code. {where}")
+            return _wrong_password(error)
+        return CodeRefused("The authorization server did not take the code.")
     if operation.name == "oauth.password" and answer.status == 401 and not error:
         # Documented for what the user got wrong; an application's own mistake has an error code.
-        return _wrong_password("invalid_grant", where)
+        return _wrong_password("invalid_grant")
     if error in {"invalid_client", "unauthorized_client"} or answer.status == 401:
         return ClientRefused(
             "The authorization server does not accept this application's id and secret, or the "
-            f"code was issued to another application. {where}"
+            "code was issued to another application."
         )
     if error and answer.status != 429 and answer.status < 500:
         known = {"unsupported_grant_type", "invalid_scope"}
         return AuthorizationRefused(
-            f"The authorization server refused the request. {where}",
+            "The authorization server refused the request.",
             error=error if error in known else "other",
             advice="Check the scopes, and that the dialect is the one the application uses.",
         )
     page = answer.status == 500 and "html" in answer.headers.get("content-type", "")
     if page and operation.name == "oauth.authorization_code":
         return AuthorizationServerFailed(
-            f"The authorization server answered with an error page instead of a token. {where}"
+            "The authorization server answered with an error page instead of a token."
         )
     return refusal(operation, answer)
 
 
-def _wrong_password(error: str, where: str) -> AuthorizationRefused:
+def _wrong_password(error: str) -> AuthorizationRefused:
     return AuthorizationRefused(
-        f"The authorization server refused the user name or password. {where}",
+        "The authorization server refused the user name or password.",
         error=error,
         advice="Check the 3Shape e-mail and password, or sign in with the link.",
     )

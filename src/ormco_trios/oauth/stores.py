@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.extras import extra
 from ormco_trios.core.files import read_file, remove_leftovers, replace_file
 from ormco_trios.core.log import logger
 from ormco_trios.core.shield import shielded
@@ -224,14 +225,9 @@ def _in_keyring(
 
     @functools.wraps(method)
     def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        try:
+        with extra("keyring"):
             import keyring
             from keyring.errors import NoKeyringError
-        except ImportError:
-            raise ConfigurationError(
-                "The package keyring is not installed.",
-                advice="Install the extra: pip install 'ormco-trios[keyring]'",
-            ) from None
         try:
             return method(self, cast(_Keyring, keyring.get_keyring()), *args, **kwargs)
         except ConfigurationError as error:

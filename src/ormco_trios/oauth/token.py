@@ -95,6 +95,10 @@ class TokenStore(Protocol):
     ``try_lock`` and ``unlock`` make one refresh out of many: whoever gets the lock refreshes, the
     others look again.  The lock must hold across everything that shares the store (threads,
     processes, machines) and must end with its owner; it is held for one request.
+
+    A lock that can be lost while its owner lives, such as one that ends by the clock, goes with a
+    method ``still_locked(account)``, which raises `TakenOver` if it was.  Where there is one, it is
+    called directly before the refresh token is sent.
     """
 
     def load(self, account: str) -> Token | None: ...

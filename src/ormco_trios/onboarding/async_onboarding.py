@@ -139,8 +139,8 @@ class AsyncOnboarding(Shielded):
     async def check(self) -> Checklist:
         """Look at everything and change nothing.
 
-        A service that cannot be reached makes its steps unknown, not an error; so does a portal
-        that answers in whatever other way.
+        A service that cannot be reached, or answers in whatever odd way, makes its steps unknown,
+        not an error.
 
         Raises:
             RegionUnclear: No region was given, and the account says none or two.
@@ -202,7 +202,7 @@ class AsyncOnboarding(Shielded):
             persons.finish_authorization(self._context, pasted, account_shown=account_shown)
         )
 
-    async def finish_task(self, answer: TaskAnswer, *, id: str | None = None) -> None:
+    async def finish_task(self, answer: TaskAnswer | str, *, id: str | None = None) -> None:
         """Take what a person says of the task of `NeedsPerson`; then `advance` again.
 
         An address holds a code, which from then on is in this object and nowhere else: call
@@ -211,7 +211,7 @@ class AsyncOnboarding(Shielded):
         takes their *done* all the same.
 
         Args:
-            answer: `Address`, `Done` or `Failed`.
+            answer: `Address`, `Done` or `Failed`; a text is an address.
             id: The id of the task that was shown, so that an answer to an older one is not used.
 
         Raises:
@@ -313,6 +313,14 @@ class AsyncOnboarding(Shielded):
             repairs.disconnect(self._context, sign_out=sign_out, may_ask=person is not None),
             ask=ask_by_kind(None, person),
         )
+
+    async def forget_sign_in(self, *, revoke: bool = False) -> bool:
+        """Delete this library's stored sign-in; whether there was one.
+
+        Args:
+            revoke: Take it back at 3Shape first, where the dialect has an endpoint for that.
+        """
+        return await self._runner.run(repairs.forget_sign_in(self._context, revoke=revoke))
 
     async def doctor(self) -> Diagnosis:
         """Look at everything from the network to the portal, and change nothing.

@@ -253,9 +253,9 @@ class Checklist(BaseModel):
         ahead = f"<div><b>{escape(step.next_sentence)}</b></div>" if step.next_sentence else ""
         hints = "".join(f'<div style="opacity:.75">{escape(str(h))}</div>' for h in step.hints)
         return (
-            f'<tr style="background:none"><td style="{_LEFT};width:3px;padding:0 .8em 0 0;'
-            f'border-left:3px solid {colour};"></td>'
-            f'<td style="{_LEFT};min-width:6em;max-width:11em;color:{colour};font-weight:bold">'
+            f'<tr style="background:none"><td style="{_LEFT};width:5px;padding:0 .8em 0 0;'
+            f'border-left:5px solid {colour};"></td>'
+            f'<td style="{_LEFT};min-width:6em;max-width:11em;font-weight:bold">'
             f"{SYMBOLS[step.state]} {escape(step.words(self.looked_at))}</td>"
             f'<td style="{_LEFT}"><div><b>{escape(step.title)}</b></div>'
             f'<div style="opacity:.75">{escape(step.grounds)}</div>{ahead}{hints}</td></tr>'
@@ -285,7 +285,7 @@ SYMBOLS = {
     StepState.BROKEN: "\u2718",
     StepState.UNKNOWN: "?",
 }
-# Readable on white and on black alike.
+# Of a line beside the text: no colour of a text is readable on white and on every dark ground.
 _COLOURS = {
     StepState.DONE: "#2e9e44",
     StepState.WAITING: "#b8860b",

@@ -143,12 +143,17 @@ def _host(service: Service, clock: Clock, skews: list[float]) -> Flow[Finding]:
     except _Reached as reached:
         date = reached.date
     except (TransportError, ApiError) as error:
-        return Finding(name, Verdict.ILL, error.happened, error.advice, type(error).__name__)
+        return Finding(name, Verdict.ILL, error.happened, error.advice, _detail(error))
     skew = _skew(date, clock.now())
     if skew is not None:
         skews.append(skew)
     detail = "sends no date" if skew is None else f"its clock is {skew:+.0f} s from ours"
     return Finding(name, Verdict.WELL, "It answers.", detail=detail)
+
+
+def _detail(error: OrmcoTriosError) -> str:
+    name = type(error).__name__
+    return f"{name}, {error.detail}" if error.detail else name
 
 
 def _skew(date: str | None, now: datetime) -> float | None:

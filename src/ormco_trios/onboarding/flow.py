@@ -30,6 +30,7 @@ from ormco_trios.core.errors import (
     PortalSignInRefused,
     ServerError,
     UnexpectedAnswer,
+    UntrustedHost,
     WrongAccount,
 )
 from ormco_trios.oauth.request import AuthorizationRequest
@@ -48,6 +49,7 @@ from ormco_trios.onboarding.outcomes import (
     Waiting,
 )
 from ormco_trios.onboarding.person import (
+    as_answer,
     confirm,
     finish_authorization,
     finish_task,
@@ -216,6 +218,7 @@ def _link(
         if isinstance(made, Address):
             yield from take(context, made)
             return None
+        _check_leads_to_3shape(context, made.authorization_url)
         request = AuthorizationRequest.from_url(
             made.authorization_url,
             expires_at=(
@@ -230,6 +233,21 @@ def _link(
     )
 
 
+def _check_leads_to_3shape(context: Context, url: str) -> None:
+    try:
+        context.target.environment.check_trusted(url)
+    except UntrustedHost:
+        leads_elsewhere = True
+    else:
+        leads_elsewhere = False
+    if leads_elsewhere:
+        raise UntrustedHost(
+            "The link that OrmcoDigital gave does not lead to 3Shape, so nobody is sent there.",
+            advice="Enter no password of 3Shape behind it. Ask Ormco support about the link, or do "
+            "the portal's part by hand.",
+        )
+
+
 def _sign_in(
     context: Context, seen: Observation, problem: OrmcoTriosError
 ) -> Flow[NeedsAuthorization]:
@@ -240,7 +258,7 @@ def _sign_in(
     if not isinstance(problem, SIGNED_OUT) or app is None:
         raise problem
     request = _pending(context, Purpose.SIGN_IN)
-    if request is None:
+    if request is None or not app.made(request):
         request = app.authorization_request(None, login_hint=context.account)
         context.progress.pending = (Purpose.SIGN_IN, request)
     return NeedsAuthorization(
@@ -351,12 +369,12 @@ def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[Non
         yield from finish_task(context, Done(), id=needed.task.id)
         return
     for attempt in range(1, TRIES + 1):
-        answer = yield from AskHuman(needed)
-        if isinstance(answer, str):
-            answer = Address(answer)
+        answer = as_answer((yield from AskHuman(needed)))
         try:
             if isinstance(needed, NeedsPerson):
                 yield from finish_task(context, answer, id=needed.task.id)
+            elif not isinstance(answer, Address):
+                raise TypeError("a link is answered with the address that it led to")
             else:
                 yield from finish_authorization(
                     context, answer.text, account_shown=answer.account_shown

@@ -47,7 +47,8 @@ def begin(context: Context, extent: Repair, seen: Observation) -> None:
         context.progress.repair = repair
     elif extent.covers(repair.extent):
         repair.extent = extent
-    if repair.extent is Repair.CONNECT_AGAIN and repair.connection is None and seen.me is not None:
+    known = seen.me is not None and seen.communicate_problem is None
+    if repair.extent is Repair.CONNECT_AGAIN and repair.connection is None and known:
         repair.connection = _removed_by(context, seen)
 
 

@@ -28,12 +28,15 @@ from ormco_trios.communicate.regions import (
     lab_account,
     region_of,
 )
-from ormco_trios.core.effects import Call, Flow
+from ormco_trios.core.effects import Call, Flow, Together
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import (
     ApiError,
     AuthorizationNeeded,
+    AuthorizationServerFailed,
+    ClientRefused,
     GrantRevoked,
+    LabRefused,
     NotALab,
     NotSignedIn,
     OrmcoTriosError,
@@ -61,6 +64,8 @@ SIGNED_OUT = (AuthorizationNeeded, GrantRevoked, NotSignedIn)
 """What a sign-in that a person has to repeat looks like."""
 
 _PASSING = (TransportError, ServerError, RateLimited)
+_TROUBLE = (*SIGNED_OUT, *_PASSING, ApiError, ClientRefused, AuthorizationServerFailed)
+"""How 3Shape can answer instead of saying something."""
 
 
 @dataclass(slots=True)
@@ -70,6 +75,8 @@ class Observation:
     Attributes:
         way: What does the portal's part.
         me: The account, unless it is another one than meant: then nothing else is looked at.
+        communicate_problem: Why the account is not known; or, where it is, why its connection with
+            the lab is not.
         confirmed: Whether a person said that this account allowed Ormco access.
         region: Which of Ormco's labs, and why.
         connection: The account's own connection with the target's lab.
@@ -170,34 +177,69 @@ def observe(
         RegionUnclear: No region was given, and the account says none or two.
     """
     seen = Observation(looked_at=visit.clock.now(), way=portal.way)
+    communicate = _look_at_communicate(
+        seen, target, everything=everything, pinned=pinned, me=me, linked_at=linked_at
+    )
+    if everything:
+        # Neither waits for the other.  The portal first: a browser belongs to this thread.
+        seen.portal, _ = yield from Together((portal.look(visit), communicate))
+    else:
+        yield from communicate
+        if seen.approved or not visit.memory.looked:
+            seen.portal = yield from portal.look(visit, everything=seen.approved)
+        if seen.me is not None and seen.linked:
+            seen.granted = yield from _granted(seen.me)
+    if seen.portal is not None:
+        visit.memory.looked = not isinstance(seen.portal.problem, PortalSignInRefused)
+        if everything and linked_at is None and seen.linked:
+            seen.arrived = yield from _arrival(seen, target, seen.portal.connected_at)
+    return seen
+
+
+def _look_at_communicate(
+    seen: Observation,
+    target: Target,
+    *,
+    everything: bool,
+    pinned: PinnedAccount | None,
+    me: User | None,
+    linked_at: datetime | None,
+) -> Flow[None]:
     try:
         if me is None:
             me = yield from Call(ME)
-    except (*SIGNED_OUT, *_PASSING) as error:
+    except _TROUBLE as error:
         seen.communicate_problem = error
+        return
+    seen.communicate_problem = wrong_account(
+        me, expected=target.account, pinned=pinned, page=target.applications
+    )
+    if seen.communicate_problem is not None:
+        return
+    seen.me = me
+    seen.confirmed = pinned is not None and pinned.confirmed and pinned.is_account(me)
+    if target.region is None:
+        seen.region = choose_region(me, target.environment)
     else:
-        seen.communicate_problem = wrong_account(
-            me, expected=target.account, pinned=pinned, page=target.applications
+        seen.region = ChosenRegion(target.region, "as chosen")
+    try:
+        yield from _look_at_connections(seen, me, seen.region.region, target)
+    except (*_TROUBLE, LabRefused) as error:
+        seen.communicate_problem = error
+    if everything:
+        seen.granted, seen.arrived = yield from Together(
+            (_granted(me), _arrival(seen, target, linked_at))
         )
-        seen.me = None if seen.communicate_problem else me
-    if seen.me is not None:
-        seen.confirmed = pinned is not None and pinned.confirmed and pinned.is_account(seen.me)
-        if target.region is None:
-            seen.region = choose_region(seen.me, target.environment)
-        else:
-            seen.region = ChosenRegion(target.region, "as chosen")
-        yield from _look_at_connections(seen, seen.me, seen.region.region, target)
-    if everything or seen.approved or not visit.memory.looked:
-        seen.portal = yield from portal.look(visit, everything=everything or seen.approved)
-        visit.memory.looked = not isinstance(seen.portal.problem, PortalSignInRefused)
-    if seen.me is not None and (everything or seen.linked):
-        seen.granted = yield from _granted(seen.me)
-    since = linked_at or (None if seen.portal is None else seen.portal.connected_at)
-    if everything and seen.linked and seen.me and seen.connection and since:
-        seen.arrived = yield from look_for_a_case(
+
+
+def _arrival(seen: Observation, target: Target, since: datetime | None) -> Flow[Arrival | None]:
+    if seen.me is None or seen.connection is None or since is None:
+        return None
+    return (
+        yield from look_for_a_case(
             target.cases, me=seen.me, connection=seen.connection, since=since
         )
-    return seen
+    )
 
 
 def the_lab(target: Target, region: Region) -> Flow[User]:
@@ -295,10 +337,21 @@ def _unknown(name: StepName, evidence: str) -> Step:
     )
 
 
+def _trouble(name: StepName, problem: OrmcoTriosError) -> Step:
+    """A step of which nothing is known, since a service did not answer as it should."""
+    return Step(
+        name=name,
+        state=StepState.UNKNOWN,
+        evidence=problem.happened,
+        actor=Actor.NOBODY if isinstance(problem, _PASSING) else Actor.PRACTICE,
+        next_action=problem.advice,
+    )
+
+
 def _sign_in(seen: Observation) -> Step:
     name = StepName.SIGN_IN
     problem = seen.communicate_problem
-    if problem is None:
+    if problem is None or seen.me is not None:
         email = None if seen.me is None else seen.me.email
         who = "an account that shows no e-mail" if email is None else masked(email)
         return Step(
@@ -325,13 +378,15 @@ def _sign_in(seen: Observation) -> Step:
             actor=Actor.PRACTICE,
             next_action="Open the sign-in link and allow access.",
         )
-    return _unknown(name, problem.happened)
+    return _trouble(name, problem)
 
 
 def _connection_step(seen: Observation) -> Step:
     name = StepName.CONNECTION
     if seen.me is None or seen.region is None:
         return _unknown(name, "Communicate could not be asked.")
+    if seen.communicate_problem is not None:
+        return _trouble(name, seen.communicate_problem)
     chosen = seen.region
     lab = lab_account(chosen.region)
     with_lab = f"a connection with {lab.email} ({chosen.region.label}, {chosen.reason})."
@@ -363,7 +418,7 @@ def _connection_step(seen: Observation) -> Step:
 
 def _approval(seen: Observation, since: datetime | None, until: datetime | None) -> Step:
     name = StepName.APPROVAL
-    if seen.me is None:
+    if seen.me is None or seen.communicate_problem is not None:
         return _unknown(name, "Communicate could not be asked.")
     if seen.connection is None:
         return Step(
@@ -399,7 +454,7 @@ def _approval(seen: Observation, since: datetime | None, until: datetime | None)
 
 _NOT_LOOKED = "The portal's turn comes once the connection is active."
 _NOBODY_SAID = "The portal cannot be asked, and nobody has said so yet."
-_BY_HAND = "Follow the steps that `advance()`, `run()` or `ormco-trios connect` shows."
+_BY_HAND = "Follow the steps that this program shows."
 
 
 def _not_told(name: StepName, seen: Observation) -> Step:
@@ -438,13 +493,7 @@ def _portal_sign_in(seen: Observation) -> Step:
             next_action=problem.advice,
         )
     if problem is not None:
-        return Step(
-            name=name,
-            state=StepState.UNKNOWN,
-            evidence=problem.happened,
-            actor=Actor.NOBODY if isinstance(problem, _PASSING) else Actor.PRACTICE,
-            next_action=problem.advice,
-        )
+        return _trouble(name, problem)
     return _not_told(name, seen)
 
 
@@ -547,7 +596,7 @@ def _consent(seen: Observation) -> Step:
 
 def _case_arrived(seen: Observation) -> Step:
     name = StepName.CASE_ARRIVED
-    if seen.arrived is None:
+    if seen.arrived is None or not seen.linked:
         return _not_witnessed(name, "It was not looked for, or the cases cannot be read.")
     since = f"{seen.arrived.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if seen.arrived.received is None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,6 +15,7 @@ from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.html import card, link, numbered
 from ormco_trios.core.shield import shielded
 from ormco_trios.oauth.request import AuthorizationRequest
+from ormco_trios.onboarding import forms
 from ormco_trios.onboarding.account import PinnedAccount, sign_in_hint
 from ormco_trios.onboarding.checklist import Checklist, StepName, StepState
 from ormco_trios.ormcodigital.facts import PortalMemory, Source
@@ -189,6 +190,29 @@ class NeedsAuthorization:
             ],
         )
 
+    def form(
+        self, action: str, *, comes_back: bool = False, hidden: Mapping[str, str] | None = None
+    ) -> str:
+        """A form of HTML with the link, and a field for the address that it leads to.
+
+        `ormco_trios.forms` has its style.
+
+        Args:
+            action: Where the form is sent; `ormco_trios.forms.read_answer` reads what is sent.
+            comes_back: The browser is sent back to your program, so nothing has to be pasted.
+            hidden: More fields, such as a token against forgery.
+        """
+        return forms.link_form(
+            url=self.url,
+            explanation=self.purpose.explanation,
+            hint=self.hint,
+            problem=self.problem,
+            comes_back=comes_back,
+            asks_account=self.purpose is Purpose.ORMCO,
+            action=action,
+            hidden=hidden or {},
+        )
+
     @property
     def hint(self) -> str:
         """With which account to sign in, and what helps when the browser uses another one."""
@@ -205,6 +229,17 @@ class NeedsPerson:
 
     task: Task
     checklist: Checklist
+
+    def form(self, action: str, *, hidden: Mapping[str, str] | None = None) -> str:
+        """A form of HTML with the task, **with what is to be pasted**, and fields for the answer.
+
+        So show it, and keep it nowhere.  `ormco_trios.forms` has its style and its script.
+
+        Args:
+            action: Where the form is sent; `ormco_trios.forms.read_answer` reads what is sent.
+            hidden: More fields, such as a token against forgery.
+        """
+        return forms.task_form(self.task, action, hidden or {})
 
     def _repr_html_(self) -> str:
         """Without what to paste: a notebook is saved with what it shows."""
@@ -368,18 +403,31 @@ class Progress:
             account, linked_at = data.get("account"), data.get("linked_at")
             task, repair = data.get("task"), data.get("repair")
             return cls(
-                waiting_since=datetime.fromisoformat(since) if since else None,
+                waiting_since=_moment(since) if since else None,
                 pending=(
                     (Purpose(purpose), AuthorizationRequest.from_json(request)) if purpose else None
                 ),
-                account=PinnedAccount(**account) if account else None,
+                account=_pinned(**account) if account else None,
                 refused=tuple(map(str, data.get("refused", ()))),
                 used=tuple(map(str, data.get("used", ()))),
                 task=TaskUnderWay.model_validate(task) if task else None,
                 portal=PortalMemory.model_validate(data.get("portal", {})),
-                linked_at=datetime.fromisoformat(linked_at) if linked_at else None,
+                linked_at=_moment(linked_at) if linked_at else None,
                 repair=RepairUnderWay.model_validate(repair) if repair else None,
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass
         raise ConfigurationError("This is not a saved progress.")
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a zone")
+    return moment
+
+
+def _pinned(id: object, **known: Any) -> PinnedAccount:
+    if not isinstance(id, str):
+        raise TypeError("an id that is no text")
+    return PinnedAccount(id, **known)

@@ -24,7 +24,15 @@ from ormco_trios.onboarding.account import fingerprint, shown_account
 from ormco_trios.onboarding.context import TRIES, Context
 from ormco_trios.onboarding.observation import Observation
 from ormco_trios.onboarding.outcomes import NeedsPerson, Progress, Purpose, TaskUnderWay
-from ormco_trios.ormcodigital.tasks import Address, Done, Reply, Task, TaskAnswer, TaskKind
+from ormco_trios.ormcodigital.tasks import (
+    Address,
+    Done,
+    Failed,
+    Reply,
+    Task,
+    TaskAnswer,
+    TaskKind,
+)
 
 _LINK = frozenset({TaskKind.GET_ADDRESS, TaskKind.ENTER_CODE})
 """Two tasks about one code."""
@@ -135,6 +143,8 @@ def _account_of(context: Context, code: AuthorizationCode, shown: str | None) ->
         )
     except WrongAccount:
         progress.refused = (*progress.refused, mark)[-TRIES:]
+        if context.code is not None and fingerprint(context.code) == mark:
+            context.code = None  # it was shown before this was known, and is not shown again
         raise
 
 
@@ -179,10 +189,24 @@ def take(context: Context, address: Address) -> Flow[None]:
 # --- a task ---------------------------------------------------------------------------------
 
 
-def finish_task(context: Context, answer: TaskAnswer, *, id: str | None) -> Flow[None]:
+def as_answer(answer: object) -> TaskAnswer:
+    """What a person has answered; a text is an address.
+
+    Raises:
+        TypeError: It is something else, such as what a function without a result returns.
+    """
+    if isinstance(answer, str):
+        return Address(answer)
+    if isinstance(answer, Address | Done | Failed) and isinstance(getattr(answer, "text", ""), str):
+        return answer
+    raise TypeError("a task is answered with Address(text), Done(), Failed(words) or a text")
+
+
+def finish_task(context: Context, answer: TaskAnswer | str, *, id: str | None) -> Flow[None]:
     """Take what a person says of the task that they were given.
 
     Raises:
+        TypeError: It is no answer; the task stays.
         TaskOver: There is no such task any more; nothing was used.
         PasteError: There is no usable code in the address; the task stays.
         CodeSpent: This address was brought before, and its code has been used; the task stays.
@@ -190,13 +214,14 @@ def finish_task(context: Context, answer: TaskAnswer, *, id: str | None) -> Flow
         ConsentDenied: The person chose *Cancel*; the task stays.
         CodeRefused: The portal did not take the code; the next round has a new task.
     """
+    answer = as_answer(answer)
     with context.lock:
         # Of two that come at once, one finds it.
         task = context.progress.task
         if task is None or id not in (None, task.id):
             raise TaskOver("This task has been answered, or another one has taken its place.")
         context.progress.task = None
-    code = None
+    code, held = None, context.code
     try:
         if isinstance(answer, Address):
             if task.kind not in _LINK:
@@ -210,6 +235,8 @@ def finish_task(context: Context, answer: TaskAnswer, *, id: str | None) -> Flow
         else:
             _failed(context, task, answer.words)
     except BaseException:
+        if held is not None and context.code is None:
+            task = TaskUnderWay(kind=TaskKind.GET_ADDRESS, id=task.id)
         context.progress.task = task
         raise
     if code is not None:
@@ -282,6 +309,7 @@ def _failed(context: Context, task: TaskUnderWay, words: str) -> None:
             kind=TaskKind.GET_ADDRESS, id=secrets.token_urlsafe(9), problem=problem
         )
     context.progress.task = again
+    context.portal.failed(kind, context.visit)
 
 
 def _spend(context: Context) -> None:

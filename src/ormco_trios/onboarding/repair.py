@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from ormco_trios.communicate.flows import withdraw
 from ormco_trios.communicate.operations import REMOVE
-from ormco_trios.core.effects import AskHuman, Flow
+from ormco_trios.core.effects import AskHuman, Flow, Local
 from ormco_trios.core.errors import OrmcoTriosError, WrongAccount
 from ormco_trios.oauth.paste import harmless
 from ormco_trios.onboarding.context import Context
@@ -83,11 +83,12 @@ def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disco
         yield from context.drop_sign_in()
 
     def access() -> Flow[bool | Task]:
-        _signed_in(seen)
+        if seen.me is None:
+            _known(seen)
         return (yield from revoke(context, seen))
 
     def connection() -> Flow[bool]:
-        _signed_in(seen)
+        _known(seen)
         if seen.me is None or seen.connection is None:
             return False
         return (yield from withdraw(REMOVE, {"user": seen.me.id, "connection": seen.connection.id}))
@@ -101,17 +102,10 @@ def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disco
         ),
         ("The connection with Ormco's lab", connection),
     ]
-    application = context.application
-    if sign_out and application is not None:
-
-        def forget() -> Flow[bool]:
-            token = yield from application.load()
-            if token is None:
-                return False
-            yield from application.revoke(token)
-            return True
-
-        removals.append(("This library's own sign-in", forget))
+    if sign_out and context.application is not None:
+        removals.append(
+            ("This library's own sign-in", lambda: forget_sign_in(context, revoke=True))
+        )
     places: list[Place] = []
     for name, remove in removals:
         places.append((yield from _place(context, seen, name, remove, may_ask=may_ask)))
@@ -123,7 +117,21 @@ def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disco
     return Disconnected(tuple(places))
 
 
-def _signed_in(seen: Observation) -> None:
+def forget_sign_in(context: Context, *, revoke: bool) -> Flow[bool]:
+    """Delete the stored token, and take it back if asked to; whether there was one."""
+    application = context.application
+    token = None if application is None else (yield from application.load())
+    if application is None or token is None:
+        return False
+    if revoke:
+        yield from application.revoke(token)
+    else:
+        yield from Local(application.store.delete, (application.account,))
+        application.latest = None
+    return True
+
+
+def _known(seen: Observation) -> None:
     if seen.communicate_problem is not None:
         raise seen.communicate_problem
 

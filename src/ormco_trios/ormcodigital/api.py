@@ -46,7 +46,7 @@ class ApiPortal:
     way = PortalWay.API
 
     def __init__(self, address: str) -> None:
-        self._address = address
+        self._address = address.casefold()
         self._profile: Profile | None = None
         self._said: PortalView | None = None
 
@@ -100,16 +100,19 @@ class ApiPortal:
     def done(self, task: TaskKind, visit: PortalVisit) -> None:
         """Nothing: it can be asked."""
 
+    failed = done
+
     def _check(self, visit: PortalVisit) -> None:
-        if visit.memory.differs == self._address:
-            raise differs(SIGN_IN.name, visit.memory.status)
+        status = visit.memory.differs.get(self._address)
+        if status is not None:
+            raise differs(SIGN_IN.name, status)
 
     def _note(self, error: OrmcoTriosError, visit: PortalVisit) -> OrmcoTriosError:
         """Remember that the password was given away in vain."""
         if isinstance(error, UnexpectedAnswer):
             error = differs(error.operation, error.status)
         if isinstance(error, PortalDiffers) and error.operation == SIGN_IN.name:
-            visit.memory.differs, visit.memory.status = self._address, error.status
+            visit.memory.differs[self._address] = error.status
         return error
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import SecretStr
 
 from ormco_trios.core import _client
@@ -29,6 +31,7 @@ from ormco_trios.ormcodigital.models import (
     TriosStatus,
 )
 from ormco_trios.ormcodigital.portal import PortalAccess
+from ormco_trios.ormcodigital.renaming import Operations
 
 
 class OrmcoDigitalClient(BaseClient, PortalAccess):
@@ -43,6 +46,8 @@ class OrmcoDigitalClient(BaseClient, PortalAccess):
         token: A session token got elsewhere, instead of the two.
         auth: A sign-in of your own, instead of either.
         timeout: Limits of one attempt, in seconds.
+        operations: Other routes and field names, by the name of the operation they replace; see
+            `renamed`.
         retry: How often and how patiently one call is repeated.
         clock: For tests and the sandbox.
         on_event: Called after each request with a `CallEvent`, which is safe to log.
@@ -62,6 +67,7 @@ class OrmcoDigitalClient(BaseClient, PortalAccess):
         password: str | SecretStr | None = None,
         token: str | SecretStr | None = None,
         auth: Auth | None = None,
+        operations: Operations | None = None,
         timeout: Timeout | None = None,
         retry: Retry | None = None,
         clock: Clock | None = None,
@@ -79,18 +85,18 @@ class OrmcoDigitalClient(BaseClient, PortalAccess):
                 raise ConfigurationError("Give the client a login or an authentication, not both.")
             login = session.PortalLogin(username, as_secret(password))
             auth = session.SessionAuth(login, clock)
-        self._use(
-            _client.open_channel(
-                environment,
-                auth={Service.ORMCODIGITAL: _client.choose_auth(token, auth)},
-                timeout=timeout,
-                retry=retry,
-                clock=clock,
-                on_event=on_event,
-                on_audit=on_audit,
-                http_client=http_client,
-            )
+        channel = _client.open_channel(
+            environment,
+            auth={Service.ORMCODIGITAL: _client.choose_auth(token, auth)},
+            timeout=timeout,
+            retry=retry,
+            clock=clock,
+            on_event=on_event,
+            on_audit=on_audit,
+            http_client=http_client,
         )
+        options = replace(channel.options, operations=operations or {})
+        self._use(channel.with_options(options))
 
     @property
     def profile(self) -> Profiles:

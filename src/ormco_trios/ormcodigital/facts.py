@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ormco_trios.core.errors import OrmcoTriosError
 from ormco_trios.ormcodigital.models import SubmissionMethod, TriosState
@@ -91,8 +91,8 @@ class PortalMemory(BaseModel):
     Attributes:
         signed_in: What a person or a browser has told, as in `PortalView`; so are the next two.
         looked: Whether the portal was looked at since this practice began.
-        differs: The address that did not answer as the portal's API would: it gets no password.
-        status: The status that it answered with.
+        differs: Addresses that got a password and did not answer as the portal's API would, each
+            with the status it answered with: they get no other.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -101,8 +101,7 @@ class PortalMemory(BaseModel):
     submission_method: MethodFact | None = None
     connection: ConnectionFact | None = None
     looked: bool = False
-    differs: str | None = None
-    status: int = 0
+    differs: dict[str, int] = Field(default_factory=dict[str, int])
 
     def forget(self) -> None:
         """Forget what a person or a browser has told, so that it is asked for again."""

@@ -87,7 +87,7 @@ def submit_code(code: PortalCode, known: Profile | None = None) -> Flow[TriosSta
     if doubt is not None:
         status = yield from Call(STATUS)
         if status.state is not TriosState.DRAFT:
-            raise CodeOutcomeUnknown(doubt.happened)
+            raise CodeOutcomeUnknown(doubt.happened).with_detail(doubt.detail)
     return (yield from save_draft(known))
 
 

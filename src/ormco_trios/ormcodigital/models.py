@@ -6,7 +6,7 @@ import enum
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidatorFunctionWrapHandler, field_validator
 
 from ormco_trios.core.model import Seconds, WireModel
 
@@ -108,6 +108,16 @@ class Session(WireModel):
 
     token: SecretStr
     expires_in: Seconds | None = None
+
+    @field_validator("expires_in", mode="wrap")
+    @classmethod
+    def _odd_is_unknown(cls, value: object, read: ValidatorFunctionWrapHandler) -> int | None:
+        """The token is there; how long it lasts shows when it is used."""
+        try:
+            seconds: int | None = read(value)
+        except ValueError:
+            return None
+        return seconds
 
 
 class PortalProblem(WireModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ormco_trios.core.answers import error_as, json_as, json_list_as, nothing, refusal
+from ormco_trios.core.answers import error_as, json_as, json_list_as, nothing, refusal, where
 from ormco_trios.core.environment import Service
 from ormco_trios.core.errors import (
     CodeRefused,
@@ -19,6 +19,8 @@ from ormco_trios.core.errors import (
     PortalDiffers,
     PortalSignInRefused,
     ProfileChanged,
+    RateLimited,
+    ServerError,
 )
 from ormco_trios.core.operation import Operation, Safety
 from ormco_trios.core.provenance import ASSUMED, Facts, fact, guide, refused
@@ -64,9 +66,8 @@ def _refuse(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:
         return differs(operation.name, answer.status)
     if answer.status == 422 and problem is not None and problem.field == "code":
         return CodeRefused(
-            "OrmcoDigital did not take the authorization code; nothing is connected. "
-            f"[{operation.method} {operation.route}: status 422]"
-        )
+            "OrmcoDigital did not take the authorization code; nothing is connected."
+        ).with_detail(where(operation, answer))
     return refusal(operation, answer)
 
 
@@ -79,7 +80,9 @@ def _refuse_sign_in(operation: Operation[Any], answer: Answer) -> OrmcoTriosErro
             answer,
             "OrmcoDigital refused the user name or password.",
         )
-    return error
+    if isinstance(error, RateLimited | ServerError):
+        return error
+    return differs(operation.name, answer.status)  # in the API's words, and not its answer
 
 
 _SIGNED_OUT: Facts = {
@@ -94,7 +97,7 @@ SIGN_IN = Operation(
     "/api/session",
     parse=json_as(Session),
     refuse=_refuse_sign_in,
-    safety=Safety.IDEMPOTENT,
+    safety=Safety.WRITE,  # a password that may have been judged is not judged again by itself
     authenticated=False,
     provenance={
         "screen": fact("log in with user name and password", guide("OrmcoDigital 1")),

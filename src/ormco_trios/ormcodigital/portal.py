@@ -106,6 +106,10 @@ class Portal(Protocol):
         """
         ...
 
+    def failed(self, task: TaskKind, visit: PortalVisit) -> None:
+        """A person says that one of this portal's tasks did not work: begin that part anew."""
+        ...
+
 
 class PortalAccess:
     """What ``ormco=`` of `Onboarding` takes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pydantic import SecretStr
 
@@ -58,7 +58,7 @@ class Task:
         title: In one line.
         steps: What to do, in order, one sentence or two each.
         text: What to paste, where there is something; it may hold a code, so show it and keep it
-            nowhere.
+            nowhere: a task that has one refuses to be pickled.
         replies: What the person can answer.
         question: What to ask them for at the end.
         if_moved: What to look for when a page or a word is not where the steps say.
@@ -79,6 +79,27 @@ class Task:
     account: str | None = None
     id: str = ""
     problem: str | None = None
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Refuse to be copied or pickled with a code: it stays in the process that holds it."""
+        if self.text is not None:
+            raise TypeError("a task that shows a code cannot be copied or pickled")
+        return object.__reduce_ex__(self, protocol)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it but what to paste, as a document that JSON can hold."""
+        return {
+            "kind": self.kind.value,
+            "title": self.title,
+            "steps": [*self.steps],
+            "replies": [reply.value for reply in self.replies],
+            "question": self.question,
+            "if_moved": [*self.if_moved],
+            "until": self.until and self.until.isoformat(),
+            "account": self.account,
+            "id": self.id,
+            "problem": self.problem,
+        }
 
     def because(self, problem: str | None) -> Task:
         """The same, saying what was wrong with the last answer."""

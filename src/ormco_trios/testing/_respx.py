@@ -13,15 +13,18 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
-import respx
-from respx.mocks import HTTPCoreMocker
-from respx.models import AllMockedAssertionError, PassThrough
 
 from ormco_trios.core.environment import Environment
+from ormco_trios.core.extras import extra
 from ormco_trios.sandbox import Dispatcher, World
 from ormco_trios.sandbox.dispatch.table import TABLE
 from ormco_trios.sandbox.serve._httpx import respond
 from ormco_trios.sandbox.wire.addresses import addresses_of
+
+with extra("testing"):
+    import respx
+    from respx.mocks import HTTPCoreMocker
+    from respx.models import AllMockedAssertionError, PassThrough
 
 MockedService: TypeAlias = Literal["communicate", "oauth", "ormcodigital"]
 """What can be mocked on its own."""

@@ -16,6 +16,7 @@ from ormco_trios.ormcodigital.first_contact.walk import (
     Field,
     Walk,
     is_typed,
+    method_fields,
     read_walk,
 )
 from ormco_trios.ormcodigital.phrases import PHRASES, folded
@@ -210,10 +211,12 @@ def _profile_version(walk: Walk) -> Judged:
 
 
 def _method_fields(walk: Walk) -> Judged:
-    wanted = {"3shape trios", "intraoral scanner", "intraoralscanner"}
-    if walk.profile is None:
+    profile = walk.profile
+    if profile is None:
         return Verdict.NOT_SEEN, ""
-    names = [field for field in walk.profile.received if field.value.casefold() in wanted]
+    # Before something was chosen, it may not say what it says later.
+    same = (each for each in walk.portal if str(each) == str(profile))
+    names = [field for each in same for field in method_fields(each.received)]
     holds = {field.name for field in names if field.where == "json"} >= {
         "submission_method.source",
         "submission_method.scanner",
@@ -231,7 +234,8 @@ def _link_field(walk: Walk) -> Judged:
 
 
 def _link_state(walk: Walk) -> Judged:
-    names = [field.name for field in walk.authorize.sent] if walk.authorize else []
+    sent = walk.authorize.sent if walk.authorize else ()
+    names = [field.name for field in sent if field.where == "query"]
     return _seen(walk.authorize, lambda _: "state" not in names, f"with {', '.join(names)}")
 
 

@@ -36,6 +36,7 @@ _XML = re.compile(
     r"<\?[^>]*\?>|<(?P<slash>/?)(?P<name>[\w:.-]+)[^>]*>|<!\[CDATA\[(?P<cdata>.*?)\]\]>|(?P<words>[^<]+)",
     re.DOTALL,
 )
+_SCRIPT = re.compile(r"(?is)<(?:script|style)\b[^>]*>(.*?)</(?:script|style)>")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 # Words that may be part of a route or a field's name even where they are also somebody's value.
@@ -171,14 +172,14 @@ def _brings_code(entry: Json, typed: Mapping[str, str]) -> bool:
 class _Redactor:
     def __init__(self, values: Values, sites: Sites, data_words: frozenset[str]) -> None:
         self._values = values
-        self._sites = sites
+        self.sites = sites
         self._data_words = data_words
 
     def entry(self, entry: Json) -> Json:
         request, response = entry["request"], entry.get("response") or {}
         url = str(request.get("url", ""))
         made: dict[str, Json] = {
-            "_service": self._sites.service(url) or "redirect",
+            "_service": self.sites.service(url) or "redirect",
             "request": {
                 "method": str(request.get("method", "GET")).upper()[:10],
                 "url": self.url(url),
@@ -209,7 +210,7 @@ class _Redactor:
     def url(self, url: str) -> str:
         """An address with the words of its route and the names of its parameters."""
         parts = urlsplit(url)
-        known = self._sites.service(url) is not None
+        known = self.sites.service(url) is not None
         host = parts.netloc.rpartition("@")[2] if known else (parts.hostname or "")
         made = f"{parts.scheme}://{host}{self._path(parts, known)}"
         # As it is on the wire: how often the code is percent-encoded is one of the questions.
@@ -238,7 +239,7 @@ class _Redactor:
                 return name
         elif (
             _WORD.fullmatch(name)
-            and not self._data_words.intersection(parts)
+            and not self._data_words.intersection(parts) - _KNOWN
             and self._values.left_in(name) is None
         ):
             return name
@@ -247,7 +248,7 @@ class _Redactor:
     def text(self, text: str) -> str:
         """A value; an address among them shows its route, as it is one of a known host."""
         if re.match(r"https?://", text):
-            return self.url(text) if self._sites.service(text) else self._values.of_text(text)
+            return self.url(text) if self.sites.service(text) else self._values.of_text(text)
         nested = _json(text) if text[:1] in {"{", "["} else None
         if nested is not None:
             return json.dumps(self._json(nested))
@@ -272,6 +273,8 @@ class _Redactor:
             elif name == "authorization":
                 scheme, _, credentials = value.partition(" ")
                 shown = f"{self.name(scheme)} {self._values.of_text(credentials)}"
+            elif name == "location" and value.startswith("/"):
+                shown = self.url(f"https://here{value}")
             elif name in {"cookie", "set-cookie"}:
                 pairs = value.split(";")[: None if name == "cookie" else 1]
                 shown = "; ".join(
@@ -351,6 +354,9 @@ class _Page(HTMLParser):
         if tag in {"script", "style"}:
             self._silent += 1
             return
+        for name, value in attrs:
+            if name.startswith("on"):
+                self.made += self._links(value)
         if tag not in self._KEPT:
             return
         kept = []
@@ -374,8 +380,18 @@ class _Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         words = " ".join(data.split())
-        if words and not self._silent:
+        if self._silent:
+            self.made += self._links(data)
+        elif words:
+            if self.made and not self.made[-1].endswith(">"):
+                self.made.append("\n")
             self.made.append(self._redactor.text(words))
+
+    def _links(self, program: str | None) -> Iterator[str]:
+        """Where a program sends somebody at 3Shape, such as for *here*."""
+        for link in re.findall(r"https?://[^\s'\"`<>]+", program or ""):
+            if self._redactor.sites.service(link) == "3shape":
+                yield self._redactor.url(link)
 
 
 def _media(declared: object) -> str:
@@ -426,9 +442,15 @@ def _data_words(entries: list[Json]) -> Iterator[str]:
             yield value
 
     for entry in entries:
-        text = _text_of((entry.get("response") or {}).get("content") or {})
+        content = (entry.get("response") or {}).get("content") or {}
+        text = _text_of(content)
         document = _json(text)
-        spoken = texts(document) if document is not None else [re.sub(r"<[^>]*>", " ", text)]
-        for each in spoken:
+        if re.search(r"javascript|css", str(content.get("mimeType"))):
+            text = f"<script>{text}</script>"
+        # A program's own words are no data; what it quotes with a capital letter may be a name.
+        programs = " ".join(_SCRIPT.findall(text))
+        pages = re.sub(r"<[^>]*>", " ", _SCRIPT.sub(" ", text))
+        spoken = [pages, " ".join(re.findall(r"\b[A-Z][^\W\d_]{2,}", programs))]
+        for each in texts(document) if document is not None else spoken:
             if phrase_of(each) is None:
                 yield from (word.casefold() for word in re.findall(r"[^\W\d_]{3,}", each))

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 from ormco_trios.ormcodigital.first_contact.redact import entries_of
+from ormco_trios.ormcodigital.phrases import folded
 
 Json: TypeAlias = Any
 """A JSON document, redacted."""
@@ -142,20 +142,28 @@ def _gives_link(each: Exchange) -> bool:
     return each.service == "portal" and any("client_id=" in field.value for field in each.received)
 
 
+_METHODS = frozenset(map(folded, ("3Shape Trios", "Intraoral Scanner", "IntraoralScanner", "PVS")))
+
+
+def method_fields(fields: tuple[Field, ...]) -> list[Field]:
+    """Those that say how the practice sends its cases; a program only knows the words."""
+    return [each for each in fields if each.where != "script" and folded(each.value) in _METHODS]
+
+
 def _shows_method(each: Exchange) -> bool:
-    words = {field.value.casefold() for field in each.received}
-    return "3shape trios" in words and (each.method == "GET" or "pvs" in words)
+    """Whether it reads the profile: what saves it sends the words itself."""
+    return bool(method_fields(each.received)) and not method_fields(each.sent)
 
 
 def _exchanges(entry: Json) -> Iterator[Exchange]:
     request, response = entry["request"], entry.get("response") or {}
-    parts = urlsplit(str(request["url"]))
-    sent = [*_query(parts.query), *_headers(request), *_posted(request.get("postData"))]
+    host, route, query = _parts(str(request["url"]))
+    sent = [*_query(query), *_headers(request), *_posted(request.get("postData"))]
     received = [*_headers(response), *_body(response.get("content"))]
     service = str(entry.get("_service", ""))
     status = int(response.get("status") or 0)
     yield Exchange(
-        *(service, str(request["method"]), parts.netloc, parts.path or "/", status),
+        *(service, str(request["method"]), host, route, status),
         tuple(sent),
         tuple(received),
     )
@@ -163,10 +171,17 @@ def _exchanges(entry: Json) -> Iterator[Exchange]:
         fields = tuple(_leaves("message", message.get("data")))
         outgoing = message.get("type") == "send"
         yield Exchange(
-            *(service, "SEND" if outgoing else "GET", parts.netloc, parts.path or "/", status),
+            *(service, "SEND" if outgoing else "GET", host, route, status),
             fields if outgoing else (),
             () if outgoing else fields,
         )
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """Host, route and query; the number sign of a placeholder begins no fragment."""
+    host, slash, rest = url.partition("://")[2].partition("/")
+    route, _, query = rest.partition("?")
+    return host, slash + route or "/", query
 
 
 def _query(query: str) -> Iterator[Field]:
@@ -194,8 +209,10 @@ def _posted(post: Json) -> Iterator[Field]:
 
 def _body(content: Json) -> Iterator[Field]:
     text = (content or {}).get("text")
+    kind = str((content or {}).get("mimeType"))
     if text:
-        yield from _leaves("page" if "html" in str(content.get("mimeType")) else "text", text)
+        where = "page" if "html" in kind else "script" if "javascript" in kind else "text"
+        yield from _leaves(where, text)
 
 
 def _leaves(where: str, text: object) -> Iterator[Field]:
@@ -205,13 +222,13 @@ def _leaves(where: str, text: object) -> Iterator[Field]:
     except ValueError:
         document = None
     if isinstance(document, dict | list):
-        yield from _json("json", "", document)
+        yield from _json("script" if where == "script" else "json", "", document)
         return
     # A page, or XML: words between tags, and values of attributes.
     path: list[str] = []
     for tag, words in re.findall(r"<([^>]*)>|([^<]+)", str(text)):
         if not tag:
-            yield Field(where, "/".join(path[-1:]), words)
+            yield from (Field(where, "/".join(path[-1:]), line) for line in words.split("\n"))
             continue
         name, _, rest = tag.partition(" ")
         attributes = dict(re.findall(r'(\w+)="([^"]*)"', rest))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from ormco_trios.core.extras import extra
 from ormco_trios.sandbox.world.world import World
 
 if TYPE_CHECKING:
@@ -34,10 +35,8 @@ class JourneyFailed(RuntimeError):
 @functools.cache
 def _templates() -> jinja2.Environment:
     # An extra, and slow to import: only who looks at a page pays for it.
-    try:
+    with extra("sandbox"):
         import jinja2
-    except ModuleNotFoundError:
-        raise RuntimeError("The pages need Jinja2: pip install 'ormco-trios[sandbox]'") from None
     return jinja2.Environment(
         loader=jinja2.PackageLoader("ormco_trios.sandbox.pages"),
         autoescape=jinja2.select_autoescape(["html"]),

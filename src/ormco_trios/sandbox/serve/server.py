@@ -10,9 +10,7 @@ import threading
 from types import TracebackType
 from typing import Any, cast
 
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
+from ormco_trios.core.extras import extra
 from ormco_trios.sandbox.serve.asgi import (
     CLOSE,
     RESET,
@@ -22,6 +20,10 @@ from ormco_trios.sandbox.serve.asgi import (
     SandboxApp,
 )
 from ormco_trios.sandbox.world.world import World
+
+with extra("sandbox"):
+    import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _LOOPBACK = ("127.0.0.1", "localhost")
 

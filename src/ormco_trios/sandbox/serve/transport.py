@@ -42,13 +42,14 @@ class _UnreadReply:
         self._left = reply.size // 2 if reply.broken else reply.size
         self._broken: Network | None = reply.broken
 
-    def read(self) -> bytes:
-        """The next block; nothing at the end."""
-        block = b""
-        while len(block) < min(BLOCK, self._left):
-            block += next(self._blocks)
-        block = block[: self._left]
-        self._left -= len(block)
+    def read(self) -> list[bytes]:
+        """The pieces of the next block; none at the end."""
+        block: list[bytes] = []
+        most = self._left - BLOCK
+        while self._left > max(most, 0):
+            piece = next(self._blocks)[: self._left]
+            self._left -= len(piece)
+            block.append(piece)
         if not block and self._broken is not None:
             raise OutcomeUnknown(_FAILURES[self._broken])
         return block
@@ -63,8 +64,8 @@ class _AsyncUnreadReply:
     def __init__(self, body: _UnreadReply) -> None:
         self._body = body
 
-    async def read(self) -> bytes:
-        """The next block; nothing at the end."""
+    async def read(self) -> list[bytes]:
+        """The pieces of the next block; none at the end."""
         return self._body.read()
 
     async def aclose(self) -> None:

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from ormco_trios.core.extras import extra
 from ormco_trios.sandbox.world.approval import Approval
 from ormco_trios.sandbox.world.state import Server
 from ormco_trios.sandbox.world.switches import Switches
@@ -40,14 +41,23 @@ def read(path: str | Path) -> Mapping[str, Any]:
         ValueError: It is not what the documentation of this module says.
     """
     place = Path(path)
-    text = place.read_text(encoding="utf-8")
-    if place.suffix in (".yaml", ".yml"):
+    is_yaml = place.suffix in (".yaml", ".yml")
+    try:
+        text = place.read_text(encoding="utf-8")
+        content = _from_yaml(text) if is_yaml else json.loads(text)
+    except ValueError:
+        raise ValueError(f"the seed is not {'YAML' if is_yaml else 'JSON'} in UTF-8") from None
+    return check(content)
+
+
+def _from_yaml(text: str) -> object:
+    with extra("sandbox"):
         import yaml
 
-        content = yaml.safe_load(text)
-    else:
-        content = json.loads(text)
-    return check(content)
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
 
 
 def check(content: object) -> Mapping[str, Any]:

@@ -1,0 +1,400 @@
+"""The one module that knows Playwright: it does what the flows say, and decides nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from importlib.resources import files
+from typing import Any, TypeAlias, cast
+from urllib.parse import urlsplit
+
+from playwright.async_api import (
+    BrowserContext,
+    Dialog,
+    Error,
+    Frame,
+    JSHandle,
+    Page,
+    Playwright,
+    Request,
+    Response,
+    WebSocket,
+    async_playwright,
+)
+
+from ormco_trios.core.errors import ConfigurationError, NotDelivered
+from ormco_trios.core.shield import Shielded
+from ormco_trios.ormcodigital.browser import sites
+from ormco_trios.ormcodigital.browser.actions import (
+    Action,
+    Arrived,
+    Choose,
+    Fill,
+    Look,
+    Obstructed,
+    Open,
+    Press,
+    Submit,
+)
+from ormco_trios.ormcodigital.browser.page import Seen, Thing, Window
+
+Context: TypeAlias = BrowserContext
+"""Playwright's browser with its windows and cookies."""
+
+__all__ = [  # what the recorder uses
+    "Context",
+    "Error",
+    "Page",
+    "Request",
+    "Response",
+    "WebSocket",
+    "own_browser_async",
+]
+
+CHANNELS = ("chrome", "msedge")
+EXECUTABLES = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge")
+_SCRIPT = files("ormco_trios.ormcodigital.browser").joinpath("page.js").read_text("utf-8")
+_LEFT_OUT = frozenset({"eventsource", "image", "media", "ping", "websocket"})
+"""Requests that nobody waits for."""
+
+
+async def launch_async(
+    playwright: Playwright, *, channel: str | None, executable: str | None, headless: bool
+) -> BrowserContext:
+    """A window of a browser that this machine has, with a profile of its own that is not kept.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    choices: list[dict[str, Any]] = []
+    if executable is not None:
+        choices = [{"executable_path": executable}]
+    elif channel is not None:
+        choices = [{"channel": channel}]
+    else:
+        found = filter(None, map(shutil.which, EXECUTABLES))
+        choices = [{"executable_path": path} for path in found]
+        choices += [{"channel": each} for each in CHANNELS]
+    # Chromium refuses its own sandbox to root.
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    for choice in choices:
+        try:
+            browser = await playwright.chromium.launch(
+                headless=headless, chromium_sandbox=not root, **choice
+            )
+        except Error:
+            continue
+        return await browser.new_context(no_viewport=None if headless else True)
+    raise ConfigurationError(
+        "No browser could be started.",
+        advice="Install Chrome, Edge or Chromium, or name one with channel= or executable=; with "
+        "no screen, use headless=True.",
+    )
+
+
+@asynccontextmanager
+async def own_browser_async(
+    *, channel: str | None, executable: str | None, headless: bool
+) -> AsyncGenerator[Context]:
+    """A browser that lives as long as this block.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    async with async_playwright() as playwright:
+        context = await launch_async(
+            playwright, channel=channel, executable=executable, headless=headless
+        )
+        try:
+            yield context
+        finally:
+            if context.browser is not None:
+                await context.browser.close()
+
+
+class AsyncDriver(Shielded):
+    """Does what the flows say in one browser; starts it when it is first needed.
+
+    Args:
+        address: The portal's.
+        context: A browser of the caller's, which is not closed here.
+        channel: Which browser to start, by Playwright's name.
+        executable: Which browser to start, by its file.
+        headless: Without a window.
+        patience: How long a click may take, in seconds.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        context: BrowserContext | None,
+        channel: str | None,
+        executable: str | None,
+        headless: bool,
+        patience: float = 8.0,
+    ) -> None:
+        self._address = address
+        self._given = context
+        self._choice = {"channel": channel, "executable": executable}
+        self._headless = headless
+        self._patience = patience
+        self._playwright: Playwright | None = None
+        self._context: BrowserContext | None = None
+        self._page: Page | None = None
+        self._others: set[Page] = set()
+        self._handles: list[JSHandle] = []
+        self._waiting: dict[Request, Page | None] = {}
+        self._refused = 0
+        self._said: list[str] = []
+        # While 3Shape's window is watched: where it shall be sent back to, and was.
+        self._watching = False
+        self._before: dict[Page, str] | None = None
+        self._away: set[Page] = set()
+        self._redirect: str | None = None
+        self._arrived: str | None = None
+
+    async def perform(self, action: Action) -> Any:
+        """Do it.
+
+        Raises:
+            Obstructed: It did not get through.
+            NotDelivered: The portal cannot be reached.
+            ConfigurationError: There is no browser.
+        """
+        match action:
+            case Look(seconds):
+                return await self._look(seconds)
+            case Open():
+                return await self._open()
+            case Arrived():
+                return await self._arrival()
+            case Press(thing, leads_away):
+                if leads_away:
+                    self._watch()
+                return await self._act(thing, "click")
+            case Fill(thing, text):
+                return await self._act(thing, "fill", text)
+            case Submit(thing):
+                return await self._act(thing, "press", "Enter")
+            case Choose(thing, option):
+                return await self._act(thing, "select_option", label=option)
+
+    async def aclose(self) -> None:
+        """Close what was started here."""
+        context, self._context = self._context, None
+        if context is not None and self._given is None and context.browser is not None:
+            await context.browser.close()
+        elif context is not None:
+            for name, listener in self._listeners():
+                context.remove_listener(name, listener)
+        playwright, self._playwright = self._playwright, None
+        if playwright is not None:
+            await playwright.stop()
+
+    # --- windows ----------------------------------------------------------------------------
+
+    async def _start(self) -> BrowserContext:
+        if self._context is not None:
+            return self._context
+        context = self._given
+        if context is None:
+            try:
+                self._playwright = await async_playwright().start()
+            except Error as error:
+                raise ConfigurationError(
+                    "A browser cannot be driven from inside a running event loop.",
+                    advice="Use AsyncBrowserPortal there.",
+                ) from error
+            context = await launch_async(self._playwright, headless=self._headless, **self._choice)
+        self._others = set(context.pages)
+        for name, listener in self._listeners():
+            context.on(name, listener)
+        self._context = context
+        return context
+
+    def _listeners(self) -> list[tuple[Any, Any]]:
+        return [
+            ("request", self._request),
+            ("requestfinished", self._request_over),
+            ("requestfailed", self._request_over),
+            ("response", self._response),
+            ("dialog", self._dialog),
+        ]
+
+    async def _open(self) -> None:
+        context = await self._start()
+        if self._page is None or self._page.is_closed() or self._page not in self._windows():
+            self._page = await context.new_page()
+        try:
+            await self._page.goto(self._address, wait_until="domcontentloaded")
+        except Error as error:
+            raise NotDelivered(
+                f"OrmcoDigital cannot be reached at {urlsplit(self._address).hostname}."
+            ) from error
+
+    def _windows(self) -> list[Page]:
+        """The portal's own windows: not 3Shape's, and not others of the caller's."""
+        if self._context is None:
+            return []
+        return [
+            page
+            for page in self._context.pages
+            if page not in self._others and not page.is_closed() and not self._left(page)
+        ]
+
+    def _left(self, page: Page) -> bool:
+        """Whether *here* opened this window, or led it away."""
+        new = self._before is not None and page not in self._before
+        return page in self._away or (new and self._redirect is not None)
+
+    async def _look(self, seconds: float) -> Seen:
+        windows = self._windows()
+        if windows:
+            with suppress(Error):  # it may be closed meanwhile
+                await windows[0].wait_for_timeout(seconds * 1000)
+        for handle in self._handles:
+            with suppress(Error):
+                await handle.dispose()
+        self._handles.clear()
+        seen: list[Window] = []
+        busy = False
+        for page in self._windows():
+            window, ready = await self._see(page, 100 * len(seen))
+            busy = busy or not ready
+            if window is not None:
+                seen.append(window)
+        waiting = [page for page in self._waiting.values() if page in self._windows()]
+        return Seen(tuple(seen), busy=busy or bool(waiting), refused=self._refused)
+
+    async def _see(self, page: Page, number: int) -> tuple[Window | None, bool]:
+        """One window with its frames, and whether it is at rest."""
+        things: list[Thing] = []
+        words: dict[str, bool] = dict.fromkeys(self._said, True)
+        main: dict[str, Any] = {}
+        ready = True
+        for frame in page.frames:
+            try:
+                if frame.parent_frame is not None:
+                    element = await frame.frame_element()
+                    if not await element.is_visible():
+                        continue
+                made = await frame.evaluate_handle(_SCRIPT)
+                elements = await made.get_property("elements")
+                seen = await (await made.get_property("seen")).json_value()
+            except Error:
+                ready = False  # it is being loaded
+                continue
+            self._handles += [made, elements]
+            main = main or seen
+            ready = ready and seen["ready"]
+            number += 1
+            trusted = sites.belongs(seen["url"], self._address) or self._is_part(frame)
+            for index, each in enumerate(seen["things"]):
+                things.append(_thing(each, number, (elements, index), trusted=trusted))
+            words |= {line: loud or words.get(line, False) for line, loud in seen["words"]}
+        if not main:
+            return None, ready
+        heading = main["heading"] or main["title"]
+        return Window(main["url"], heading, tuple(things), tuple(words.items())), ready
+
+    def _is_part(self, frame: Frame) -> bool:
+        """Whether a frame was written by the page around it."""
+        parent = frame.parent_frame
+        own = frame.url in {"about:blank", "about:srcdoc", ""}
+        return own and parent is not None and sites.belongs(parent.url, self._address)
+
+    # --- doing ------------------------------------------------------------------------------
+
+    async def _act(self, thing: Thing, what: str, *values: str, **named: str) -> None:
+        elements, index = thing.ref
+        try:
+            element = (await elements.get_property(str(index))).as_element()
+            await getattr(element, what)(*values, **named, timeout=self._patience * 1000)
+        except (AttributeError, Error) as error:
+            # Without the error: it may hold what was typed.
+            raise Obstructed(type(error).__name__) from None
+
+    async def _arrival(self) -> str | None:
+        """Where 3Shape's window came; a tab of the portal that was led away comes back."""
+        if self._arrived is None or self._before is None:
+            return self._arrived
+        back = {page: url for page, url in self._before.items() if page in self._away}
+        self._away -= back.keys()
+        self._leave_alone()
+        for page, url in back.items():
+            with suppress(Error):
+                await page.goto(url, wait_until="domcontentloaded")
+        return self._arrived
+
+    # --- listening --------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        self._leave_alone()
+        self._watching, self._arrived = True, None
+        self._before = {page: page.url for page in self._windows()}
+
+    def _leave_alone(self) -> None:
+        """3Shape's window has done its part, or another one takes its place."""
+        if self._context is not None:
+            self._others |= {page for page in self._context.pages if self._left(page)}
+        self._away.clear()
+        self._before = self._redirect = None
+
+    def _request(self, request: Request) -> None:
+        page = _page_of(request)
+        if request.resource_type not in _LEFT_OUT:
+            self._waiting[request] = page
+        if not self._watching or page in self._others or not _is_window(request):
+            return
+        redirect = sites.redirect_of(request.url)
+        if redirect is not None and self._redirect is None:
+            self._redirect = redirect
+        if self._redirect is not None and page is not None:
+            self._away.add(page)
+        if self._redirect is not None and sites.brings_code(request.url, self._redirect):
+            self._arrived, self._watching = request.url, False
+
+    def _request_over(self, request: Request) -> None:
+        self._waiting.pop(request, None)
+
+    def _response(self, response: Response) -> None:
+        kind = response.request.resource_type
+        ours = _page_of(response.request) not in self._away | self._others
+        if ours and response.status >= 400 and kind in {"document", "fetch", "xhr"}:
+            self._refused += 1
+
+    async def _dialog(self, dialog: Dialog) -> None:
+        if dialog.type == "beforeunload":
+            await dialog.accept()
+            return
+        self._said.append(dialog.message)
+        await dialog.dismiss()
+
+
+def _page_of(request: Request) -> Page | None:
+    """The window of a request; None where it is so new that it is not known yet."""
+    try:
+        return request.frame.page
+    except Error:
+        return None
+
+
+def _is_window(request: Request) -> bool:
+    """Whether a whole window goes there, and no frame of one."""
+    if not request.is_navigation_request():
+        return False
+    try:
+        return request.frame.parent_frame is None
+    except Error:
+        return True  # the first request of a new window
+
+
+def _thing(each: dict[str, Any], frame: int, ref: Any, *, trusted: bool) -> Thing:
+    values: dict[str, Any] = {
+        name: tuple(cast(list[Any], value)) if isinstance(value, list) else value
+        for name, value in each.items()
+    }
+    return Thing(**values, frame=frame, ref=ref, trusted=trusted)

@@ -1,0 +1,155 @@
+// What a person sees in one frame: what can be pressed, filled in or chosen, and the words around it.
+// Evaluated in the page; changes nothing there.  Returns {elements, seen}: element i is thing i.
+() => {
+  const elements = [], things = [], words = [];
+  const ids = new Map();
+  const id = (node) => { if (!ids.has(node)) ids.set(node, ids.size); return ids.get(node); };
+  const clean = (text) => (text || "").replace(/\s+/g, " ").trim();
+  const up = (el) => el.assignedSlot || el.parentElement || (el.getRootNode() || {}).host || null;
+  const visible = (el) => {
+    if (!el.checkVisibility({checkOpacity: true, checkVisibilityCSS: true})) return false;
+    const box = el.getBoundingClientRect();
+    return box.width > 1 && box.height > 1;
+  };
+  const covered = (el) => {
+    const box = el.getBoundingClientRect();
+    const x = box.x + box.width / 2, y = box.y + box.height / 2;
+    if (x < 0 || y < 0 || x >= innerWidth || y >= innerHeight) return false;
+    let top = el.getRootNode().elementFromPoint(x, y);
+    if (!top) return false;
+    if (el.contains(top) || top.contains(el)) return false;
+    for (const label of el.labels || []) if (label.contains(top)) return false;
+    for (let at = top; at; at = up(at)) if (at === el) return false;
+    return true;
+  };
+  const nameOf = (el, role) => {
+    const by = el.getAttribute("aria-labelledby");
+    if (by) {
+      const named = clean(by.split(/\s+/).map((i) =>
+        (el.getRootNode().getElementById(i) || {}).textContent).join(" "));
+      if (named) return named;
+    }
+    const aria = clean(el.getAttribute("aria-label"));
+    if (aria) return aria;
+    if (el.labels && el.labels.length) {
+      const own = [...el.labels].map((label) => {
+        const copy = label.cloneNode(true);
+        copy.querySelectorAll("input, select, textarea, button").forEach((e) => e.remove());
+        return copy.textContent;
+      });
+      if (clean(own.join(" "))) return clean(own.join(" "));
+    }
+    if (el.tagName === "INPUT" && /^(submit|button|reset)$/.test(el.type)) return clean(el.value);
+    if (el.tagName === "INPUT" && el.type === "image") return clean(el.alt);
+    if (!/^(field|list|select)$/.test(role)) {
+      const images = [...el.querySelectorAll("img[alt]")].map((img) => img.alt).join(" ");
+      return clean(el.innerText) || clean(images) || clean(el.title);
+    }
+    return clean(el.placeholder) || clean(el.title);
+  };
+  const roleOf = (el) => {
+    const aria = el.getAttribute("role");
+    if (/^(button|link|menuitem|tab|option|radio|checkbox)$/.test(aria)) return aria;
+    if (/^(menuitemradio|menuitemcheckbox|switch)$/.test(aria)) return "radio";
+    if (/^(combobox|listbox)$/.test(aria) && el.tagName !== "SELECT") return "list";
+    if (/^(textbox|searchbox)$/.test(aria)) return "field";
+    const popup = el.getAttribute("aria-haspopup");
+    switch (el.tagName) {
+      case "A": return el.hasAttribute("href") || el.onclick ? "link" : null;
+      case "BUTTON": return popup === "listbox" ? "list" : "button";
+      case "SUMMARY": return "button";
+      case "SELECT": return "select";
+      case "TEXTAREA": return "field";
+      case "INPUT":
+        if (/^(submit|button|reset|image)$/.test(el.type)) return "button";
+        if (/^(radio|checkbox)$/.test(el.type)) return el.type;
+        return el.type === "hidden" ? null : "field";
+    }
+    if (popup === "listbox") return "list";
+    return el.isContentEditable && !(up(el) || {}).isContentEditable ? "field" : null;
+  };
+  // Where the words are, which is not as wide as their paragraph.
+  const written = (el) => {
+    const range = document.createRange(), walk = document.createTreeWalker(el, NodeFilter.SHOW_TEXT);
+    let first, last;
+    while (walk.nextNode()) if (clean(walk.currentNode.data)) {
+      first = first || walk.currentNode;
+      last = walk.currentNode;
+    }
+    if (!first) return el.getBoundingClientRect();
+    range.setStart(first, 0);
+    range.setEnd(last, last.length);
+    return range.getBoundingClientRect();
+  };
+  const add = (el, shown, role, name, more) => {
+    const box = role === "text" ? written(shown) : shown.getBoundingClientRect();
+    const path = [];
+    for (let at = el; at; at = up(at)) path.push(id(at));
+    elements.push(shown);
+    things.push({
+      role, name, path, box: [box.x, box.y, box.width, box.height], covered: covered(shown),
+      enabled: !el.matches(":disabled, [aria-disabled=true]"), ...more,
+    });
+  };
+  const visit = (root) => {
+    for (const el of root.querySelectorAll("*")) {
+      if (el.shadowRoot) visit(el.shadowRoot);
+      if (/^(SCRIPT|STYLE|NOSCRIPT|TEMPLATE|HEAD|OPTION)$/.test(el.tagName)) continue;
+      if (el.closest("[inert]")) continue;
+      const role = roleOf(el);
+      let shown = el;
+      if (!visible(el)) {
+        // A choice that is drawn by its label.
+        shown = /^(radio|checkbox)$/.test(el.type) ? [...(el.labels || [])].find(visible) : null;
+        if (!shown) continue;
+      }
+      if (role) {
+        const checked = "checked" in el && /radio|checkbox/.test(el.type) ? el.checked
+          : [el.getAttribute("aria-checked"), el.getAttribute("aria-selected"),
+             el.getAttribute("aria-pressed")].includes("true");
+        const form = el.form || el.closest("form");
+        const value = role === "select"
+          ? clean((el.selectedOptions[0] || {}).textContent)
+          : role === "list" ? clean(el.value || el.innerText) : "";
+        add(el, shown, role, nameOf(el, role), {
+          checked, value,
+          options: role === "select" ? [...el.options].filter((o) => !o.disabled)
+            .map((o) => clean(o.textContent)) : [],
+          secret: el.type === "password", filled: Boolean(el.value), editable: !el.readOnly,
+          form: form ? id(form) : null,
+          submits: Boolean(form) && (el.type === "submit" || el.type === "image"),
+          text: clean(el.innerText),
+        });
+        continue;
+      }
+      if ((el.textContent || "").length > 400) continue;
+      const text = clean(el.innerText);
+      if (!text) continue;
+      const style = getComputedStyle(el);
+      if (text.length <= 80)
+        add(el, el, "text", text, {clickable: style.cursor === "pointer" || el.tabIndex >= 0});
+    }
+    // The lines that a person reads, without tables and lists of data about others.
+    for (const el of root.querySelectorAll("*")) {
+      if (/^(SCRIPT|STYLE|NOSCRIPT|TEMPLATE|OPTION|TEXTAREA)$/.test(el.tagName)) continue;
+      const own = clean([...el.childNodes].filter((n) => n.nodeType === 3)
+        .map((n) => n.textContent).join(" "));
+      if (!own || !visible(el)) continue;
+      const loud = Boolean(el.closest("[role=alert], [role=status], [aria-live], [class*=error i], "
+        + "[class*=alert i], [class*=warn i], [class*=message i], [class*=notice i], [class*=toast i]"));
+      const table = el.closest("table, [role=grid], [role=table]"), list = el.closest("ul, ol");
+      const data = (table && table.querySelector("th, thead, [role=row]"))
+        || (list && list.children.length > 5) || el.closest("[role=listbox]");
+      if (data && !loud) continue;
+      const line = el.closest("p, h1, h2, h3, h4, li, td, label, button, a, div");
+      const full = line && line.innerText.length <= 300 ? clean(line.innerText) : own;
+      if (!words.some((each) => each[0] === full)) words.push([full, loud]);
+    }
+  };
+  visit(document);
+  const heading = [...document.querySelectorAll("h1, h2, [role=heading]")].find(visible);
+  return {elements, seen: {
+    url: location.href, title: document.title, heading: heading ? clean(heading.innerText) : "",
+    ready: document.readyState === "complete", things, words,
+  }};
+}
