@@ -423,15 +423,6 @@ BREAKS = (
         "def _reduce_ex(",
         ("trust/test_concurrency.py::test_a_client_says_why_it_is_not_pickled",),
     ),
-    # The sync colour's connection is closed by CPython as well, with the last reference to it.
-    Break(
-        "an answer that is given up keeps its connection",
-        "no connection leaks",
-        "core/_httpx.py",
-        "        finally:\n            await response.aclose()",
-        "        finally:\n            pass",
-        ("trust/test_hostile.py::test_an_answer_that_is_given_up_is_hung_up_on",),
-    ),
     Break(
         "a cancelled call keeps its place",
         "cancelling leaks nothing",

@@ -57,7 +57,7 @@ class _Echo(BaseHTTPRequestHandler):
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
         self.wfile.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
 
-    def log_message(self, *_: object) -> None: ...
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
 
 
 class Counting(ThreadingHTTPServer):
@@ -297,6 +297,7 @@ def test_a_thread_that_is_interrupted_anywhere(server: Counting) -> None:
                 sys.setprofile(None)
                 raise Interrupt
 
+    place = 0
     for place in range(1, 2000, 3):
         left = place
         sys.setprofile(interrupt)
