@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from playwright.sync_api import (
@@ -40,6 +40,7 @@ from ormco_trios.ormcodigital.browser.actions import (
     Submit,
 )
 from ormco_trios.ormcodigital.browser.page import Seen, Thing, Window
+from ormco_trios.ormcodigital.documents import is_list
 
 Context: TypeAlias = BrowserContext
 """Playwright's browser with its windows and cookies."""
@@ -393,7 +394,6 @@ def _is_window(request: Request) -> bool:
 
 def _thing(each: dict[str, Any], frame: int, ref: Any, *, trusted: bool) -> Thing:
     values: dict[str, Any] = {
-        name: tuple(cast(list[Any], value)) if isinstance(value, list) else value
-        for name, value in each.items()
+        name: tuple(value) if is_list(value) else value for name, value in each.items()
     }
     return Thing(**values, frame=frame, ref=ref, trusted=trusted)
