@@ -100,8 +100,8 @@ httpx's stream, SHA-1 and `fsync`. Wall time and memory, so what else the machin
 
 {cases}
 The memory is above what it was after a first call, throughput the best of nine interleaved rounds.
-An event loop is held up less than by hand, since a thread writes. The interruptions and kills happen
-while cases change, and each version of each case was given: that is counted, not timed.
+An event loop is held up less than by hand, since a thread writes. The interruptions and kills
+happen while cases change, and each version of each case was given: that is counted, not timed.
 
 ## A fleet
 
