@@ -278,7 +278,7 @@ def test_docstrings_and_comments_use_these_labels() -> None:
     for path in SOURCE.rglob("*.py"):
         for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline):
             prose = token.type == tokenize.COMMENT or (
-                token.type == tokenize.STRING and token.string.startswith('"""')
+                token.type == tokenize.STRING and re.match(r'"""[^\\]', token.string) is not None
             )
             for label in LABELLED.findall(re.sub("``.*?``", "", token.string) if prose else ""):
                 words = [part.split()[0] for part in label.split(", ") if part[0].isalpha()]

@@ -48,7 +48,8 @@ class OAuthClient(BaseClient):
         http_client: An httpx client of your own, for proxies or certificates; you close it.
 
     Attributes:
-        auth: What a `CommunicateClient`, sync or async, signs its requests with; refreshes by itself.
+        auth: What a `CommunicateClient`, sync or async, signs its requests with; it refreshes by
+            itself.
         application: The registration, as the flows use it.
     """
 

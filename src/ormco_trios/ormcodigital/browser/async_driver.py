@@ -7,7 +7,7 @@ import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from playwright.async_api import (
@@ -394,6 +394,7 @@ def _is_window(request: Request) -> bool:
 
 def _thing(each: dict[str, Any], frame: int, ref: Any, *, trusted: bool) -> Thing:
     values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in each.items()
+        name: tuple(cast(list[Any], value)) if isinstance(value, list) else value
+        for name, value in each.items()
     }
     return Thing(**values, frame=frame, ref=ref, trusted=trusted)

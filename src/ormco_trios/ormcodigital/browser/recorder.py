@@ -48,7 +48,8 @@ class Recorder(Shielded):
     async def attach(self, context: Context) -> None:
         """Listen to everything in this browser from now on."""
         name = f"_{secrets.token_hex(8)}"
-        await context.expose_binding(name, self._type)
+        # Playwright does not say what a callback gives.
+        await context.expose_binding(name, self._type)  # pyright: ignore[reportUnknownMemberType]
         await context.add_init_script(_SCRIPT.replace("BINDING", name))
         context.on("request", self._request)
         context.on("response", self._response)
