@@ -73,11 +73,13 @@ def renamed(
 def _moved(body: bytes, moves: list[tuple[str, str]]) -> bytes:
     """A JSON body with its fields under other names; any other body as it is."""
     try:
-        document = json.loads(body)
+        document: Any = json.loads(body)
     except ValueError:
         return body
-    all_of_it: list[Any] = cast(list[Any], document) if isinstance(document, list) else [document]
-    for each in all_of_it:
+    documents: list[Any] = [document]
+    if isinstance(document, list):
+        documents = document
+    for each in documents:
         if isinstance(each, dict):
             _move(cast(dict[str, Any], each), moves)
     return json.dumps(document).encode()
