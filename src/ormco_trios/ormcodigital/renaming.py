@@ -78,7 +78,7 @@ def _moved(body: bytes, moves: list[tuple[str, str]]) -> bytes:
         return body
     documents: list[Any] = [document]
     if isinstance(document, list):
-        documents = document
+        documents = document  # pyright: ignore[reportUnknownVariableType]  # JSON
     for each in documents:
         if isinstance(each, dict):
             _move(cast(dict[str, Any], each), moves)
