@@ -397,8 +397,8 @@ BREAKS = (
         "a dependency has no upper bound",
         "dependencies work at both bounds",
         "pyproject.toml",
-        '"tenacity>=9,<10"',
-        '"tenacity>=9"',
+        '"tenacity>=8.2.3,<10"',
+        '"tenacity>=8.2.3"',
         ("trust/test_supply.py::test_every_dependency_has_both_bounds",),
     ),
 )

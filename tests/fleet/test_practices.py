@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from ormco_trios import Region, errors
 from ormco_trios.fleet import FleetPractice, read_practices
@@ -41,9 +42,24 @@ def test_csv(tmp_path: Path, text: str) -> None:
         Region.EUROPE,
         "anna",
     )
-    assert practice.portal_password.get_secret_value() == "hunter2"
+    assert practice.portal_password == SecretStr("hunter2")
+    assert not practice.by_hand
     assert "anna" not in repr(practice)
     assert "hunter2" not in repr(practice)
+
+
+def test_the_portal_by_hand_needs_no_password(tmp_path: Path) -> None:
+    text = "id,account,portal\nmilan-1,anna@praxis.example,\nleeds-2,,manual\nrome-3,,\n"
+    milan, leeds, rome = read(tmp_path, text).values()
+    assert milan.account == "anna@praxis.example"
+    assert "anna" not in repr(milan)
+    for each in (milan, leeds, rome):
+        assert each.by_hand
+        assert FleetPractice.model_validate_json(each.to_json()) == each
+
+
+def test_only_ids(tmp_path: Path) -> None:
+    assert list(read(tmp_path, "id\na\nb\n")) == ["a", "b"]
 
 
 def test_json_lines(tmp_path: Path) -> None:
@@ -60,7 +76,14 @@ def test_json_lines(tmp_path: Path) -> None:
         (f"{HEADING}\nanna@clinic.example,,anna,hunter2", "Line 2 is not a practice: id: "),
         (f"{HEADING}\na,atlantis,anna,hunter2", "Line 2 is not a practice: region: "),
         (f"{HEADING}\na,,anna,hunter2\na,,anna,hunter2", "Line 3 has the id of line 2"),
-        (f"{HEADING}\na,,anna,", "Line 2 is not a practice: portal_password: Field required"),
+        (
+            f"{HEADING}\na,,anna,",
+            "Line 2 is not a practice: the whole: the portal's API needs both",
+        ),
+        ("id,account\na,anna", "Line 2 is not a practice: account: it is no e-mail address"),
+        ("id,portal\na,browser", "Line 2 is not a practice: portal: "),
+        (f"{HEADING},portal\na,,anna,hunter2,manual", "with the portal by hand, leave"),
+        ("id,portal\na,api", "the portal's API needs both"),
         (f"{HEADING}\na,,anna", "Line 2 does not have as many cells"),
         (f"{HEADING}\na,,anna,hunter2,more", "Line 2 does not have as many cells"),
         (f"{HEADING},notes\na,,anna,hunter2,vip", "Line 2 is not a practice: notes: "),
@@ -85,7 +108,7 @@ def test_what_is_wrong_is_named_and_not_quoted(
 def test_a_password_is_taken_as_it_is(tmp_path: Path, password: str) -> None:
     cell = password.replace('"', '""')
     (practice,) = read(tmp_path, f'{HEADING}\na,,anna,"{cell}"\n').values()
-    assert practice.portal_password.get_secret_value() == password
+    assert practice.portal_password == SecretStr(password)
 
 
 def test_what_is_wrong_leaves_no_password_in_a_traceback(tmp_path: Path) -> None:
@@ -100,7 +123,7 @@ def test_what_is_wrong_leaves_no_password_in_a_traceback(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "line", ["[1]", "not json", '{"id": "a"}', pytest.param("[" * 100_000, id="deep")]
+    "line", ["[1]", "not json", '{"id": 1}', pytest.param("[" * 100_000, id="deep")]
 )
 def test_json_lines_that_are_not(tmp_path: Path, line: str) -> None:
     with pytest.raises(errors.ConfigurationError, match="Line 1"):

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ormco_trios.cli.common import ask_for_paste
+from ormco_trios.cli.person import ask_for_task
 from ormco_trios.cli.settings import (
     APPLICATION,
     configured_application,
@@ -47,6 +48,8 @@ from ormco_trios.onboarding.repair import Disconnected, PlaceState
 if TYPE_CHECKING:
     from ormco_trios.fleet.queue import FleetQueue
     from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
+    from ormco_trios.onboarding.outcomes import NeedsPerson
+    from ormco_trios.ormcodigital.tasks import TaskAnswer
 
 T = TypeVar("T")
 
@@ -56,6 +59,7 @@ _STYLES = {
     Stage.CONNECTED: "green",
     Stage.WAITING: "blue",
     Stage.NEEDS_AUTHORIZATION: "yellow",
+    Stage.NEEDS_PERSON: "yellow",
     Stage.UNREACHABLE: "magenta",
     Stage.FAILED: "red",
     Stage.ENROLLED: "dim",
@@ -180,33 +184,48 @@ def status(records: Path, report: Path | None, links: bool, as_json: bool) -> No
     if links:
         for link in found.links:
             click.echo(f"{link.practice}\t{link.url}")
+        for task in found.tasks:
+            click.echo(f"{task.practice}\t{task.title}")
         return
     _finish(found, report, as_json)
 
 
 def authorize(practice: str, practices: Path | None, records: Path) -> None:
-    on_queue = DATABASE in os.environ
-    if not on_queue and practices is None:
+    if DATABASE not in os.environ and practices is None:
         raise click.UsageError("Name the list of practices with --list.")
-    if not on_queue and not records.exists():
+    if DATABASE not in os.environ and not records.exists():
         raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
+    known = {} if practices is None else read_practices(practices)
     pasted = ask_for_paste("Address")
     try:
-        if on_queue:
-            _with_queue(lambda queue: queue.authorized(practice, pasted))
-        elif practices is not None:
-            asyncio.run(_authorize(read_practices(practices), records, practice, pasted))
+        needed = _answer(known, records, practice, pasted)
+        if needed is not None:
+            said = ask_for_task(needed.task, checked_at=needed.checklist.looked_at)
+            _answer(known, records, practice, said, id=needed.task.id)
     except LookupError:
         raise click.UsageError("There is no such practice in this fleet.") from None
     click.echo("Taken. The run goes on with this practice by itself.")
 
 
-async def _authorize(
-    known: Mapping[str, FleetPractice], path: Path, practice: str, pasted: str
-) -> None:
-    opener = _opener(configured_store(os.environ), None)
-    async with AsyncFleet(known, opener.open, path) as practices:
-        await practices.authorized(practice, pasted)
+def _answer(
+    known: Mapping[str, FleetPractice],
+    path: Path,
+    practice: str,
+    answer: TaskAnswer | str,
+    *,
+    id: str | None = None,
+) -> NeedsPerson | None:
+    async def take(fleet: AsyncFleet[FleetPractice] | FleetQueue) -> NeedsPerson | None:
+        if isinstance(answer, str):
+            return await fleet.authorized(practice, answer)
+        return await fleet.finish_task(practice, answer, id=id)
+
+    async def alone() -> NeedsPerson | None:
+        opener = _opener(configured_store(os.environ), None)
+        async with AsyncFleet(known, opener.open, path) as practices:
+            return await take(practices)
+
+    return _with_queue(take) if DATABASE in os.environ else asyncio.run(alone())
 
 
 def forget(
@@ -286,7 +305,7 @@ def enroll(practices: Path, priority: int) -> None:
         _offer_to_forget([each for each in await stored.ids() if each not in known])
         return await queue.enroll(*known, priority=priority)
 
-    click.echo(f"{_with_queue(enroll_all)} of {len(known)} practices are new.")
+    click.echo(f"New: {_with_queue(enroll_all)} of {len(known)}.")
 
 
 def worker(concurrency: int, rate: float) -> None:
@@ -303,7 +322,7 @@ def resume() -> None:
 
 def retry(practices: tuple[str, ...]) -> None:
     count = _with_queue(lambda queue: queue.retry(practices or None))
-    click.echo(f"{count} practices are tried again.")
+    click.echo(f"Tried again: {count}.")
 
 
 def reseal() -> None:
@@ -391,6 +410,13 @@ def _finish(status: FleetStatus, report: Path | None, as_json: bool) -> NoReturn
                     "`ormco-trios fleet status --links` lists them."
                 )
             )
+        if status.tasks:
+            console.print(
+                Text(
+                    f"\n{len(status.tasks)} practices have to go to OrmcoDigital: "
+                    "`ormco-trios fleet status --report FILE` says what to do there."
+                )
+            )
     sys.exit(_exit_code(status))
 
 
@@ -405,7 +431,12 @@ def _grouped(status: FleetStatus) -> dict[str, list[str]]:
 def _exit_code(status: FleetStatus) -> int:
     if status.stages[Stage.CONNECTED] == status.total:
         return 0
-    for stage, code in {Stage.WAITING: 3, Stage.NEEDS_AUTHORIZATION: 4, Stage.FAILED: 6}.items():
+    for stage, code in {
+        Stage.WAITING: 3,
+        Stage.NEEDS_AUTHORIZATION: 4,
+        Stage.NEEDS_PERSON: 4,
+        Stage.FAILED: 6,
+    }.items():
         if status.stages[stage]:
             return code
     return 7

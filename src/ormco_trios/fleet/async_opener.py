@@ -86,22 +86,27 @@ class AsyncPracticeOpener(Shielded):
             redirect_uri=self._redirect_uri,
             store=self._store,
             account=self._account(practice.id),
-            # Two portal users are two practices, also if two lists give both the same id: neither
-            # may go on with the other's sign-in.
-            owner=practice.portal_username,
+            # Two portal users, or two accounts, are two practices, also if two lists give both the
+            # same id: neither may go on with the other's sign-in.
+            owner=practice.portal_username or practice.account,
             server=self._server,
             **self._common,
         )
         return AsyncOnboarding(
             communicate=AsyncCommunicateClient(auth=oauth.auth, **self._common),
-            ormco=AsyncOrmcoDigitalClient(
-                username=practice.portal_username,
-                password=practice.portal_password,
-                **self._common,
-            ),
+            ormco=self._portal(practice),
             oauth=oauth,
+            account=practice.account,
             region=practice.region,
             schedule=self._schedule,
+        )
+
+    def _portal(self, practice: FleetPractice) -> AsyncOrmcoDigitalClient | None:
+        """What does the portal's part; None if a person does."""
+        if practice.by_hand:
+            return None
+        return AsyncOrmcoDigitalClient(
+            username=practice.portal_username, password=practice.portal_password, **self._common
         )
 
     async def forget_sign_in(self, practice: str) -> bool:

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 from ormco_trios.communicate.approval import PollSchedule
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.connections import AsyncHttpConnections
-from ormco_trios.core.errors import TakenOver
+from ormco_trios.core.errors import TakenOver, TaskOver
 from ormco_trios.fleet._metrics import count_round
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
-from ormco_trios.onboarding.outcomes import Outcome
+from ormco_trios.onboarding.outcomes import NeedsPerson, Outcome
+from ormco_trios.ormcodigital.tasks import Address, TaskAnswer
 
 SCHEDULE = PollSchedule()
 """When to look again at what a person has to do, or at what could not be reached."""
@@ -42,14 +43,32 @@ async def do_round_async(
     return after
 
 
-async def take_authorization_async(
-    status: PracticeStatus, pasted: str, open_practice: Callable[[], Awaitable[AsyncOnboarding]]
-) -> None:
-    """Use what a practice came back with, at once; ``status.progress`` knows of it afterwards."""
+async def take_answer_async(
+    status: PracticeStatus,
+    answer: TaskAnswer,
+    open_practice: Callable[[], Awaitable[AsyncOnboarding]],
+    *,
+    id: str | None,
+) -> NeedsPerson | None:
+    """Use what a person came back with, at once; ``status.progress`` knows of it afterwards.
+
+    Returns:
+        The second task, if the portal's part is done by hand: it has the code in it.
+    """
     connections = AsyncHttpConnections("httpx")
     try:
         onboarding = await _opened(status, open_practice, connections)
-        await onboarding.finish_authorization(pasted)
+        if status.progress.pending is None:
+            await onboarding.finish_task(answer, id=id)
+        elif isinstance(answer, Address):
+            await onboarding.finish_authorization(answer.text, account_shown=answer.account_shown)
+        else:
+            raise TaskOver("This practice has a link to open, and is asked for its address.")
+        if not isinstance(answer, Address) or status.progress.task is None:
+            return None
+        # The code is in this object and nowhere else.
+        outcome = await onboarding.advance()
+        return outcome if isinstance(outcome, NeedsPerson) else None
     finally:
         await connections.aclose()
 

@@ -18,10 +18,12 @@ from ormco_trios.fleet.forget import RECORD, SIGN_IN, let_go, removed
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.records import FleetRecords
 from ormco_trios.fleet.report import FleetStatus
-from ormco_trios.fleet.round import do_round, take_authorization
+from ormco_trios.fleet.round import do_round, take_answer
 from ormco_trios.fleet.schedule import FleetSchedule
 from ormco_trios.onboarding.onboarding import Onboarding
+from ormco_trios.onboarding.outcomes import NeedsPerson
 from ormco_trios.onboarding.repair import Disconnected, Place, PlaceState
+from ormco_trios.ormcodigital.tasks import Address, TaskAnswer
 
 P = TypeVar("P")
 
@@ -118,27 +120,53 @@ class Fleet(Closing, Shielded, Generic[P]):
         known = (each for each in self._records if each.practice in self._practices)
         return FleetStatus.of(known, now=self._clock.now())
 
-    def authorized(self, practice: str, pasted: str) -> None:
+    def authorized(
+        self, practice: str, pasted: str, *, account_shown: str | None = None
+    ) -> NeedsPerson | None:
         """Take the address that the practice's person was redirected to.
 
         Do it in the request that receives it: a code lives three minutes.  A run goes on with
         the practice at once, and one in another process within seconds.
 
+        Args:
+            practice: Its id.
+            pasted: The address.
+            account_shown: The e-mail that the consent page showed, as the person says, where it
+                was Ormco's.
+
+        Returns:
+            None; or, where the portal's part is done by hand, the next task.  It holds the code to
+            enter there: show it in the answer to this request, and keep it nowhere.  What the
+            person says of it goes to `finish_task`.
+
         Raises:
             LookupError: There is no such practice.
             PasteError: There is no usable code in it; the link stays good, paste again.
+            WrongAccount: The page showed another account; the code is not used.
             ConsentDenied: The person chose *Cancel*.
             CodeRefused: The code was not taken; the next round has a fresh link.
-            AuthorizationNeeded: The practice was not asked for an authorization, or has answered
-                already; nothing was sent.
+            CodeSpent: This address was brought before.
+            AuthorizationNeeded: The practice was not asked for anything, or has answered already;
+                nothing was sent.
         """
-        asked = self._records.change(practice, lambda it: it.claimed(self._clock.now()))
-        try:
-            take_authorization(asked, pasted, self._opening(practice))
-        finally:
-            del pasted
-            self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
-            self._wake()
+        return self._take(practice, Address(pasted, account_shown))
+
+    def finish_task(
+        self, practice: str, answer: TaskAnswer, *, id: str | None = None
+    ) -> NeedsPerson | None:
+        """Take what a person says of a task: an `Address` as `authorized` does, `Done`, `Failed`.
+
+        Args:
+            practice: Its id.
+            answer: For the second task `Done`, or `Failed` with what the portal showed.
+            id: The id of the task that was shown, so that an answer to an older one is not used.
+
+        Raises:
+            LookupError: There is no such practice.
+            TaskOver: There is no such task any more; nothing was used.
+            AuthorizationNeeded: As `authorized`.
+        """
+        return self._take(practice, answer, id=id)
 
     def retry(self, practices: Iterable[str] | None = None) -> int:
         """Let failed practices be tried again, these or all; how many there were.
@@ -182,6 +210,17 @@ class Fleet(Closing, Shielded, Generic[P]):
             else:
                 places = [Place(SIGN_IN, PlaceState.NEEDS_PERSON, _NOT_IN_THE_LIST)]
             return Disconnected((*places, removed(RECORD, there)))
+
+    def _take(
+        self, practice: str, answer: TaskAnswer, *, id: str | None = None
+    ) -> NeedsPerson | None:
+        asked = self._records.change(practice, lambda it: it.claimed(self._clock.now()))
+        try:
+            return take_answer(asked, answer, self._opening(practice), id=id)
+        finally:
+            del answer
+            self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
+            self._wake()
 
     def _wake(self) -> None:
         if self._workers is not None:

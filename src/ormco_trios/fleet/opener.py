@@ -87,22 +87,27 @@ class PracticeOpener(Shielded):
             redirect_uri=self._redirect_uri,
             store=self._store,
             account=self._account(practice.id),
-            # Two portal users are two practices, also if two lists give both the same id: neither
-            # may go on with the other's sign-in.
-            owner=practice.portal_username,
+            # Two portal users, or two accounts, are two practices, also if two lists give both the
+            # same id: neither may go on with the other's sign-in.
+            owner=practice.portal_username or practice.account,
             server=self._server,
             **self._common,
         )
         return Onboarding(
             communicate=CommunicateClient(auth=oauth.auth, **self._common),
-            ormco=OrmcoDigitalClient(
-                username=practice.portal_username,
-                password=practice.portal_password,
-                **self._common,
-            ),
+            ormco=self._portal(practice),
             oauth=oauth,
+            account=practice.account,
             region=practice.region,
             schedule=self._schedule,
+        )
+
+    def _portal(self, practice: FleetPractice) -> OrmcoDigitalClient | None:
+        """What does the portal's part; None if a person does."""
+        if practice.by_hand:
+            return None
+        return OrmcoDigitalClient(
+            username=practice.portal_username, password=practice.portal_password, **self._common
         )
 
     def forget_sign_in(self, practice: str) -> bool:

@@ -13,6 +13,7 @@ from ormco_trios.communicate.approval import (
     hint_in,
     random_jitter,
 )
+from ormco_trios.communicate.emails import masked
 from ormco_trios.core.errors import (
     AuthorizationNeeded,
     OrmcoTriosError,
@@ -23,11 +24,15 @@ from ormco_trios.onboarding.checklist import Actor
 from ormco_trios.onboarding.outcomes import (
     Connected,
     NeedsAuthorization,
+    NeedsPerson,
     Outcome,
     Progress,
     Purpose,
     Waiting,
 )
+from ormco_trios.ormcodigital.facts import Source
+from ormco_trios.ormcodigital.manual import address_task
+from ormco_trios.ormcodigital.tasks import Task
 
 
 class Stage(enum.Enum):
@@ -41,6 +46,8 @@ class Stage(enum.Enum):
     """For Ormco's approval."""
     NEEDS_AUTHORIZATION = "needs_authorization"
     """For a person at the practice, who has to open a link."""
+    NEEDS_PERSON = "needs_person"
+    """For a person at the practice, who has to do the portal's part by hand."""
     FAILED = "failed"
     """For somebody who decides: nothing more happens until ``retry``."""
     CONNECTED = "connected"
@@ -61,6 +68,7 @@ _TITLES = {
     Stage.UNREACHABLE: "A service cannot be reached",
     Stage.WAITING: "Waiting for Ormco's approval",
     Stage.NEEDS_AUTHORIZATION: "Link to be opened by the practice",
+    Stage.NEEDS_PERSON: "To be done at OrmcoDigital by the practice",
     Stage.FAILED: "Failed: somebody has to decide",
     Stage.CONNECTED: "Connected",
 }
@@ -70,6 +78,7 @@ _ACTORS = {
     Stage.UNREACHABLE: Actor.LIBRARY,
     Stage.WAITING: Actor.ORMCO,
     Stage.NEEDS_AUTHORIZATION: Actor.PRACTICE,
+    Stage.NEEDS_PERSON: Actor.PRACTICE,
     Stage.FAILED: Actor.PRACTICE,
     Stage.CONNECTED: Actor.NOBODY,
 }
@@ -115,13 +124,32 @@ class PracticeStatus:
     @property
     def rests(self) -> bool:
         """Whether nothing happens with it until a person acts, if at all."""
-        return self.due is None or self.link is not None
+        return self.due is None or self.link is not None or self.task is not None
 
     @property
     def purpose(self) -> Purpose | None:
         """What the link is for."""
         pending = self.progress.pending
         return None if self.link is None or pending is None else pending[0]
+
+    @property
+    def task(self) -> Task | None:
+        """What a person has to do at the portal: always the first task, which has no code in it.
+
+        The second is given to whoever brings the address, and is kept nowhere.
+        """
+        under_way, pinned = self.progress.task, self.progress.account
+        if self.stage is not Stage.NEEDS_PERSON or under_way is None:
+            return None
+        account = None if pinned is None else pinned.expected or pinned.email
+        task = address_task(None if account is None else masked(account))
+        return replace(task, id=under_way.id, problem=under_way.problem or self.problem)
+
+    @property
+    def source(self) -> Source | None:
+        """Who says that the portal is connected, as far as that was not the portal itself."""
+        told = self.progress.portal.connection
+        return None if self.stage is not Stage.CONNECTED or told is None else told.source
 
     def due_at(self, moment: datetime) -> PracticeStatus:
         """The same, to be looked at again at ``moment``."""
@@ -134,18 +162,19 @@ class PracticeStatus:
             AuthorizationNeeded: The practice was not asked, or has answered already.
         """
         # Whatever its last round met, such as an outage, a link that is out is good.
-        if self.progress.pending is None:
+        if self.progress.pending is None and self.progress.task is None:
             raise AuthorizationNeeded(
-                "This practice was not asked for an authorization, or has answered already.",
-                advice="See where it stands; if it needs one, it is given a fresh link.",
+                "This practice was not asked for anything, or has answered already.",
+                advice="See its status; if it needs one, it is given a fresh link or task.",
             )
         # If whoever uses it dies, there is a fresh link after this time.
         due = None if self.due is None else now + _TO_USE_IT
-        return replace(self, due=due, progress=replace(self.progress, pending=None))
+        return replace(self, due=due, progress=replace(self.progress, pending=None, task=None))
 
     def answered(self, asked: PracticeStatus, now: datetime) -> PracticeStatus:
-        """After the answer to the link of ``asked``, which is still good if it was not used."""
-        due = asked.due if asked.progress.pending is not None else now
+        """After the answer to what ``asked`` waits for, which is still good if it was not used."""
+        waits = asked.progress.pending is not None or asked.progress.task is not None
+        due = asked.due if waits else now
         if self.due is None:
             due = None  # it has failed, and somebody has to decide
         return replace(self, due=due, progress=asked.progress)
@@ -169,6 +198,8 @@ class PracticeStatus:
                 stage, since = Stage.WAITING, answer.since
             case NeedsAuthorization():
                 stage, problem = Stage.NEEDS_AUTHORIZATION, answer.problem
+            case NeedsPerson():
+                stage, problem = Stage.NEEDS_PERSON, answer.problem
             case OrmcoTriosError() if isinstance(answer, _PASSING):
                 stage, problem, hint = Stage.UNREACHABLE, str(answer), hint_in(answer)
             case OrmcoTriosError():
@@ -195,4 +226,4 @@ _TO_USE_IT = timedelta(minutes=1)
 _LONGEST_HINT = 86_400.0
 """Seconds: whatever a service asks for, a practice is looked at once a day."""
 
-_LOOKED_AT_AGAIN = frozenset({Stage.UNREACHABLE, Stage.NEEDS_AUTHORIZATION})
+_LOOKED_AT_AGAIN = frozenset({Stage.UNREACHABLE, Stage.NEEDS_AUTHORIZATION, Stage.NEEDS_PERSON})

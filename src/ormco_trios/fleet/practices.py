@@ -8,13 +8,24 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
+from ormco_trios.communicate.emails import is_email
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.shield import shielded
+from ormco_trios.ormcodigital.portal import PortalWay
 
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -53,31 +64,74 @@ class FleetPractice(BaseModel):
     Attributes:
         id: Your own name for it: letters, digits, ``.``, ``_`` and ``-``; no e-mail address.
         region: Which of Ormco's labs; by default what the account's country clearly says.
-        portal_username: Of its OrmcoDigital account.
+        account: The e-mail of the 3Shape account that is meant; another one is refused.
+        portal: What does the portal's part: a person at the practice (``manual``), or its API where
+            there is one; by default the API if there is a user name, and else a person.
+        portal_username: Of its OrmcoDigital account; only for the API, as is ``portal_password``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     id: PracticeId
     region: Region | None = None
-    portal_username: str = Field(min_length=1, repr=False)
-    portal_password: SecretStr = Field(min_length=1)
+    account: str | None = Field(default=None, repr=False)
+    portal: PortalWay | None = None
+    portal_username: str | None = Field(default=None, min_length=1, repr=False)
+    portal_password: SecretStr | None = Field(default=None, min_length=1)
+
+    @field_validator("account")
+    @classmethod
+    def _is_email(cls, account: str | None) -> str | None:
+        if account is not None and not is_email(account):
+            raise PydanticCustomError("email", "it is no e-mail address")
+        return account
+
+    @field_validator("portal")
+    @classmethod
+    def _needs_no_window(cls, portal: PortalWay | None) -> PortalWay | None:
+        if portal is PortalWay.BROWSER:
+            raise PydanticCustomError("portal", "it is manual or api: a fleet opens no windows")
+        return portal
+
+    @model_validator(mode="after")
+    def _fits_the_portal(self) -> Self:
+        has = (self.portal_username is not None, self.portal_password is not None)
+        if self.by_hand and any(has):
+            raise PydanticCustomError(
+                "portal", "with the portal by hand, leave portal_username and portal_password out"
+            )
+        if not self.by_hand and not all(has):
+            raise PydanticCustomError(
+                "portal", "the portal's API needs both portal_username and portal_password"
+            )
+        return self
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person does the portal's part, so that nothing is sent there."""
+        if self.portal is None:
+            return self.portal_username is None and self.portal_password is None
+        return self.portal is PortalWay.MANUAL
 
     def to_json(self) -> str:
         """Everything, the password included: for a store that is encrypted, never for a log."""
+        password = self.portal_password
         return json.dumps(
             {
                 "id": self.id,
                 "region": self.region and self.region.value,
+                "account": self.account,
+                "portal": self.portal and self.portal.value,
                 "portal_username": self.portal_username,
-                "portal_password": self.portal_password.get_secret_value(),
+                "portal_password": password and password.get_secret_value(),
             }
         )
 
 
 _COLUMNS = (
-    "Each line has an id, a region (europe, north_america, asia_pacific or none), a "
-    "portal_username and a portal_password; a CSV file begins with these names."
+    "Each line has an id, and may have a region (europe, north_america, asia_pacific), an account "
+    "(the 3Shape account's e-mail), a portal (manual or api), and for the latter a portal_username "
+    "and a portal_password; a CSV file begins with these names."
 )
 
 
@@ -86,8 +140,9 @@ def read_practices(path: str | Path) -> dict[str, FleetPractice]:
     """The practices in a file, by their ids.
 
     Args:
-        path: CSV with a heading (``id``, ``region``, ``portal_username``, ``portal_password``;
-            separated by commas, semicolons or tabs), or JSON lines if it ends in ``.jsonl``.
+        path: CSV with a heading (``id``, ``region``, ``account``, ``portal``,
+            ``portal_username``, ``portal_password``; all but the first may be missing; separated
+            by commas, semicolons or tabs), or JSON lines if it ends in ``.jsonl``.
 
     Raises:
         ConfigurationError: A line is not a practice, or an id stands there twice; names the line
@@ -148,7 +203,7 @@ def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
                     f"Line {reader.line_num} does not have as many cells as the heading.",
                     advice="Correct this line of the list and try again.",
                 )
-            for name in ("id", "region", "portal_username"):
+            for name in ("id", "region", "account", "portal", "portal_username"):
                 if name in row:
                     row[name] = row[name].strip()
             yield reader.line_num, {name: cell for name, cell in row.items() if cell}

@@ -26,13 +26,15 @@ from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpLibrary
 from ormco_trios.fleet._fencing import FencedConnections
 from ormco_trios.fleet.async_forget import KEPT, LOGIN, RECORD, failed, let_go_async, removed
-from ormco_trios.fleet.async_round import do_round_async, take_authorization_async
+from ormco_trios.fleet.async_round import do_round_async, take_answer_async
 from ormco_trios.fleet.postgres import Claim, FleetDatabase, PostgresPractices, PostgresRecords
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.practices import check_id
 from ormco_trios.fleet.report import FleetStatus
 from ormco_trios.onboarding.async_onboarding import AsyncOnboarding
+from ormco_trios.onboarding.outcomes import NeedsPerson
 from ormco_trios.onboarding.repair import Disconnected, Place, PlaceState
+from ormco_trios.ormcodigital.tasks import Address, TaskAnswer
 
 with extra("fleet"):
     from procrastinate import App, PsycopgConnector
@@ -118,28 +120,55 @@ class FleetQueue(Shielded):
             await self._wake()
         return new
 
-    async def authorized(self, practice: str, pasted: str) -> None:
-        """Take the address that the practice's person was redirected to, and go on with it.
+    async def authorized(
+        self, practice: str, pasted: str, *, account_shown: str | None = None
+    ) -> NeedsPerson | None:
+        """Take the address that the practice's person was redirected to.
 
-        The code is used here and now, since it lives three minutes; only the going on is queued.
+        Do it in the request that receives it: a code lives three minutes.  Only the going on is
+        queued.
+
+        Args:
+            practice: Its id.
+            pasted: The address.
+            account_shown: The e-mail that the consent page showed, as the person says, where it
+                was Ormco's.
+
+        Returns:
+            None; or, where the portal's part is done by hand, the next task.  It holds the code to
+            enter there: show it in the answer to this request, and keep it nowhere.  What the
+            person says of it goes to `finish_task`.
 
         Raises:
-            LookupError: The practice is not enrolled.
+            LookupError: There is no such practice.
             PasteError: There is no usable code in it; the link stays good, paste again.
+            WrongAccount: The page showed another account; the code is not used.
             ConsentDenied: The person chose *Cancel*.
             CodeRefused: The code was not taken; the next round has a fresh link.
-            AuthorizationNeeded: The practice was not asked for an authorization, or has answered
-                already; nothing was sent.
+            CodeSpent: This address was brought before.
+            AuthorizationNeeded: The practice was not asked for anything, or has answered already;
+                nothing was sent.
             StorageUnavailable: The database did not answer; paste again.
         """
-        asked = await self._records.change(practice, lambda it: it.claimed(self._clock.now()))
-        try:
-            await take_authorization_async(asked, pasted, lambda: self._open(practice))
-        finally:
-            del pasted
-            await self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
-            if asked.progress.pending is None:  # it was used
-                await self._wake()
+        return await self._take(practice, Address(pasted, account_shown))
+
+    async def finish_task(
+        self, practice: str, answer: TaskAnswer, *, id: str | None = None
+    ) -> NeedsPerson | None:
+        """Take what a person says of a task: an `Address` as `authorized` does, `Done`, `Failed`.
+
+        Args:
+            practice: Its id.
+            answer: For the second task `Done`, or `Failed` with what the portal showed.
+            id: The id of the task that was shown, so that an answer to an older one is not used.
+
+        Raises:
+            LookupError: There is no such practice.
+            TaskOver: There is no such task any more; nothing was used.
+            AuthorizationNeeded: As `authorized`.
+            StorageUnavailable: The database did not answer.
+        """
+        return await self._take(practice, answer, id=id)
 
     async def retry(self, practices: Iterable[str] | None = None) -> int:
         """Let failed practices be tried again, these or all; how many there were.
@@ -253,6 +282,17 @@ class FleetQueue(Shielded):
                         await self.database.pool.check()
 
     # --- inside -----------------------------------------------------------------------------
+
+    async def _take(
+        self, practice: str, answer: TaskAnswer, *, id: str | None = None
+    ) -> NeedsPerson | None:
+        asked = await self._records.change(practice, lambda it: it.claimed(self._clock.now()))
+        try:
+            return await take_answer_async(asked, answer, lambda: self._open(practice), id=id)
+        finally:
+            del answer
+            await self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
+            await self._wake()
 
     async def _check(self) -> None:
         await self.database.check()

@@ -19,6 +19,7 @@ COLOURS = {
     Stage.CONNECTED: "#2e9e44",
     Stage.WAITING: "#3d7ad6",
     Stage.NEEDS_AUTHORIZATION: "#c98a00",
+    Stage.NEEDS_PERSON: "#a0522d",
     Stage.UNREACHABLE: "#8a63b8",
     Stage.FAILED: "#d03b3b",
     Stage.ENROLLED: "#8a8f98",
@@ -105,6 +106,15 @@ def body(status: FleetNumbers) -> str:
         parts.append("<h2>Somebody has to decide</h2>")
         rows = [(each.practice, _age(status, each.since), each.problem) for each in status.failures]
         parts.append(_table(("Practice", "Since", "What happened"), rows))
+    if status.tasks:
+        parts.append("<h2>To be done at OrmcoDigital</h2>")
+        steps = "".join(f"<li>{escape(step)}</li>" for step in status.tasks[0].steps)
+        parts.append(
+            "<p class='quiet'>Each practice does this by itself, and brings you the address within "
+            f"three minutes.</p><ol>{steps}</ol>"
+        )
+        tasks = [(t.practice, _age(status, t.since), t.problem or "") for t in status.tasks]
+        parts.append(_table(("Practice", "Since", "What was wrong last time"), tasks))
     if status.links:
         parts.append("<h2>Links to send</h2>")
         parts.append(

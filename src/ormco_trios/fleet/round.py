@@ -8,11 +8,12 @@ from collections.abc import Callable
 from ormco_trios.communicate.approval import PollSchedule
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.connections import HttpConnections
-from ormco_trios.core.errors import TakenOver
+from ormco_trios.core.errors import TakenOver, TaskOver
 from ormco_trios.fleet._metrics import count_round
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.onboarding.onboarding import Onboarding
-from ormco_trios.onboarding.outcomes import Outcome
+from ormco_trios.onboarding.outcomes import NeedsPerson, Outcome
+from ormco_trios.ormcodigital.tasks import Address, TaskAnswer
 
 SCHEDULE = PollSchedule()
 """When to look again at what a person has to do, or at what could not be reached."""
@@ -43,14 +44,32 @@ def do_round(
     return after
 
 
-def take_authorization(
-    status: PracticeStatus, pasted: str, open_practice: Callable[[], Onboarding]
-) -> None:
-    """Use what a practice came back with, at once; ``status.progress`` knows of it afterwards."""
+def take_answer(
+    status: PracticeStatus,
+    answer: TaskAnswer,
+    open_practice: Callable[[], Onboarding],
+    *,
+    id: str | None,
+) -> NeedsPerson | None:
+    """Use what a person came back with, at once; ``status.progress`` knows of it afterwards.
+
+    Returns:
+        The second task, if the portal's part is done by hand: it has the code in it.
+    """
     connections = HttpConnections("httpx")
     try:
         onboarding = _opened(status, open_practice, connections)
-        onboarding.finish_authorization(pasted)
+        if status.progress.pending is None:
+            onboarding.finish_task(answer, id=id)
+        elif isinstance(answer, Address):
+            onboarding.finish_authorization(answer.text, account_shown=answer.account_shown)
+        else:
+            raise TaskOver("This practice has a link to open, and is asked for its address.")
+        if not isinstance(answer, Address) or status.progress.task is None:
+            return None
+        # The code is in this object and nowhere else.
+        outcome = onboarding.advance()
+        return outcome if isinstance(outcome, NeedsPerson) else None
     finally:
         connections.close()
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from ormco_trios.communicate.approval import describe
 from ormco_trios.fleet.practice_status import PracticeStatus, Stage
 from ormco_trios.onboarding.checklist import Actor
+from ormco_trios.ormcodigital.facts import Source
 
 RATE_OVER = timedelta(hours=1)
 """The stretch of time that ``connected_lately`` speaks of."""
@@ -30,6 +31,27 @@ class Link(BaseModel):
     practice: str
     purpose: str
     url: str
+    since: datetime
+    problem: str | None = None
+
+
+class ByHand(BaseModel):
+    """What a practice has to do at the portal by hand; without a code.
+
+    Attributes:
+        id: Names the task; an answer that names another one is not used.
+        steps: What to do, in order.
+        if_moved: What to look for when a page or a word is not where the steps say.
+        problem: What was wrong with the last answer, if there was one.
+    """
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    practice: str
+    id: str
+    title: str
+    steps: tuple[str, ...]
+    if_moved: tuple[str, ...]
     since: datetime
     problem: str | None = None
 
@@ -58,6 +80,8 @@ class FleetNumbers(BaseModel):
         oldest_wait: Since when the practice that has waited longest for Ormco is waiting.
         waits: For how long each practice in a stage has been there, in seconds, ascending.
         connected_at: When each connected practice was, ascending.
+        tasks: What practices have to do at the portal by hand.
+        said: How many of the connected are so because the practice says so, and nobody else.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -73,7 +97,9 @@ class FleetNumbers(BaseModel):
     waits: dict[Stage, list[float]]
     connected_at: list[datetime]
     links: list[Link]
+    tasks: list[ByHand] = []
     failures: list[Failure]
+    said: int = 0
 
     @classmethod
     def of(cls, statuses: Iterable[PracticeStatus], *, now: datetime) -> Self:
@@ -83,6 +109,8 @@ class FleetNumbers(BaseModel):
         waits: dict[Stage, list[float]] = {stage: [] for stage in Stage}
         connected: list[datetime] = []
         links: list[Link] = []
+        tasks: list[ByHand] = []
+        said = 0
         failures: list[Failure] = []
         oldest: PracticeStatus | None = None
         resting = 0
@@ -93,12 +121,25 @@ class FleetNumbers(BaseModel):
             waits[each.stage].append(max(0.0, (now - each.since).total_seconds()))
             if each.stage is Stage.CONNECTED:
                 connected.append(each.since)
+                said += each.source is Source.PRACTICE
             elif each.stage is Stage.FAILED:
                 failures.append(
                     Failure(practice=each.practice, since=each.since, problem=each.problem or "")
                 )
             elif each.stage is Stage.WAITING and (oldest is None or each.since < oldest.since):
                 oldest = each
+            if each.task is not None:
+                tasks.append(
+                    ByHand(
+                        practice=each.practice,
+                        id=each.task.id,
+                        title=each.task.title,
+                        steps=each.task.steps,
+                        if_moved=each.task.if_moved,
+                        since=each.since,
+                        problem=each.task.problem,
+                    )
+                )
             if each.link is not None and each.purpose is not None:
                 links.append(
                     Link(
@@ -121,6 +162,8 @@ class FleetNumbers(BaseModel):
             waits={stage: sorted(times) for stage, times in waits.items()},
             connected_at=sorted(connected),
             links=links,
+            tasks=tasks,
+            said=said,
             failures=failures,
         )
 
@@ -137,6 +180,8 @@ class FleetNumbers(BaseModel):
     def notes(self) -> list[tuple[str, str]]:
         """How fast it goes, and the longest wait, each with its name."""
         rows = [("Connected in the last hour", str(self.connected_lately))]
+        if self.said:
+            rows.append(("Connected, as only the practice says", str(self.said)))
         if self.oldest_wait is not None:
             age = describe((self.looked_at - self.oldest_wait).total_seconds())
             rows.append(("Longest wait for Ormco", f"{age} ({self.oldest_waiting})"))

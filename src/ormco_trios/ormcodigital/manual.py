@@ -67,6 +67,25 @@ Press Ok.
 _WHAT_DID_IT_SAY = "What did OrmcoDigital say?"
 
 
+def address_task(account: str | None) -> Task:
+    """The first of the two tasks: get the address that holds the code.
+
+    Args:
+        account: The e-mail that the consent page has to show, if one is expected.
+    """
+    shown = _YOUR_ACCOUNT if account is None else _THIS_ACCOUNT.format(account)
+    steps = _GET_ADDRESS.format(account=shown, consent=CONSENT)
+    return Task(
+        kind=TaskKind.GET_ADDRESS,
+        title="Get the authorization code from OrmcoDigital",
+        steps=(*_PROFILE, _METHOD, *steps.splitlines()),
+        replies=(Reply.ADDRESS, Reply.FAILED),
+        question="The address",
+        if_moved=(_PORTAL_MOVED, _SIGNED_IN_BY_ITSELF),
+        account=account,
+    )
+
+
 class HandPortal:
     """`Portal` for a person: it asks for everything and sends nothing."""
 
@@ -78,18 +97,7 @@ class HandPortal:
 
     def link(self, visit: PortalVisit) -> Flow[Task]:
         yield from ()
-        account = visit.account
-        shown = _YOUR_ACCOUNT if account is None else _THIS_ACCOUNT.format(account)
-        steps = _GET_ADDRESS.format(account=shown, consent=CONSENT)
-        return Task(
-            kind=TaskKind.GET_ADDRESS,
-            title="Get the authorization code from OrmcoDigital",
-            steps=(*_PROFILE, _METHOD, *steps.splitlines()),
-            replies=(Reply.ADDRESS, Reply.FAILED),
-            question="The address",
-            if_moved=(_PORTAL_MOVED, _SIGNED_IN_BY_ITSELF),
-            account=account,
-        )
+        return address_task(visit.account)
 
     def enter_code(self, code: PortalCode, visit: PortalVisit) -> Flow[Task]:
         yield from ()

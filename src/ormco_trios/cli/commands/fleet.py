@@ -41,8 +41,9 @@ _report = click.option(
 def fleet() -> None:
     """Connect many practices.
 
-    LIST is a CSV file with the columns id, region, portal_username and portal_password, or JSON
-    lines.  The application is the one that ORMCO_TRIOS_CLIENT_ID and so on describe.
+    LIST is a CSV file with the columns id, region, account, portal, portal_username and
+    portal_password, all but the first as needed; or JSON lines.  The application is the one that
+    ORMCO_TRIOS_CLIENT_ID and so on describe.
 
     On one machine: run, status, authorize, forget.
 
@@ -92,7 +93,8 @@ def status() -> None:
 def authorize() -> None:
     """Take the address that a practice was redirected to.
 
-    Paste it within three minutes of the practice's *Allow access*.
+    Paste it within three minutes of the practice's *Allow access*.  Where the portal's part is done
+    by hand, the code to enter there is shown then, and you are asked what the portal said.
     """
 
 
