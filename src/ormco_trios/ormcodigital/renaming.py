@@ -74,7 +74,7 @@ def renamed(
 def _moved(body: bytes, moves: list[tuple[str, str]]) -> bytes:
     """A JSON body with its fields under other names; any other body as it is."""
     try:
-        document = json.loads(body)
+        document: Any = json.loads(body)
     except ValueError:
         return body
     for each in document if is_list(document) else [document]:

@@ -39,7 +39,6 @@ from ormco_trios.ormcodigital.browser.actions import (
     Submit,
 )
 from ormco_trios.ormcodigital.browser.page import Seen, Thing, Window
-from ormco_trios.ormcodigital.documents import is_list
 
 Context: TypeAlias = BrowserContext
 """Playwright's browser with its windows and cookies."""
@@ -394,7 +393,7 @@ def _is_window(request: Request) -> bool:
 
 
 def _thing(each: dict[str, Any], frame: int, ref: Any, *, trusted: bool) -> Thing:
-    values: dict[str, Any] = {
-        name: tuple(value) if is_list(value) else value for name, value in each.items()
-    }
+    values: dict[str, Any] = dict(each)
+    for name in {"path", "box", "options"} & values.keys():
+        values[name] = tuple(values[name])
     return Thing(**values, frame=frame, ref=ref, trusted=trusted)
