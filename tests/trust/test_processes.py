@@ -56,7 +56,7 @@ class _Echo(BaseHTTPRequestHandler):
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
         self.wfile.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
 
-    def log_message(self, *_: object) -> None: ...
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
 
 
 class Counting(ThreadingHTTPServer):
@@ -129,7 +129,7 @@ def in_child(function: Callable[[], object]) -> str:
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
 
-IDS = [f"{number:032x}" for number in range(40)]
+IDS = [f"{number:032x}" for number in range(1, 41)]
 
 
 # --- forked --------------------------------------------------------------------------------------
@@ -296,6 +296,7 @@ def test_a_thread_that_is_interrupted_anywhere(server: Counting) -> None:
                 sys.setprofile(None)
                 raise Interrupt
 
+    place = 0
     for place in range(1, 2000, 3):
         left = place
         sys.setprofile(interrupt)
