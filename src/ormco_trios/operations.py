@@ -17,8 +17,10 @@ from ormco_trios.core.environment import Service
 from ormco_trios.core.model import PascalModel
 from ormco_trios.core.operation import Operation, Safety
 from ormco_trios.core.transport import Answer
+from ormco_trios.ormcodigital.renaming import PORTAL, renamed
 
 __all__ = [
+    "PORTAL",
     "Answer",
     "Operation",
     "PascalModel",
@@ -31,4 +33,5 @@ __all__ = [
     "json_text",
     "nothing",
     "refusal",
+    "renamed",
 ]

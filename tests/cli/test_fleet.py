@@ -144,8 +144,8 @@ def test_many_machines(sandbox: Sandbox, tmp_path: Path, conninfo: str) -> None:
     )
     assert "older than this version" in shell.error("enroll", "list.csv")
     assert "version 1" in shell("migrate")
-    assert "3 of 3 practices are new" in shell("enroll", "list.csv")
-    assert "0 of 3 practices are new" in shell("enroll", "list.csv")
+    assert "New: 3 of 3" in shell("enroll", "list.csv")
+    assert "New: 0 of 3" in shell("enroll", "list.csv")
     shell("pause")
     worker = subprocess.Popen(
         [*WORKER, "--rate", "50"],

@@ -181,9 +181,17 @@ def test_a_transport_keeps_a_connection_to_each_of_its_servers(both: Any) -> Non
         assert list(held) == [(one.url, None), (other.url, None)]
         pools = [each.transport._pool for each in held.values()]
         assert [pool._max_connections for pool in pools] == [1, 1]
-        assert pools[0]._ssl_context is _httpx.tls_context()
+        assert pools[0]._ssl_context.cert_store_stats()["x509"] == 0, "nothing was waited for"
         used.close()
         assert not held
+
+
+def test_connections_with_tls_share_the_processs_context(both: Any) -> None:
+    made: Any = _httpx._Connection("https://a.example", None)
+    if both.is_async:
+        made = _httpx._AsyncConnection("httpx", "https://a.example", None)
+    assert made.transport._pool._ssl_context is _httpx.tls_context()
+    both.wrap(made).close()
 
 
 def keeping(connection: socket.socket) -> None:
@@ -211,7 +219,7 @@ def test_aiohttp_is_not_there_for_threads() -> None:
 @pytest.mark.anyio
 async def test_aiohttp_is_used_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the process's TLS context, one connection and no cookies."""
-    made: Any = _httpx._AsyncConnection("aiohttp", None).transport
+    made: Any = _httpx._AsyncConnection("aiohttp", "https://a.example", None).transport
     assert isinstance(made, httpx_aiohttp.AiohttpTransport)
     session: Any = made.client() if callable(made.client) else made.client
     assert session.connector._ssl is _httpx.tls_context()
@@ -219,7 +227,7 @@ async def test_aiohttp_is_used_where_it_was_asked_for(monkeypatch: pytest.Monkey
     assert type(session.cookie_jar).__name__ == "DummyCookieJar"
     await session.close()
     await made.aclose()
-    plain = _httpx._AsyncConnection("httpx", None)
+    plain = _httpx._AsyncConnection("httpx", "https://a.example", None)
     assert isinstance(plain.transport, httpx.AsyncHTTPTransport)
     await plain.aclose()
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import anyio
 import psycopg
@@ -116,7 +116,9 @@ async def test_a_process_without_the_key_says_so_at_once(conninfo: str) -> None:
 
 
 @pytest.mark.parametrize("damage", ["'xyz'::bytea", "overlay(progress placing '0' from 20)"])
-async def test_a_row_that_cannot_be_opened_hides_no_other(conninfo: str, damage: Any) -> None:
+async def test_a_row_that_cannot_be_opened_hides_no_other(
+    conninfo: str, damage: LiteralString
+) -> None:
     async with database(conninfo) as opened:
         records = PostgresRecords(opened)
         await records.enroll(PracticeStatus.enrolled(f"p{n}", NOW) for n in range(3))

@@ -128,6 +128,7 @@ async def test_any_call_that_refreshes_may_be_cancelled() -> None:
     async with signing_in() as (sandbox, _, oauth):
         communicate = AsyncCommunicateClient(oauth.environment, auth=oauth.auth)
         await exchanged(sandbox, oauth)
+        turns = 0
         for turns in range(200):
             sandbox.clock.advance(3600)
             under_way = await cancelled_after(turns, communicate.users.me())
@@ -139,6 +140,7 @@ async def test_any_call_that_refreshes_may_be_cancelled() -> None:
 
 @pytest.mark.anyio
 async def test_an_exchange_that_is_cancelled_at_every_turn_loses_no_code() -> None:
+    turns = 0
     for turns in range(200):
         async with signing_in() as (sandbox, gateway, oauth):
             request = oauth.authorization_request()

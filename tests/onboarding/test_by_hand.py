@@ -162,6 +162,9 @@ def test_the_code_can_be_shown_again_where_it_is_and_nowhere_else(both: Any) -> 
         for form in (text, text.replace("%21", "!"), text[:4] + text[7:], text[7:40]):
             assert form not in saved
         assert text[7:20] not in repr(onboarding.advance())
+        document = json.dumps(onboarding.advance().task.to_dict())
+        assert text[7:20] not in document
+        assert json.loads(document)["id"] == first.task.id
 
         # Another process, with all that was remembered.
         other = to_the_portal(both, sandbox, progress=Progress.from_json(saved))

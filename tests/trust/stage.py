@@ -392,12 +392,12 @@ class Seen(logging.Handler):
         self._level = root.level
         root.setLevel(logging.DEBUG)
         # Instead of pytest's own handlers, which would format all of it as well.
-        self._handlers, root.handlers = root.handlers, [self]
+        self._handlers, root.handlers[:] = root.handlers[:], [self]
         return self
 
     def __exit__(self, *_: object) -> None:
         root = logging.getLogger()
-        root.handlers = self._handlers
+        root.handlers[:] = self._handlers
         root.setLevel(self._level)
 
     def look(self, value: object) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import select
+import selectors
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
@@ -46,13 +49,14 @@ class _Echo(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server = self.server
         assert isinstance(server, Counting)
-        server.seen.add(self.client_address)
-        body = b'{"Id": "%s"}' % self.path.rpartition("/")[2].encode()
+        id = self.path.rpartition("/")[2]
+        server.asked.append((id, self.client_address))
+        body = b'{"Id": "%s"}' % id.encode()
         # In two pieces, so that whoever reads what is another's is likely to get a part of it.
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
         self.wfile.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
 
-    def log_message(self, *_: object) -> None: ...
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
 
 
 class Counting(ThreadingHTTPServer):
@@ -61,11 +65,15 @@ class Counting(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Echo)
-        self.seen: set[Any] = set()
+        self.asked: list[tuple[str, Any]] = []
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def over(self, ids: Sequence[str]) -> set[Any]:
+        """The connections that these were asked for over."""
+        return {address for id, address in list(self.asked) if id in ids}
 
 
 @pytest.fixture
@@ -79,30 +87,49 @@ def server() -> Iterator[Counting]:
     thread.join()
 
 
+class Child:
+    """A process that is forked from this one, and calls ``function`` once it may."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._told, telling = os.pipe()
+        waiting, self._go = os.pipe()
+        with warnings.catch_warnings():
+            # Python 3.12 warns of forking with threads, which is what is tried here.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._id = os.fork()
+        if self._id == 0:
+            select.select([waiting], [], [], 30)  # and not for ever, should the parent be gone
+            try:
+                said = str(function())
+            except BaseException as error:  # noqa: BLE001 - the parent looks at it
+                said = f"{type(error).__name__}: {error}"
+            os.write(telling, said.encode())
+            os._exit(0)
+        os.close(telling)
+        os.close(waiting)
+
+    def go(self) -> None:
+        os.write(self._go, b"x")  # others that are forked later have this end as well
+        os.close(self._go)
+
+    def said(self) -> str:
+        """What the function returned or raised, as text."""
+        with os.fdopen(self._told) as pipe:
+            text = pipe.read()
+        os.waitpid(self._id, 0)
+        return text
+
+
 def in_child(function: Callable[[], object]) -> str:
     """What ``function`` returns, or raises, in a process that is forked from this one."""
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        # Python 3.12 warns of forking with threads, which is what is tried here.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        try:
-            said = str(function())
-        except BaseException as error:  # noqa: BLE001 - the parent looks at it
-            said = f"{type(error).__name__}: {error}"
-        os.write(writing, said.encode())
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        told = pipe.read()
-    os.waitpid(child, 0)
-    return told
+    child = Child(function)
+    child.go()
+    return child.said()
 
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
 
-IDS = [f"{number:032x}" for number in range(40)]
+IDS = [f"{number:032x}" for number in range(1, 41)]
 
 
 # --- forked --------------------------------------------------------------------------------------
@@ -112,39 +139,42 @@ IDS = [f"{number:032x}" for number in range(40)]
 def test_children_and_parent_each_get_their_own_answers(server: Counting) -> None:
     """gunicorn --preload, multiprocessing: the client is used, and then there are more of it."""
     client = CommunicateClient(Environment.sandbox(server.url), token="t", timeout=LIMITS)
-    with client, ThreadPoolExecutor(4) as threads:
+    with client:
         client.users.get(IDS[0])
-        before = set(server.seen)
+        parts = [IDS[n::5] for n in range(5)]
 
-        def child() -> int:
-            return sum(client.users.get(id).id != id for id in IDS)
+        def wrong(ids: list[str]) -> int:
+            return sum(client.users.get(id).id != id for id in ids * 4)
 
-        children = [threads.submit(in_child, child) for _ in range(4)]
-        mine = [client.users.get(id).id for id in IDS * 4]
-        assert [each.result() for each in children] == ["0"] * 4
-        assert mine == IDS * 4
-        assert len(server.seen - before) >= 4, "a child has used a connection of its parent's"
+        children = [Child(partial(wrong, ids)) for ids in parts[1:]]
+        for child in children:
+            child.go()
+        assert wrong(parts[0]) == 0
+        assert [child.said() for child in children] == ["0"] * 4
+    used = [server.over(ids) for ids in parts]
+    assert sum(map(len, used)) == len(set.union(*used)), "two processes shared a connection"
 
 
 @needs_fork
 def test_children_of_an_asynchronous_parent(server: Counting) -> None:
     """The event loop of the parent may be the child's as well, if it does not run."""
     client = AsyncCommunicateClient(Environment.sandbox(server.url), token="t", timeout=LIMITS)
-    loop = asyncio.new_event_loop()
+    # Linux' usual selector is shared with the parent, and so no loop of a child's.
+    loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+    before, after, again, own, inherited = (IDS[n::5] for n in range(5))
 
-    async def wrong() -> int:
-        users = await asyncio.gather(*(client.users.get(id) for id in IDS))
-        return sum(user.id != id for user, id in zip(users, IDS, strict=True))
+    async def wrong(ids: list[str]) -> int:
+        users = await asyncio.gather(*(client.users.get(id) for id in ids))
+        return sum(user.id != id for user, id in zip(users, ids, strict=True))
 
-    assert loop.run_until_complete(wrong()) == 0
-    before = set(server.seen)
-
-    assert in_child(lambda: asyncio.run(wrong())) == "0"
-    assert in_child(lambda: loop.run_until_complete(wrong())).startswith(("0", "RuntimeError"))
-    used = set(server.seen)
-    assert used > before
-    assert loop.run_until_complete(wrong()) == 0
-    assert server.seen == used, "the parent's connections were closed"
+    assert loop.run_until_complete(wrong(before)) == 0
+    assert in_child(lambda: asyncio.run(wrong(own))) == "0"
+    assert in_child(lambda: loop.run_until_complete(wrong(inherited))) == "0"
+    assert loop.run_until_complete(wrong(after)) == 0
+    assert loop.run_until_complete(wrong(again)) == 0
+    parents = server.over(before)
+    assert server.over(after) == server.over(again) == parents, "they were closed"
+    assert not parents & server.over([*own, *inherited]), "two processes shared a connection"
     loop.run_until_complete(client.aclose())
     loop.close()
 
@@ -266,6 +296,7 @@ def test_a_thread_that_is_interrupted_anywhere(server: Counting) -> None:
                 sys.setprofile(None)
                 raise Interrupt
 
+    place = 0
     for place in range(1, 2000, 3):
         left = place
         sys.setprofile(interrupt)

@@ -305,7 +305,7 @@ def enroll(practices: Path, priority: int) -> None:
         _offer_to_forget([each for each in await stored.ids() if each not in known])
         return await queue.enroll(*known, priority=priority)
 
-    click.echo(f"{_with_queue(enroll_all)} of {len(known)} practices are new.")
+    click.echo(f"New: {_with_queue(enroll_all)} of {len(known)}.")
 
 
 def worker(concurrency: int, rate: float) -> None:
@@ -322,7 +322,7 @@ def resume() -> None:
 
 def retry(practices: tuple[str, ...]) -> None:
     count = _with_queue(lambda queue: queue.retry(practices or None))
-    click.echo(f"{count} practices are tried again.")
+    click.echo(f"Tried again: {count}.")
 
 
 def reseal() -> None:

@@ -86,6 +86,13 @@ def tls_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def _verification(origin: str) -> ssl.SSLContext:
+    """What a connection is verified with; one without TLS does not wait for certificates."""
+    if origin.startswith("http:"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which trusts nobody
+    return tls_context()
+
+
 @functools.lru_cache(maxsize=256)
 def _url(url: str) -> httpx.URL:
     return httpx.URL(url)
@@ -251,7 +258,7 @@ class HttpxTransport(_Httpx):
         key = _origin(request.url), _proxy(request.url)
         connection = self._connections.get(key)
         if connection is None:
-            connection = self._connections[key] = _Connection(key[1])
+            connection = self._connections[key] = _Connection(*key)
         whole = False
         try:
             response = connection.transport.handle_request(_outgoing(request))
@@ -297,7 +304,7 @@ class AsyncHttpxTransport(_AsyncHttpx):
         key = _origin(request.url), _proxy(request.url)
         connection = self._connections.get(key)
         if connection is None:
-            connection = self._connections[key] = _AsyncConnection(self._library, key[1])
+            connection = self._connections[key] = _AsyncConnection(self._library, *key)
         whole = False
         try:
             response = await connection.transport.handle_async_request(_outgoing(request))
@@ -543,8 +550,9 @@ def _none_free() -> NotDelivered:
 class _Connection:
     """A pool of one connection, which can be closed at any moment of its making."""
 
-    def __init__(self, proxy: str | None) -> None:
-        self.transport = httpx.HTTPTransport(verify=tls_context(), limits=_ONE, proxy=proxy)
+    def __init__(self, origin: str, proxy: str | None) -> None:
+        verify = _verification(origin)
+        self.transport = httpx.HTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
         # httpx takes no backend, and there is no other way to end a read of headers in a thread.
         pool = self.transport._pool  # pyright: ignore[reportPrivateUsage]
         self._backend = _Punctual(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
@@ -560,12 +568,13 @@ class _AsyncConnection:
 
     transport: httpx.AsyncBaseTransport
 
-    def __init__(self, library: HttpLibrary, proxy: str | None) -> None:
+    def __init__(self, library: HttpLibrary, origin: str, proxy: str | None) -> None:
         self._backend = None
         if library == "aiohttp":
             self.transport = _aiohttp_transport(proxy)
             return
-        transport = httpx.AsyncHTTPTransport(verify=tls_context(), limits=_ONE, proxy=proxy)
+        verify = _verification(origin)
+        transport = httpx.AsyncHTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
         pool = transport._pool  # pyright: ignore[reportPrivateUsage]
         self._backend = _Tracking(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
         pool._network_backend = self._backend  # pyright: ignore[reportPrivateUsage]

@@ -266,7 +266,7 @@ class FleetQueue(Shielded):
                 process has none of the keys that its secrets are sealed with.
         """
         self._concurrency, self._tick, self._claimed_for = concurrency, polling, stalled_after
-        if not self._app.periodic_registry.periodic_tasks:
+        if not self._app.periodic_registry.periodic_tasks:  # pyright: ignore[reportUnknownMemberType]  # typed only in part
             self._app.periodic(cron=sweep)(self._sweeping)
         stopped = asyncio.Event()
         with _signals_set(stopped) if install_signal_handlers else contextlib.nullcontext():

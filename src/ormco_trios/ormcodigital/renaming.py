@@ -6,17 +6,34 @@ What the API does stays as it is: a code is a draft until *Update*, and a profil
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 from ormco_trios.core.operation import Method, Operation
 from ormco_trios.core.transport import Answer
+from ormco_trios.ormcodigital import operations
+from ormco_trios.ormcodigital.documents import is_list, is_object
 
 T = TypeVar("T")
 
 Operations: TypeAlias = Mapping[str, Operation[Any]]
 """Operations that take the place of others, by the name of the one that is replaced."""
+
+PORTAL: Operations = {
+    each.name: each
+    for each in (
+        operations.SIGN_IN,
+        operations.PROFILE,
+        operations.SAVE_PROFILE,
+        operations.METHODS,
+        operations.AUTHORIZATION,
+        operations.SUBMIT_CODE,
+        operations.STATUS,
+        operations.DISCONNECT,
+    )
+}
+"""The portal's operations as this library assumes them, by name."""
 
 
 def renamed(
@@ -29,7 +46,7 @@ def renamed(
     """The same operation under another method, route, or names of its fields.
 
     Args:
-        operation: One of `ormcodigital.operations`.
+        operation: One of `PORTAL`.
         method: Instead of its own.
         route: Instead of its own, below the same base address.
         fields: Their names by ours, in the request and in the answer, with dots where one is inside
@@ -57,28 +74,26 @@ def renamed(
 def _moved(body: bytes, moves: list[tuple[str, str]]) -> bytes:
     """A JSON body with its fields under other names; any other body as it is."""
     try:
-        document = json.loads(body)
+        document: Any = json.loads(body)
     except ValueError:
         return body
-    each: Callable[[Any], Any] = lambda value: _moved_in(value, moves)  # noqa: E731
-    made = list(map(each, document)) if isinstance(document, list) else each(document)
-    return json.dumps(made).encode()
+    for each in document if is_list(document) else [document]:
+        if is_object(each):
+            _move(each, moves)
+    return json.dumps(document).encode()
 
 
-def _moved_in(document: Any, moves: list[tuple[str, str]]) -> Any:
-    if not isinstance(document, dict):
-        return document
+def _move(document: dict[str, Any], moves: list[tuple[str, str]]) -> None:
     taken = [(path, _take(document, old.split("."))) for old, path in moves]
     for path, found in taken:
         if found:
             *parents, last = path.split(".")
-            place: Any = document
+            place: dict[str, Any] = document
             for name in parents:
                 if not isinstance(place.get(name), dict):
                     place[name] = {}
                 place = place[name]
             place[last] = found[0]
-    return document
 
 
 def _take(document: dict[str, Any], names: list[str]) -> list[Any]:
@@ -91,7 +106,7 @@ def _take(document: dict[str, Any], names: list[str]) -> list[Any]:
     inner = document[first]
     if not isinstance(inner, dict):
         return []
-    found = _take(inner, rest)
+    found = _take(cast(dict[str, Any], inner), rest)
     if found and not inner:
         del document[first]
     return found

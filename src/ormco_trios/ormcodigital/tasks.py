@@ -86,6 +86,21 @@ class Task:
             raise TypeError("a task that shows a code cannot be copied or pickled")
         return object.__reduce_ex__(self, protocol)
 
+    def to_dict(self) -> dict[str, Any]:
+        """All of it but what to paste, as a document that JSON can hold."""
+        return {
+            "kind": self.kind.value,
+            "title": self.title,
+            "steps": [*self.steps],
+            "replies": [reply.value for reply in self.replies],
+            "question": self.question,
+            "if_moved": [*self.if_moved],
+            "until": self.until and self.until.isoformat(),
+            "account": self.account,
+            "id": self.id,
+            "problem": self.problem,
+        }
+
     def because(self, problem: str | None) -> Task:
         """The same, saying what was wrong with the last answer."""
         return replace(self, problem=problem)

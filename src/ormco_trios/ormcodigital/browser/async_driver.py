@@ -393,7 +393,7 @@ def _is_window(request: Request) -> bool:
 
 
 def _thing(each: dict[str, Any], frame: int, ref: Any, *, trusted: bool) -> Thing:
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in each.items()
-    }
+    values: dict[str, Any] = dict(each)
+    for name in {"path", "box", "options"} & values.keys():
+        values[name] = tuple(values[name])
     return Thing(**values, frame=frame, ref=ref, trusted=trusted)

@@ -162,8 +162,10 @@ class BrowserGuide:
         return Address(address)
 
     def enter_code(self, code: PortalCode, visit: PortalVisit) -> Flow[Task | None]:
+        entered = False
         try:
             seen = yield from self._to_code_field()
+            entered = True
             code.spend("the hand-over to OrmcoDigital in a browser")
             yield from self._do(Fill(self._one(seen, CODE), code.reveal("portal")))
             self._before = seen.lines
@@ -178,7 +180,9 @@ class BrowserGuide:
             yield from self._choose_trios()  # the page may have been drawn anew
             return (yield from self._update(visit, said))
         except Stuck as stuck:
-            return stuck.task
+            if not entered:
+                return stuck.task
+            return self._doubtful(" ".join(stuck.task.steps[:-2]), [])
 
     def set_submission_method(self, visit: PortalVisit) -> Flow[Task | None]:
         try:
@@ -350,8 +354,8 @@ class BrowserGuide:
     def _profile_anew(self, seen: Seen | None = None) -> Flow[Seen]:
         """The profile as the portal gives it now."""
         self._fresh = False
-        seen = seen or (yield from self._do(Look()))
-        way = next((p for p in (PROFILE, ACCOUNT) if len(seen.find(p)) == 1), None)
+        here: Seen = seen or (yield from self._do(Look()))
+        way = next((p for p in (PROFILE, ACCOUNT) if len(here.find(p)) == 1), None)
         if way is None:
             yield from self._do(Open())
         else:
@@ -470,11 +474,16 @@ class BrowserGuide:
         self._doubt = Task(
             kind=TaskKind.ENTER_CODE,
             title="See whether OrmcoDigital has taken the code",
-            steps=(
-                what,
-                f"The page said: {words}" if words else "The page said nothing new.",
-                "If it is connected, with Update pressed, say done.",
-                "If not, say failed: you then get a fresh code.",
+            steps=tuple(
+                filter(
+                    None,
+                    (
+                        what,
+                        f"The page said: {words}" if words else "",
+                        "If it is connected, with Update pressed, say done.",
+                        "If not, say failed: you then get a fresh code.",
+                    ),
+                )
             ),
             question="What did OrmcoDigital say?",
         )

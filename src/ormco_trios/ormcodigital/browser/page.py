@@ -5,7 +5,7 @@ A page is a value here, so finding is tested without a browser.  `page.js` makes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -202,18 +202,12 @@ def _inside(inner: Thing, outer: Thing) -> bool:
 
 
 def _one_each(words: Sequence[Thing], fields: Sequence[Thing]) -> list[Thing]:
-    """The fields that belong to the words by where they are."""
+    """The fields that belong to the words by where they are: beside them, or else below."""
     found: list[Thing] = []
     for each in words:
-        near: Callable[[Thing], bool]
-        for near in (
-            lambda field, each=each: field.beside(each),
-            lambda field, each=each: field.below(each),
-        ):
-            those = sorted((f for f in fields if near(f)), key=lambda field: field.box[:2])
-            if those:
-                found.append(those[0])
-                break
+        near = [field for field in fields if field.beside(each)]
+        near = near or [field for field in fields if field.below(each)]
+        found += sorted(near, key=lambda field: field.box[:2])[:1]
     return list({id(thing): thing for thing in found}.values())
 
 

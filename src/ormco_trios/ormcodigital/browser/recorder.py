@@ -18,8 +18,9 @@ from ormco_trios.ormcodigital.browser.async_driver import (
     WebSocket,
     own_browser_async,
 )
+from ormco_trios.ormcodigital.documents import Json
 from ormco_trios.ormcodigital.first_contact.export import code_in
-from ormco_trios.ormcodigital.first_contact.redact import Json, Sites, redact
+from ormco_trios.ormcodigital.first_contact.redact import Sites, redact
 
 _SCRIPT = files("ormco_trios.ormcodigital.browser").joinpath("typed.js").read_text("utf-8")
 _TEXT = ("application/", "text/", "multipart/")
@@ -48,7 +49,8 @@ class Recorder(Shielded):
     async def attach(self, context: Context) -> None:
         """Listen to everything in this browser from now on."""
         name = f"_{secrets.token_hex(8)}"
-        await context.expose_binding(name, self._type)
+        # Playwright does not say what a callback gives.
+        await context.expose_binding(name, self._type)  # pyright: ignore[reportUnknownMemberType]
         await context.add_init_script(_SCRIPT.replace("BINDING", name))
         context.on("request", self._request)
         context.on("response", self._response)

@@ -1,0 +1,226 @@
+"""The browser's decisions without a browser: pages are values, and a fake performs the actions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ormco_trios import AsyncBrowserPortal, BrowserPortal, errors
+from ormco_trios.core.clock import ManualClock
+from ormco_trios.core.runner import Runner
+from ormco_trios.ormcodigital.browser.actions import Fill, Look, Obstructed, Open, Press, Submit
+from ormco_trios.ormcodigital.browser.guide import BrowserGuide, Login, Patience
+from ormco_trios.ormcodigital.browser.page import Seen, Thing, Window, submit_of
+from ormco_trios.ormcodigital.browser.sites import belongs, brings_code, portal_address
+from ormco_trios.ormcodigital.phrases import (
+    CODE,
+    CONNECT,
+    HERE,
+    PASSWORD,
+    TRIOS,
+    UPDATE,
+    USERNAME,
+    Phrase,
+)
+from ormco_trios.ormcodigital.portal import PortalVisit
+from ormco_trios.ormcodigital.tasks import TaskKind
+
+
+def seen(*things: Thing, heading: str = "", words: tuple[str, ...] = ()) -> Seen:
+    lines = tuple((line, False) for line in words)
+    return Seen((Window("https://portal.example/", heading, things, lines),))
+
+
+def thing(role: str, name: str, path: tuple[int, ...] = (0,), **more: Any) -> Thing:
+    return Thing(role, name, path=path, **more)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "name", "found"),
+    [
+        (UPDATE, "Update", True),
+        (UPDATE, " UPDATE ", True),
+        (UPDATE, "Update Password", False),
+        (CONNECT, "Connect 3Shape to Insignia", True),
+        (CONNECT, "connect 3 shape TO insignia", True),
+        (CONNECT, "Disconnect 3Shape to Insignia", False),
+        (HERE, "click here", True),
+        (HERE, "here for help", False),
+    ],
+)
+def test_words_are_anchored_and_blind_to_case(phrase: Phrase, name: str, found: bool) -> None:
+    assert bool(seen(thing("button", name)).find(phrase)) is found
+
+
+def test_a_role_goes_before_words() -> None:
+    button = thing("button", "Update", (2, 0))
+    page = seen(thing("text", "Update", (1, 0)), button)
+    assert page.find(UPDATE) == [button]
+
+
+def test_what_is_around_is_no_second_match() -> None:
+    inner = thing("link", "here", (3, 2, 1))
+    assert seen(thing("menuitem", "here", (2, 1)), inner).find(HERE) == [inner]
+
+
+def test_two_are_two() -> None:
+    assert (
+        len(seen(thing("button", "Update", (1, 0)), thing("link", "Update", (2, 0))).find(UPDATE))
+        == 2
+    )
+
+
+def test_of_two_the_one_that_nothing_lies_over() -> None:
+    free = thing("link", "here", (2, 0))
+    assert seen(thing("link", "here", (1, 0), covered=True), free).find(HERE) == [free]
+
+
+def test_a_field_beside_or_below_its_words() -> None:
+    words = thing("text", "Enter Code :", (1, 0), box=(0, 100, 80, 20))
+    beside = thing("field", "", (2, 0), box=(90, 98, 200, 24))
+    below = thing("field", "", (3, 0), box=(0, 125, 200, 24))
+    elsewhere = thing("field", "", (4, 0), box=(0, 400, 200, 24))
+    assert seen(words, beside, below, elsewhere).find(CODE) == [beside]
+    assert seen(words, below, elsewhere).find(CODE) == [below]
+    assert seen(words, elsewhere).find(CODE) == []
+
+
+def test_the_only_list_beside_submission_method() -> None:
+    title = thing("text", "Submission Method", (5, 4, 1))
+    scanner = thing("list", "", (6, 4, 1), value="Choose")
+    country = thing("list", "", (7, 1), value="Norway")
+    assert seen(title, scanner, country).scanner_list(TRIOS) == [scanner]
+    native = thing("select", "", (8, 1), options=("", "3Shape Trios"))
+    assert seen(title, scanner, native).scanner_list(TRIOS) == [native]
+
+
+def test_the_only_button_of_the_sign_in_form() -> None:
+    field = thing("field", "Password", (3, 2, 1), form=2)
+    eye = thing("button", "Show", (4, 2, 1), form=2)
+    go = thing("button", "Go", (5, 2, 1), form=2, submits=True)
+    other = thing("button", "Search", (6, 1), form=9, submits=True)
+    assert submit_of(seen(field, eye, go, other), field) == go
+    assert submit_of(seen(field, go, replace(go, name="Register"), other), field) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "trusted"),
+    [
+        ("https://portal.example.com/x", True),
+        ("https://login.example.com/", True),
+        ("https://example.com/", True),
+        ("http://portal.example.com/", False),
+        ("https://portal.example.com.evil.example/", False),
+        ("https://auth.3shapecommunicate.com/", False),
+        ("https://portal.example.com:8443/", False),
+    ],
+)
+def test_where_the_password_may_be_typed(url: str, trusted: bool) -> None:
+    assert belongs(url, "https://portal.example.com/start") is trusted
+
+
+def test_the_address_that_brings_the_code() -> None:
+    assert brings_code("https://ormco.com/?code=a", "https://ormco.com")
+    assert brings_code("https://ormco.com/?error=access_denied", "https://ormco.com/")
+    assert not brings_code("https://ormco.com/", "https://ormco.com")
+    assert not brings_code("https://other.example/?code=a", "https://ormco.com")
+
+
+def test_an_address_without_encryption() -> None:
+    with pytest.raises(errors.ConfigurationError, match="https"):
+        portal_address("http://portal.example")
+    with pytest.raises(errors.ConfigurationError, match="both"):
+        BrowserPortal("https://portal.example", username="anna")
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ormco_trios.ormcodigital.browser import extra
+
+    monkeypatch.setattr(extra, "find_spec", lambda name: None)
+    for kind in (BrowserPortal, AsyncBrowserPortal):
+        with pytest.raises(
+            errors.ConfigurationError, match=r"pip install 'ormco-trios\[browser\]'"
+        ):
+            kind("https://portal.example")
+
+
+class Fake:
+    """Shows one page until something is done, then the next."""
+
+    def __init__(self, *pages: Seen) -> None:
+        self.pages = list(pages)
+        self.done: list[Any] = []
+
+    def perform(self, action: Any) -> Any:
+        if isinstance(action, Look):
+            return self.pages[0]
+        self.done.append(action)
+        if isinstance(action, Press) and action.thing.covered:
+            raise Obstructed
+        if isinstance(action, Open | Press | Submit) and len(self.pages) > 1:
+            del self.pages[0]
+        return None
+
+
+NOTHING = Seen()
+FORM = (
+    thing("field", "Username", (2, 1), form=1),
+    thing("field", "Password", (3, 1), form=1, secret=True),
+    thing("button", "Log me in", (4, 1), form=1, submits=True),
+)
+CLOCK = ManualClock()
+
+
+def guide(browser: Fake) -> Any:
+    from pydantic import SecretStr
+
+    login = Login("anna", SecretStr("a secret"))
+    return BrowserGuide(browser, login, Patience(quiet=3, most=9))
+
+
+def look(portal: Any, visit: PortalVisit) -> Any:
+    return Runner({}, CLOCK).run(portal.look(visit))
+
+
+def test_a_login_is_typed_once() -> None:
+    browser = Fake(
+        NOTHING, seen(*FORM), seen(*FORM, heading="Log in", words=("Who? a secret", "No."))
+    )
+    portal, visit = guide(browser), PortalVisit(CLOCK)
+    for _ in range(2):
+        view = look(portal, visit)
+        assert view.task is not None
+        assert view.task.kind is TaskKind.IN_THE_WINDOW
+        assert "No." in " ".join(view.task.steps)
+        assert "a secret" not in str(view)
+    assert [a.text for a in browser.done if isinstance(a, Fill)] == ["anna", "a secret"]
+
+
+def test_no_password_on_another_host() -> None:
+    foreign = tuple(replace(each, trusted=False) for each in FORM)
+    browser = Fake(NOTHING, seen(*foreign, heading="Log in"))
+    assert look(guide(browser), PortalVisit(CLOCK)).task is not None
+    assert not [a for a in browser.done if isinstance(a, Fill)]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        seen(thing("button", "I am not a robot"), heading="One moment"),
+        seen(thing("field", "Code from your phone"), heading="Second step"),
+        seen(thing("button", "Update Password"), heading="Your password has expired"),
+    ],
+)
+def test_an_unknown_page_is_not_touched(page: Seen) -> None:
+    browser = Fake(NOTHING, page)
+    view = look(guide(browser), PortalVisit(CLOCK))
+    assert view.task is not None
+    assert page.heading in " ".join(view.task.steps)
+    assert browser.done == [Open()]
+
+
+def test_names_of_fields_are_found_in_both_forms() -> None:
+    assert seen(*FORM).find(USERNAME) == [FORM[0]]
+    assert seen(*FORM).find(PASSWORD) == [FORM[1]]
