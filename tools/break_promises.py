@@ -423,7 +423,7 @@ BREAKS = (
         "def _reduce_ex(",
         ("trust/test_concurrency.py::test_a_client_says_why_it_is_not_pickled",),
     ),
-    # The sync colour's connection is closed by CPython as well, with the last reference to it.
+    # The sync connection is closed by CPython as well, with the last reference to it.
     Break(
         "an answer that is given up keeps its connection",
         "no connection leaks",
