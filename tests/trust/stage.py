@@ -262,6 +262,7 @@ ARGUMENTS: dict[str, Any] = {
     "onboarding.finish_task.answer": lambda stage: Done(),
     "by_hand.finish_task.answer": Stage.answer,
     "finish_task.id": OMIT,
+    "forget_sign_in.revoke": lambda stage: True,
     "advance.repair": OMIT,
     "on_update": lambda stage: repr,
     "timeout": lambda stage: timedelta(hours=2),
