@@ -151,6 +151,8 @@ def fleet(session: nox.Session) -> None:
     for form in ("queue", "one-machine"):
         session.run("python", "-m", "tests.fleet.chaos", form, *session.posargs)
     session.run("python", "-m", "tests.fleet.waiting")
+    if os.geteuid() == 0 and shutil.which("ip") and shutil.which("tc"):
+        session.run("python", "-m", "tests.fleet.vanished")
 
 
 @nox.session
@@ -247,7 +249,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def mirror(session: nox.Session) -> None:
-    """Write the sync modules anew from the async ones."""
+    """Write the sync modules again from the async ones."""
     install(session, "mirror")
     session.run("python", "tools/mirror.py")
 

@@ -99,9 +99,9 @@ Files come from another process on the same machine and go to a disk; what is wr
 httpx's stream, SHA-1 and `fsync`. Wall time and memory, so what else the machine does is in it.
 
 {cases}
-The memory is above what it was after a first call, throughput the best of nine interleaved rounds. An
-event loop is held up less than by hand, since a thread writes. The interruptions and kills happen
-while cases change, and each version of each case was given: that is counted, not timed.
+The memory is above what it was after a first call, throughput the best of nine interleaved rounds.
+An event loop is held up less than by hand, since a thread writes. The interruptions and kills
+happen while cases change, and each version of each case was given: that is counted, not timed.
 
 ## A fleet
 

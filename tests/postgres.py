@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -15,6 +16,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+PORT = 54_329
+"""Of its sockets; by default nothing listens on the network."""
+
 
 def program(name: str) -> str | None:
     """Where a program of PostgreSQL is: Debian keeps them apart, by version."""
@@ -23,8 +27,12 @@ def program(name: str) -> str | None:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """A server on a socket in a folder of its own; gives how to connect to it."""
+def postgres(network: str = "") -> Iterator[str]:
+    """A server on a socket in a folder of its own; gives how to connect to it.
+
+    Args:
+        network: Who may connect over TCP as well, such as ``10.77.0.0/24``; the port is `PORT`.
+    """
     initdb, server_program = program("initdb"), program("postgres")
     if initdb is None or server_program is None:
         raise RuntimeError("PostgreSQL is not installed; on Debian: apt-get install postgresql")
@@ -41,8 +49,12 @@ def postgres() -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         cwd=folder,
     )
+    if network:
+        with (data / "pg_hba.conf").open("a") as allowed:
+            allowed.write(f"host all all {network} trust\n")
     options = {
-        "listen_addresses": "",
+        "listen_addresses": "*" if network else "",
+        "port": str(PORT),
         "unix_socket_directories": str(folder),
         "fsync": "off",
         "max_connections": "120",
@@ -57,7 +69,7 @@ def postgres() -> Iterator[str]:
             cwd=folder,
         )
     try:
-        conninfo = f"host={folder} user=fleet dbname=postgres"
+        conninfo = f"host={folder} port={PORT} user=fleet dbname=postgres"
         for _ in range(200):
             try:
                 psycopg.connect(conninfo).close()
@@ -72,7 +84,7 @@ def postgres() -> Iterator[str]:
             raise RuntimeError(f"PostgreSQL ended: {(folder / 'log').read_text()}")
         yield conninfo
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # at once, whoever is connected
         server.wait(30)
         shutil.rmtree(folder)
 

@@ -61,6 +61,7 @@ class Break:
 
 
 SENTINELS = "trust/test_sentinels.py::test_nothing_comes_to_light"
+BY_HAND = "onboarding/test_by_hand.py"
 
 BREAKS = (
     # No secret and no patient comes to light.
@@ -414,6 +415,50 @@ BREAKS = (
         '    if (base := address and f"https://{address}"):',
         ("communicate/test_home.py::test_no_other_server_gets_a_token",),
     ),
+    # The portal.
+    Break(
+        "the portal's password goes to whatever is there",
+        "a password goes only to the API",
+        "ormcodigital/session.py",
+        "        if not self._known:",
+        "        if self._token:",
+        (
+            "onboarding/test_portal_trouble.py::test_the_communicate_half_does_not_notice",
+            "trust/test_portal_sockets.py",
+        ),
+    ),
+    Break(
+        "the portal's password goes where it was not taken",
+        "a password goes only to the API",
+        "ormcodigital/session.py",
+        "        if self._refused is not None:",
+        "        if self._token:",
+        ("onboarding/test_portal_trouble.py::test_the_password_goes_once_where_it_is_not_taken",),
+    ),
+    Break(
+        "it is forgotten that an address is no API",
+        "a password goes only to the API",
+        "ormcodigital/api.py",
+        "        if isinstance(error, PortalDiffers) and error.operation == SIGN_IN.name:",
+        "        if error is None:",
+        ("onboarding/test_portal_trouble.py::test_the_password_goes_once_where_it_is_not_taken",),
+    ),
+    Break(
+        "what tells codes apart is the code",
+        "the portal's code is nowhere but in its process",
+        "onboarding/account.py",
+        'return hashlib.sha256(code.reveal("canonical").encode()).hexdigest()',
+        'return code.reveal("canonical")',
+        (f"{BY_HAND}::test_the_code_can_be_shown_again_where_it_is_and_nowhere_else",),
+    ),
+    Break(
+        "a task takes its code along",
+        "the portal's code is nowhere but in its process",
+        "ormcodigital/tasks.py",
+        "        if self.text is not None:\n            raise TypeError",
+        "        if self.text is None and not self.id:\n            raise TypeError",
+        (f"{BY_HAND}::test_a_task_with_a_code_is_not_pickled",),
+    ),
     # Threads, tasks, processes.
     Break(
         "a client can be pickled",
@@ -539,6 +584,88 @@ BREAKS = (
         '"tenacity>=8.2.3,<10"',
         '"tenacity>=8.2.3"',
         ("trust/test_supply.py::test_every_dependency_has_both_bounds",),
+    ),
+    # A fleet.
+    Break(
+        "nothing is compared before a request",
+        "a worker that was taken for dead sends nothing",
+        "fleet/_fencing.py",
+        'if request.method not in {"GET", "HEAD"}:',
+        'if request.method == "NONE":',
+        ("fleet/test_queue.py::test_a_worker_that_was_taken_for_dead_sends_nothing",),
+    ),
+    Break(
+        "any claim will do",
+        "a worker that was taken for dead sends nothing",
+        "fleet/postgres.py",
+        "if await self._claims(practice) != number:",
+        "if await self._claims(practice) is None:",
+        ("fleet/test_postgres.py::test_whoever_was_taken_for_dead_sends_and_writes_nothing",),
+    ),
+    Break(
+        "whoever comes late writes over what the other found",
+        "a worker that was taken for dead writes nothing",
+        "fleet/postgres.py",
+        " and its.version = made.version and its.claim = made.claim\n",
+        "\n",
+        ("fleet/test_postgres.py",),
+    ),
+    Break(
+        "a refresh goes on without its lock",
+        "a lock that was taken over allows nothing",
+        "oauth/application.py",
+        "if still_locked is not None:",
+        "if still_locked is None:",
+        ("fleet/test_postgres.py::test_a_refresh_asks_for_its_lock_directly_before_it_is_sent",),
+    ),
+    Break(
+        "keys that open nothing are good enough",
+        "a process without the key does nothing",
+        "fleet/postgres.py",
+        'if not self.encryption.opens("canary", sealed.encode()):',
+        'if sealed == "":',
+        ("fleet/test_postgres.py::test_a_process_without_the_key_says_so_at_once",),
+    ),
+    Break(
+        "one unreadable row hides the others",
+        "a row that no key opens hides no other",
+        "fleet/postgres.py",
+        "with contextlib.suppress(ConfigurationError):\n            stored =",
+        "with contextlib.suppress(LookupError):\n            stored =",
+        ("fleet/test_postgres.py::test_a_row_that_cannot_be_opened_hides_no_other",),
+    ),
+    Break(
+        "each of a group has the same turn",
+        "one rate for all workers",
+        "fleet/postgres.py",
+        "return [first + number * seconds for number in range(len(moments))]",
+        "return [first for _ in moments]",
+        ("fleet/test_postgres.py::test_turns_that_are_asked_for_together_are_as_far_apart",),
+    ),
+    Break(
+        "a forgotten record stays in the file",
+        "nothing is left of a practice that was forgotten",
+        "fleet/records.py",
+        '"pragma secure_delete = on"',
+        '"pragma secure_delete = off"',
+        ("fleet/test_forget.py::test_nothing_of_it_is_left_in_the_file",),
+    ),
+    Break(
+        "an authorization makes the run read everything",
+        "what an authorization costs does not grow with the fleet",
+        "fleet/schedule.py",
+        "for status in self._records.announced():",
+        "for status in [*self._records.announced(), *self._records]:",
+        ("fleet/test_schedule.py::test_one_authorization_is_no_more_work_in_a_large_fleet",),
+    ),
+    Break(
+        "the code of the second task is kept",
+        "a code is in the process that holds it and nowhere else",
+        "fleet/async_round.py",
+        "outcome = await onboarding.advance()\n        return",
+        "outcome = await onboarding.advance()\n"
+        "        status.progress.refused = (outcome.task.text.get_secret_value(),)\n        return",
+        ("fleet/test_by_hand.py::test_two_tasks_and_no_password",),
     ),
 )
 

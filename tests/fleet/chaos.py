@@ -70,6 +70,7 @@ class Job:
     concurrency: int = 16
     interval: float = 0.0
     burst: int = 1
+    stalled_after: float = STALLED_AFTER
 
     @classmethod
     def in_sandbox(cls, sandbox: Any, **what: Any) -> Job:
@@ -226,8 +227,8 @@ async def work(job: Job, death: str) -> None:
             await fleet.work(
                 concurrency=job.concurrency,
                 polling=0.2,
-                stalled_after=STALLED_AFTER,
-                sweep="* * * * * *",
+                stalled_after=job.stalled_after,
+                sweep="* * * * * *" if job.stalled_after < 60 else "* * * * *",
                 install_signal_handlers=False,
             )
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import anyio
 import psycopg
@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 from tests.postgres import program
 
-from ormco_trios import Token, errors
+from ormco_trios import AsyncOAuthClient, Token, errors
 from ormco_trios.core.clock import ManualClock
 from ormco_trios.fleet import FleetPractice, FleetStatus, PracticeStatus, Stage, schema
 from ormco_trios.fleet.encryption import Encryption
@@ -28,6 +28,7 @@ from ormco_trios.fleet.postgres import (
     PostgresTokenStore,
     Resealed,
 )
+from ormco_trios.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -115,7 +116,9 @@ async def test_a_process_without_the_key_says_so_at_once(conninfo: str) -> None:
 
 
 @pytest.mark.parametrize("damage", ["'xyz'::bytea", "overlay(progress placing '0' from 20)"])
-async def test_a_row_that_cannot_be_opened_hides_no_other(conninfo: str, damage: Any) -> None:
+async def test_a_row_that_cannot_be_opened_hides_no_other(
+    conninfo: str, damage: LiteralString
+) -> None:
     async with database(conninfo) as opened:
         records = PostgresRecords(opened)
         await records.enroll(PracticeStatus.enrolled(f"p{n}", NOW) for n in range(3))
@@ -193,6 +196,36 @@ async def test_a_lock_that_was_taken_over_allows_nothing(conninfo: str) -> None:
             await slow.still_locked("a")
         await slow.unlock("a")
         await other.still_locked("a")
+
+
+async def test_a_refresh_asks_for_its_lock_directly_before_it_is_sent(conninfo: str) -> None:
+    """Somebody else takes over while it waits for its turn: the token is not sent."""
+    with Sandbox(token_lifetime=60) as sandbox:
+        async with database(conninfo) as opened:
+            store = PostgresTokenStore(opened)
+            lock = "update ormco_trios_lock set claimed_until = now() returning name"
+
+            class Slow:
+                async def reserve(self, host: str, clock: Any) -> float:
+                    for (name,) in await opened.rows(lock):
+                        assert await PostgresTokenStore(opened).try_lock(name)
+                    return 0.0
+
+            async with AsyncOAuthClient(
+                sandbox.environment.paced(Slow()),
+                client_id=sandbox.client_id,
+                client_secret=sandbox.client_secret,
+                redirect_uri=sandbox.redirect_uri,
+                store=store,
+                account="p",
+            ) as oauth:
+                who = sandbox.practice
+                token = await oauth.sign_in_with_password(who.email, who.password)
+                sandbox.clock.advance(3600)
+                sandbox.journal.clear()
+                with pytest.raises(errors.TakenOver):
+                    await oauth.refresh(token)
+                assert sandbox.journal.count("oauth.token") == 0
 
 
 async def test_the_rate_is_that_of_all_machines_together(conninfo: str) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from ormco_trios import MemoryTokenStore, errors
@@ -386,10 +388,11 @@ async def test_a_database_that_is_away_for_a_while(stand: Stand) -> None:
     async with stand.queue() as queue, stand.queue() as other, working(other):
         await queue.enroll("p0")
         await stand.until(queue, all_connected)
-        name = psycopg.conninfo.conninfo_to_dict(stand.conninfo)["dbname"]
+        name = str(conninfo_to_dict(stand.conninfo)["dbname"])
         elsewhere = stand.conninfo.replace(f"dbname={name}", "dbname=postgres")
+        allow = sql.SQL("alter database {} with allow_connections {}")
         async with await psycopg.AsyncConnection.connect(elsewhere, autocommit=True) as admin:
-            await admin.execute(f"alter database {name} with allow_connections false")
+            await admin.execute(allow.format(sql.Identifier(name), sql.Literal(False)))
             await admin.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,)
             )
@@ -398,7 +401,7 @@ async def test_a_database_that_is_away_for_a_while(stand: Stand) -> None:
                 with pytest.raises(errors.StorageUnavailable):
                     await queue.status()
             await asyncio.sleep(0.5)
-            await admin.execute(f"alter database {name} with allow_connections true")
+            await admin.execute(allow.format(sql.Identifier(name), sql.Literal(True)))
         queue.database.pool.timeout = 10.0
         await queue.enroll("p1")
         await stand.until(queue, lambda s: all_connected(s) and s.total == 2)

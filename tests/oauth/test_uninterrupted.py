@@ -129,6 +129,7 @@ async def test_any_call_that_refreshes_may_be_cancelled() -> None:
     async with signing_in() as (sandbox, _, oauth):
         communicate = AsyncCommunicateClient(oauth.environment, auth=oauth.auth)
         await exchanged(sandbox, oauth)
+        turns = 0
         for turns in range(200):
             sandbox.clock.advance(3600)
             under_way = await cancelled_after(turns, communicate.users.me())

@@ -115,7 +115,7 @@ class OtherNames(Portal):
             text = answer.read()
             said = json.dumps(theirs(json.loads(text))) if text else ""
             tag = {"etag": answer.headers["etag"]} if answer.headers["etag"] else {}
-            return Said(said, answer.status, "application/json", tag)
+            return Said(said, int(answer.status or 0), "application/json", tag)
 
 
 def test_a_client_with_a_replaced_table_connects(both: Any) -> None:

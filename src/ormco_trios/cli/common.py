@@ -167,7 +167,7 @@ def reporting(as_json: bool) -> Generator[None]:
         _fail(as_json, type(error).__name__, message, code=exit_code(type(error)))
     except NobodyAnswered:
         context = click.get_current_context(silent=True)
-        document = {} if context is None else context.meta.get(_NEEDED, {})
+        document: dict[str, Any] = {} if context is None else context.meta.get(_NEEDED, {})
         _fail(as_json, "NobodyAnswered", _NOBODY_ANSWERED, code=4, **document)
     except (KeyboardInterrupt, click.Abort) as stop:
         message = "Interrupted. Nothing is lost: run the same command again and it goes on."

@@ -825,7 +825,7 @@ def _until_deadline(seconds: float | None) -> float:
 class _Punctual(httpcore.NetworkBackend):
     """Opens connections on which nothing takes longer than the deadline.
 
-    httpcore's own time-out begins anew with each piece it reads, and an answer's headers can come
+    httpcore's own time-out begins again with each piece it reads, and an answer's headers can come
     in any number of pieces.
     """
 

@@ -13,7 +13,7 @@ from ormco_trios.core._acompat import call_local
 from ormco_trios.core.auth import as_secret
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
-from ormco_trios.core.events import OnEvent
+from ormco_trios.core.events import OnAudit, OnEvent
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import Timeout
 from ormco_trios.fleet.practices import FleetPractice
@@ -29,6 +29,7 @@ class _Common(TypedDict):
     timeout: Timeout | None
     clock: Clock | None
     on_event: OnEvent | None
+    on_audit: OnAudit | None
 
 
 class PracticeOpener(Shielded):
@@ -45,6 +46,7 @@ class PracticeOpener(Shielded):
         timeout: Limits of one attempt, in seconds.
         clock: For tests and the sandbox.
         on_event: Called after each request with a `CallEvent`, which is safe to log.
+        on_audit: Called as well with an `AuditEvent`, which says whose data it was.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class PracticeOpener(Shielded):
         timeout: Timeout | None = None,
         clock: Clock | None = None,
         on_event: OnEvent | None = None,
+        on_audit: OnAudit | None = None,
     ) -> None:
         self._common: _Common = {
             "environment": environment or Environment.from_env(),
             "timeout": timeout,
             "clock": clock,
             "on_event": on_event,
+            "on_audit": on_audit,
         }
         self._client_id = client_id
         self._client_secret = as_secret(client_secret)

@@ -506,7 +506,7 @@ class PostgresRecords:
         return [self._claim_of(row).status for row in rows]
 
     async def failed(self) -> list[str]:
-        """The ids of those that somebody has to decide about."""
+        """The ids of those that a person has to decide about."""
         rows = await self._database.rows(
             "select practice from ormco_trios_practice_status where stage = %s order by practice",
             (Stage.FAILED.value,),

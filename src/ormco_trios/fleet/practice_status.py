@@ -69,7 +69,7 @@ _TITLES = {
     Stage.WAITING: "Waiting for Ormco's approval",
     Stage.NEEDS_AUTHORIZATION: "Link to be opened by the practice",
     Stage.NEEDS_PERSON: "To be done at OrmcoDigital by the practice",
-    Stage.FAILED: "Failed: somebody has to decide",
+    Stage.FAILED: "Failed: a person has to decide",
     Stage.CONNECTED: "Connected",
 }
 
@@ -176,7 +176,7 @@ class PracticeStatus:
         waits = asked.progress.pending is not None or asked.progress.task is not None
         due = asked.due if waits else now
         if self.due is None:
-            due = None  # it has failed, and somebody has to decide
+            due = None  # it has failed, and a person has to decide
         return replace(self, due=due, progress=asked.progress)
 
     def after(

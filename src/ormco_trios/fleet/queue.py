@@ -266,7 +266,7 @@ class FleetQueue(Shielded):
                 process has none of the keys that its secrets are sealed with.
         """
         self._concurrency, self._tick, self._claimed_for = concurrency, polling, stalled_after
-        if not self._app.periodic_registry.periodic_tasks:
+        if not self._app.periodic_registry.periodic_tasks:  # pyright: ignore[reportUnknownMemberType]  # typed only in part
             self._app.periodic(cron=sweep)(self._sweeping)
         stopped = asyncio.Event()
         with _signals_set(stopped) if install_signal_handlers else contextlib.nullcontext():
@@ -275,8 +275,8 @@ class FleetQueue(Shielded):
                     await self._check()
                     await _until(asyncio.ensure_future(self._run_worker()), stopped)
                 if not stopped.is_set():
-                    # Its database is away, or it was taken for dead: it begins anew.
-                    logger.warning("the fleet's worker lost its database, and begins anew")
+                    # Its database is away, or it was taken for dead: it begins again.
+                    logger.warning("the fleet's worker lost its database, and begins again")
                     await _MACHINE.sleep_async(min(polling, 5.0))
                     with contextlib.suppress(Error):
                         await self.database.pool.check()

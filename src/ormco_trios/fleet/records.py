@@ -48,7 +48,7 @@ class FleetRecords:
     """The status of each practice, in an SQLite file that only its owner can read.
 
     Losing it does no harm, since the services know the truth: the next run looks at every practice
-    anew, and links that nobody has opened yet are replaced.
+    again, and links that nobody has opened yet are replaced.
 
     Args:
         path: Made if absent.  One run at a time may use it; reading it meanwhile is fine.
@@ -70,7 +70,7 @@ class FleetRecords:
         self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
             self._database.execute("pragma journal_mode = wal")
-            # A killed process loses nothing; a power cut the last rounds, which are looked at anew.
+            # A killed process loses nothing; a power cut the last rounds, which are done again.
             self._database.execute("pragma synchronous = normal")
             self._database.execute("pragma secure_delete = on")
             self._database.executescript(_SCHEMA)
@@ -159,7 +159,7 @@ class FleetRecords:
             last = rows[-1][0]
 
     def failed(self) -> list[str]:
-        """The ids of those that somebody has to decide about."""
+        """The ids of those that a person has to decide about."""
         with self._lock:
             rows = self._database.execute(_FAILED, (Stage.FAILED.value,)).fetchall()
         return [row[0] for row in rows]

@@ -71,12 +71,18 @@ def expected_account(email: str | None) -> str | None:
     return email
 
 
-def wrong_client(onboarding: type, client: object) -> ConfigurationError:
-    """The error for a client of the other kind than the onboarding that is given it."""
+def check_kind(onboarding: type, client: object, kind: type) -> None:
+    """Say at once what a type checker would have said.
+
+    Raises:
+        ConfigurationError: The client is of the other kind than the onboarding.
+    """
+    if client is None or isinstance(client, kind):
+        return
     given, wanted = type(client).__name__, "asynchronous"
     if not onboarding.__name__.startswith("Async"):
         wanted = "synchronous"
-    return ConfigurationError(
+    raise ConfigurationError(
         f"{onboarding.__name__} needs {wanted} clients, and was given a {given}.",
         advice=f"Make all of them {wanted}: AsyncOnboarding takes AsyncCommunicateClient, "
         "AsyncOAuthClient and so on; Onboarding takes those without Async.",

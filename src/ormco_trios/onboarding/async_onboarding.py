@@ -17,7 +17,7 @@ from ormco_trios.oauth.async_client import AsyncOAuthClient
 from ormco_trios.onboarding import context, doctor, flow
 from ormco_trios.onboarding import person as persons
 from ormco_trios.onboarding import repair as repairs
-from ormco_trios.onboarding.account import wrong_client
+from ormco_trios.onboarding.account import check_kind
 from ormco_trios.onboarding.checklist import Checklist
 from ormco_trios.onboarding.doctor import Diagnosis
 from ormco_trios.onboarding.flow import ask_by_kind, asking
@@ -75,13 +75,9 @@ class AsyncOnboarding(Shielded):
         progress: Progress | None = None,
     ) -> None:
         ormco = AsyncManualPortal() if ormco is None else ormco
-        for client, kind in (
-            (communicate, AsyncBaseClient),
-            (oauth, AsyncBaseClient),
-            (ormco, AsyncPortalAccess),
-        ):
-            if client is not None and not isinstance(client, kind):
-                raise wrong_client(type(self), client)
+        check_kind(type(self), communicate, AsyncBaseClient)
+        check_kind(type(self), oauth, AsyncBaseClient)
+        check_kind(type(self), ormco, AsyncPortalAccess)
         clock = communicate.channel.clock
         self._context = context.Context.of(
             communicate.channel.environment,

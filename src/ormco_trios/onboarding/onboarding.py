@@ -18,7 +18,7 @@ from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.onboarding import context, doctor, flow
 from ormco_trios.onboarding import person as persons
 from ormco_trios.onboarding import repair as repairs
-from ormco_trios.onboarding.account import wrong_client
+from ormco_trios.onboarding.account import check_kind
 from ormco_trios.onboarding.checklist import Checklist
 from ormco_trios.onboarding.doctor import Diagnosis
 from ormco_trios.onboarding.flow import ask_by_kind, asking
@@ -76,13 +76,9 @@ class Onboarding(Shielded):
         progress: Progress | None = None,
     ) -> None:
         ormco = ManualPortal() if ormco is None else ormco
-        for client, kind in (
-            (communicate, BaseClient),
-            (oauth, BaseClient),
-            (ormco, PortalAccess),
-        ):
-            if client is not None and not isinstance(client, kind):
-                raise wrong_client(type(self), client)
+        check_kind(type(self), communicate, BaseClient)
+        check_kind(type(self), oauth, BaseClient)
+        check_kind(type(self), ormco, PortalAccess)
         clock = communicate.channel.clock
         self._context = context.Context.of(
             communicate.channel.environment,

@@ -103,6 +103,7 @@ def finish_authorization(
     if pending is None:
         raise AuthorizationNeeded("No authorization is under way, so this code has no use.")
     purpose, request = pending
+    confirmed = False
     try:
         code = request.finish(pasted, clock=context.clock)
         if purpose is Purpose.ORMCO:

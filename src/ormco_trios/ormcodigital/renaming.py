@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 from ormco_trios.core.operation import Method, Operation
 from ormco_trios.core.transport import Answer
 from ormco_trios.ormcodigital import operations
+from ormco_trios.ormcodigital.documents import is_list, is_object
 
 T = TypeVar("T")
 
@@ -73,13 +74,12 @@ def renamed(
 def _moved(body: bytes, moves: list[tuple[str, str]]) -> bytes:
     """A JSON body with its fields under other names; any other body as it is."""
     try:
-        document = json.loads(body)
+        document: Any = json.loads(body)
     except ValueError:
         return body
-    all_of_it: list[Any] = cast(list[Any], document) if isinstance(document, list) else [document]
-    for each in all_of_it:
-        if isinstance(each, dict):
-            _move(cast(dict[str, Any], each), moves)
+    for each in document if is_list(document) else [document]:
+        if is_object(each):
+            _move(each, moves)
     return json.dumps(document).encode()
 
 

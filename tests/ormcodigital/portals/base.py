@@ -212,7 +212,7 @@ class Portal:
 
             do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
-            def log_message(self, *args: Any) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

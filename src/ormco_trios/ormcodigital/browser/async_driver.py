@@ -7,7 +7,7 @@ import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from playwright.async_api import (
@@ -393,8 +393,7 @@ def _is_window(request: Request) -> bool:
 
 
 def _thing(each: dict[str, Any], frame: int, ref: Any, *, trusted: bool) -> Thing:
-    values: dict[str, Any] = {
-        name: tuple(cast(list[Any], value)) if isinstance(value, list) else value
-        for name, value in each.items()
-    }
+    values: dict[str, Any] = dict(each)
+    for name in {"path", "box", "options"} & values.keys():
+        values[name] = tuple(values[name])
     return Thing(**values, frame=frame, ref=ref, trusted=trusted)

@@ -18,8 +18,9 @@ from ormco_trios.ormcodigital.browser.async_driver import (
     WebSocket,
     own_browser_async,
 )
+from ormco_trios.ormcodigital.documents import Json
 from ormco_trios.ormcodigital.first_contact.export import code_in
-from ormco_trios.ormcodigital.first_contact.redact import Json, Sites, redact
+from ormco_trios.ormcodigital.first_contact.redact import Sites, redact
 
 _SCRIPT = files("ormco_trios.ormcodigital.browser").joinpath("typed.js").read_text("utf-8")
 _TEXT = ("application/", "text/", "multipart/")

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
-from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.ormcodigital.documents import Json, as_list, as_object
 from ormco_trios.ormcodigital.first_contact.redact import THREESHAPE, Sites, entries_of
 from ormco_trios.ormcodigital.first_contact.values import found
-
-Json: TypeAlias = Any
-"""A JSON document that somebody else wrote."""
 
 
 def code_in(har: Json, threeshape: tuple[str, ...] = THREESHAPE) -> str | None:
@@ -68,14 +65,14 @@ def logins_in(har: Json, portal: str) -> dict[str, str]:
     for entry in entries_of(har):
         if sites.service(str(entry["request"].get("url", ""))) != "portal":
             continue
-        posted = dict(_form(entry["request"].get("postData") or {}))
+        posted = dict(_form(as_object(entry["request"].get("postData"))))
         for user, password in names:
             if posted.get(password):
                 typed["password"] = posted[password]
                 if posted.get(user):
                     typed["username"] = posted[user]
         page = _Login()
-        page.feed(str(((entry.get("response") or {}).get("content") or {}).get("text") or ""))
+        page.feed(_answer(entry))
         if page.password:
             names.add((page.user, page.password))
     return typed
@@ -83,10 +80,10 @@ def logins_in(har: Json, portal: str) -> dict[str, str]:
 
 def _posts(code: str | None) -> Callable[[Json], bool]:
     def posts(entry: Json) -> bool:
-        post = entry["request"].get("postData") or {}
+        post = as_object(entry["request"].get("postData"))
         texts = [
             str(post.get("text") or ""),
-            *(str(p.get("value")) for p in post.get("params") or ()),
+            *(str(as_object(each).get("value")) for each in as_list(post.get("params"))),
         ]
         return bool(code) and any(any(found(str(code), text)) for text in texts)
 
@@ -94,16 +91,21 @@ def _posts(code: str | None) -> Callable[[Json], bool]:
 
 
 def _answers_link(entry: Json) -> bool:
-    response = entry.get("response") or {}
-    said = [str((response.get("content") or {}).get("text") or "")]
-    said += [str(h.get("value")) for h in response.get("headers") or ()]
+    headers = as_list(as_object(entry.get("response")).get("headers"))
+    said = [_answer(entry), *(str(as_object(each).get("value")) for each in headers)]
     return any(re.search(r"authori[sz]e\?[^\"'<>\s]*client_id=", text) for text in said)
 
 
-def _form(post: Json) -> Iterator[tuple[str, str]]:
-    for each in post.get("params") or ():
+def _answer(entry: Json) -> str:
+    content = as_object(as_object(entry.get("response")).get("content"))
+    return str(content.get("text") or "")
+
+
+def _form(post: dict[str, Json]) -> Iterator[tuple[str, str]]:
+    params = as_list(post.get("params"))
+    for each in map(as_object, params):
         yield str(each.get("name")), unquote(str(each.get("value") or ""))
-    if not post.get("params"):
+    if not params:
         yield from parse_qsl(str(post.get("text") or ""))
 
 

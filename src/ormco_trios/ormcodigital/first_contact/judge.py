@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from ormco_trios.core.operation import Operation
 from ormco_trios.ormcodigital import operations
+from ormco_trios.ormcodigital.documents import Json
 from ormco_trios.ormcodigital.first_contact.walk import (
     Exchange,
     Field,
@@ -20,9 +21,6 @@ from ormco_trios.ormcodigital.first_contact.walk import (
     read_walk,
 )
 from ormco_trios.ormcodigital.phrases import PHRASES, folded
-
-Json: TypeAlias = Any
-"""A JSON document, redacted."""
 
 
 class Verdict(enum.Enum):

@@ -15,15 +15,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from typing import Any, TypeAlias
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.ormcodigital.documents import Json, as_list, as_object, is_list, is_object
 from ormco_trios.ormcodigital.first_contact.values import Values
 from ormco_trios.ormcodigital.phrases import phrase_of
-
-Json: TypeAlias = Any
-"""A JSON document that somebody else wrote."""
 
 THREESHAPE = (".3shapecommunicate.com", ".3shape.com")
 
@@ -94,15 +91,16 @@ def _below(base: str, url: str) -> bool:
     )  # fmt: skip
 
 
-def entries_of(har: Json) -> list[Json]:
+def entries_of(har: Json) -> list[dict[str, Json]]:
     """The entries of a HAR file.
 
     Raises:
         ConfigurationError: It is no HAR.
     """
-    entries = har["log"].get("entries") if isinstance(har, dict) and "log" in har else None
-    if not isinstance(entries, list) or not all(
-        isinstance(entry, dict) and isinstance(entry.get("request"), dict) for entry in entries
+    log = as_object(as_object(har).get("log"))
+    entries = [as_object(entry) for entry in as_list(log.get("entries"))]
+    if not is_list(log.get("entries")) or not all(
+        as_object(entry.get("request")) for entry in entries
     ):
         raise ConfigurationError(
             "The file is no HAR recording: it has no list of requests.",
@@ -154,8 +152,8 @@ def redact(har: Json, typed: Mapping[str, str], sites: Sites) -> Json:
 
 def is_redacted(har: Json) -> bool:
     """Whether `redact` made this document."""
-    creator = har.get("log", {}).get("creator", {}) if isinstance(har, dict) else {}
-    return isinstance(creator, dict) and creator.get("version") == "first-contact"
+    creator = as_object(as_object(as_object(har).get("log")).get("creator"))
+    return creator.get("version") == "first-contact"
 
 
 def _brings_code(entry: Json, typed: Mapping[str, str]) -> bool:
@@ -176,7 +174,7 @@ class _Redactor:
         self._data_words = data_words
 
     def entry(self, entry: Json) -> Json:
-        request, response = entry["request"], entry.get("response") or {}
+        request, response = entry["request"], as_object(entry.get("response"))
         url = str(request.get("url", ""))
         made: dict[str, Json] = {
             "_service": self.sites.service(url) or "redirect",
@@ -190,17 +188,17 @@ class _Redactor:
                 "headers": self._headers(response),
             },
         }
-        post = request.get("postData") or {}
+        post = as_object(request.get("postData"))
         if post.get("text") or post.get("params"):
             made["request"]["postData"] = self._posted(post)
-        for message in entry.get("_webSocketMessages") or ():
+        for message in map(as_object, as_list(entry.get("_webSocketMessages"))):
             made.setdefault("_webSocketMessages", []).append(
                 {
                     "type": "send" if message.get("type") == "send" else "receive",
                     "data": self._body(str(message.get("data", "")), ""),
                 }
             )
-        content = response.get("content") or {}
+        content = as_object(response.get("content"))
         text = _text_of(content)
         if text:
             media = _media(content.get("mimeType"))
@@ -255,16 +253,16 @@ class _Redactor:
         return self._values.of_text(text)
 
     def _json(self, value: Json) -> Json:
-        if isinstance(value, dict):
-            return {self.name(str(name)): self._json(each) for name, each in value.items()}
-        if isinstance(value, list):
+        if is_object(value):
+            return {self.name(name): self._json(each) for name, each in value.items()}
+        if is_list(value):
             # More of the same says nothing more.
             return [self._json(each) for each in value[:20]]
         return self.text(value) if isinstance(value, str) else self._values.of_json(value)
 
-    def _headers(self, message: Json) -> list[Json]:
-        made = []
-        for header in message.get("headers") or ():
+    def _headers(self, message: dict[str, Json]) -> list[dict[str, str]]:
+        made: list[dict[str, str]] = []
+        for header in map(as_object, as_list(message.get("headers"))):
             name, value = str(header.get("name", "")).lower(), str(header.get("value", ""))
             if name not in _HEADERS:
                 continue
@@ -286,9 +284,9 @@ class _Redactor:
             made.append({"name": name, "value": shown})
         return made
 
-    def _posted(self, post: Json) -> Json:
+    def _posted(self, post: dict[str, Json]) -> Json:
         media = _media(post.get("mimeType"))
-        params = post.get("params")
+        params = [as_object(each) for each in as_list(post.get("params"))]
         if not params and media == "application/x-www-form-urlencoded":
             pairs = parse_qsl(str(post.get("text", "")), keep_blank_values=True)
             params = [{"name": name, "value": value} for name, value in pairs]
@@ -359,7 +357,7 @@ class _Page(HTMLParser):
                 self.made += self._links(value)
         if tag not in self._KEPT:
             return
-        kept = []
+        kept: list[tuple[str, str]] = []
         for name, value in attrs:
             if name == "value" and value:
                 kept.append((name, self._redactor.text(value)))
@@ -403,13 +401,13 @@ def _media(declared: object) -> str:
 def _json(text: str) -> Json:
     """The document, or None if it is none; a number or a word alone is none either."""
     try:
-        document = json.loads(text)
+        document: Json = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return document if isinstance(document, dict | list) else None
+    return as_object(document) or as_list(document) or None
 
 
-def _text_of(content: Json) -> str:
+def _text_of(content: dict[str, Json]) -> str:
     """The body of an answer, as far as it is text."""
     text = str(content.get("text") or "")
     if content.get("encoding") != "base64":
@@ -420,7 +418,7 @@ def _text_of(content: Json) -> str:
         return ""
 
 
-def _multipart(text: str) -> Iterator[Json]:
+def _multipart(text: str) -> Iterator[dict[str, Json]]:
     for part in re.split(r"(?:^|\r?\n)--[^\r\n]+", text):
         head, _, value = part.replace("\r\n", "\n").lstrip("\n").partition("\n\n")
         name = re.search(r'name="([^"]*)"', head)
@@ -428,21 +426,17 @@ def _multipart(text: str) -> Iterator[Json]:
             yield {"name": name[1], "value": value}
 
 
-def _data_words(entries: list[Json]) -> Iterator[str]:
+def _data_words(entries: list[dict[str, Json]]) -> Iterator[str]:
     """Words of what the answers say: a route or a field's name made of them may be a person's."""
 
     def texts(value: Json) -> Iterator[str]:
-        if isinstance(value, dict):
-            for each in value.values():
-                yield from texts(each)
-        elif isinstance(value, list):
-            for each in value:
-                yield from texts(each)
-        elif isinstance(value, str):
+        for each in (*as_object(value).values(), *as_list(value)):
+            yield from texts(each)
+        if isinstance(value, str):
             yield value
 
     for entry in entries:
-        content = (entry.get("response") or {}).get("content") or {}
+        content = as_object(as_object(entry.get("response")).get("content"))
         text = _text_of(content)
         document = _json(text)
         if re.search(r"javascript|css", str(content.get("mimeType"))):

@@ -10,13 +10,10 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
+from ormco_trios.ormcodigital.documents import Json, as_list, as_object
 from ormco_trios.ormcodigital.first_contact.redact import entries_of
 from ormco_trios.ormcodigital.phrases import folded
-
-Json: TypeAlias = Any
-"""A JSON document, redacted."""
 
 _PASSIVE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NUMBER = re.compile(r"#(\d+)\}")
@@ -156,10 +153,10 @@ def _shows_method(each: Exchange) -> bool:
 
 
 def _exchanges(entry: Json) -> Iterator[Exchange]:
-    request, response = entry["request"], entry.get("response") or {}
+    request, response = entry["request"], as_object(entry.get("response"))
     host, route, query = _parts(str(request["url"]))
-    sent = [*_query(query), *_headers(request), *_posted(request.get("postData"))]
-    received = [*_headers(response), *_body(response.get("content"))]
+    sent = [*_query(query), *_headers(request), *_posted(as_object(request.get("postData")))]
+    received = [*_headers(response), *_body(as_object(response.get("content")))]
     service = str(entry.get("_service", ""))
     status = int(response.get("status") or 0)
     yield Exchange(
@@ -167,7 +164,7 @@ def _exchanges(entry: Json) -> Iterator[Exchange]:
         tuple(sent),
         tuple(received),
     )
-    for message in entry.get("_webSocketMessages") or ():
+    for message in map(as_object, as_list(entry.get("_webSocketMessages"))):
         fields = tuple(_leaves("message", message.get("data")))
         outgoing = message.get("type") == "send"
         yield Exchange(
@@ -191,7 +188,7 @@ def _query(query: str) -> Iterator[Field]:
 
 
 def _headers(message: Json) -> Iterator[Field]:
-    for header in message.get("headers") or ():
+    for header in map(as_object, as_list(message.get("headers"))):
         name, value = str(header["name"]), str(header["value"])
         if name not in {"cookie", "set-cookie"}:
             yield Field("header", name, value)
@@ -201,15 +198,15 @@ def _headers(message: Json) -> Iterator[Field]:
             yield Field("cookie", key, each)
 
 
-def _posted(post: Json) -> Iterator[Field]:
-    for each in (post or {}).get("params") or ():
+def _posted(post: dict[str, Json]) -> Iterator[Field]:
+    for each in map(as_object, as_list(post.get("params"))):
         yield Field("form", str(each["name"]), str(each["value"]))
     yield from _body(post)
 
 
-def _body(content: Json) -> Iterator[Field]:
-    text = (content or {}).get("text")
-    kind = str((content or {}).get("mimeType"))
+def _body(content: dict[str, Json]) -> Iterator[Field]:
+    text = content.get("text")
+    kind = str(content.get("mimeType"))
     if text:
         where = "page" if "html" in kind else "script" if "javascript" in kind else "text"
         yield from _leaves(where, text)
@@ -218,10 +215,10 @@ def _body(content: Json) -> Iterator[Field]:
 def _leaves(where: str, text: object) -> Iterator[Field]:
     """The values of a body, whatever it is made of."""
     try:
-        document = json.loads(str(text))
+        document: Json = json.loads(str(text))
     except ValueError:
         document = None
-    if isinstance(document, dict | list):
+    if as_object(document) or as_list(document):
         yield from _json("script" if where == "script" else "json", "", document)
         return
     # A page, or XML: words between tags, and values of attributes.
@@ -243,12 +240,10 @@ def _leaves(where: str, text: object) -> Iterator[Field]:
 
 
 def _json(where: str, name: str, value: Json) -> Iterator[Field]:
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from _json(where, f"{name}.{key}" if name else str(key), each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _json(where, f"{name}[]", each)
-    elif isinstance(value, str):
+    for key, each in as_object(value).items():
+        yield from _json(where, f"{name}.{key}" if name else key, each)
+    for each in as_list(value):
+        yield from _json(where, f"{name}[]", each)
+    if isinstance(value, str):
         nested = value[:1] in {"{", "["} and value[1:2] in {'"', "{", "["}
         yield from _leaves(where, value) if nested else iter([Field(where, name, value)])
