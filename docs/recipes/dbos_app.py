@@ -15,7 +15,7 @@ def advance(id: str) -> tuple[float | None, str]:
 
 @DBOS.workflow()
 def connect(id: str) -> str:
-    """Rounds until it is connected or somebody has to decide; what there is to decide."""
+    """Rounds until it is connected or a person has to decide; what there is to decide."""
     while True:
         again_in, problem = advance(id)
         if again_in is None:

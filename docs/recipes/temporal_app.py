@@ -19,7 +19,7 @@ def advance(id: str) -> Round:
 
 @workflow.defn
 class Connect:
-    """Rounds until it is connected or somebody has to decide.  Start it with the practice's id."""
+    """Rounds until it is connected or a person has to decide.  Start it with the practice's id."""
 
     def __init__(self) -> None:
         self._awake = False

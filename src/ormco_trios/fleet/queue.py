@@ -222,7 +222,7 @@ class FleetQueue(Shielded):
         return Disconnected((*places, removed(RECORD, there)))
 
     async def status(self) -> FleetStatus:
-        """Where all of them stand."""
+        """The status of all of them."""
         return FleetStatus.of(await self._records.all(), now=self._clock.now())
 
     # --- for the operator and the workers ---------------------------------------------------
@@ -275,8 +275,8 @@ class FleetQueue(Shielded):
                     await self._check()
                     await _until(asyncio.ensure_future(self._run_worker()), stopped)
                 if not stopped.is_set():
-                    # Its database is away, or it was taken for dead: it begins anew.
-                    logger.warning("the fleet's worker lost its database, and begins anew")
+                    # Its database is away, or it was taken for dead: it begins again.
+                    logger.warning("the fleet's worker lost its database, and begins again")
                     await _MACHINE.sleep_async(min(polling, 5.0))
                     with contextlib.suppress(Error):
                         await self.database.pool.check()

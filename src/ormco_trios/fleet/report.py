@@ -85,7 +85,7 @@ def page(status: FleetNumbers) -> str:
 
 
 def body(status: FleetNumbers) -> str:
-    """What stands on the page, for a notebook too."""
+    """What is on the page, for a notebook too."""
     parts = [
         f"<style>{_STYLE}</style><div class='fleet'>",
         f"<h1>{status.stages[Stage.CONNECTED]} of {status.total} practices connected</h1>",
@@ -103,7 +103,7 @@ def body(status: FleetNumbers) -> str:
     parts.append("<h2>Who has to act</h2>")
     parts.append(_table(("Who", "Practices"), [(_name(a), str(n)) for a, n in actors]))
     if status.failures:
-        parts.append("<h2>Somebody has to decide</h2>")
+        parts.append("<h2>A person has to decide</h2>")
         rows = [(each.practice, _age(status, each.since), each.problem) for each in status.failures]
         parts.append(_table(("Practice", "Since", "What happened"), rows))
     if status.tasks:

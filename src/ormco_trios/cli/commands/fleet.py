@@ -36,7 +36,7 @@ _report = click.option(
 
 @click.group(
     epilog="Exit codes of run and status: 0 all connected, 3 waiting for Ormco, 4 only people can "
-    "go on, 6 somebody has to decide, 7 not known."
+    "go on, 6 a person has to decide, 7 not known."
 )
 def fleet() -> None:
     """Connect many practices.
