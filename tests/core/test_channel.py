@@ -499,7 +499,7 @@ REFUSED = [
     (401, errors.NotSignedIn, "does not accept the sign-in"),
     (403, errors.PermissionDenied, "does not allow this account to do this"),
     (404, errors.NotFound, "does not know this"),
-    (412, errors.ProfileChanged, "overwrote nothing, since somebody else saved this meanwhile"),
+    (412, errors.ProfileChanged, "overwrote nothing, since another user saved this meanwhile"),
     (418, errors.InvalidRequest, "does not accept the request"),
     (429, errors.RateLimited, "asks for fewer requests"),
     (500, errors.ServerError, "failed"),

@@ -69,7 +69,7 @@ def test_a_pause_is_the_clocks(runner: Any) -> None:
 def test_whoever_is_asked(runner: Any, both: Any) -> None:
     ask = both.callback(lambda prompt: f"{prompt}!")
     assert runner.run(flow(AskHuman("paste")), ask=ask) == ["paste!"]
-    with pytest.raises(TypeError, match="needs somebody to ask"):
+    with pytest.raises(TypeError, match="needs a person to ask"):
         runner.run(flow(AskHuman("paste")))
 
 

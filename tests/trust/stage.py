@@ -274,7 +274,6 @@ ARGUMENTS: dict[str, Any] = {
     "extent": OMIT,
     "retry": OMIT,
     "sign_out": OMIT,
-    "revoke": OMIT,
     "redirect_uri": OMIT,
     "with_options.timeout": OMIT,
     "communicate.call.operation": lambda stage: Operation(

@@ -37,7 +37,7 @@ _SAYS: dict[type[ApiError], str] = {
     NotSignedIn: "does not accept the sign-in",
     PermissionDenied: "does not allow this account to do this",
     NotFound: "does not know this",
-    ProfileChanged: "overwrote nothing, since somebody else saved this meanwhile",
+    ProfileChanged: "overwrote nothing, since another user saved this meanwhile",
     RateLimited: "asks for fewer requests",
     ServerError: "failed",
     InvalidRequest: "does not accept the request",

@@ -111,7 +111,7 @@ class AsyncRunner:
                 return await self.clock.sleep_async(seconds)
             case AskHuman(prompt):
                 if ask is None:
-                    raise TypeError("this flow needs somebody to ask")
+                    raise TypeError("this flow needs a person to ask")
                 return await ask(prompt)
             case Local(function, arguments):
                 return await call_local_async(function, arguments)

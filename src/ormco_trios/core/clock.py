@@ -115,7 +115,7 @@ class ScaledClock(Clock):
 
 
 class ManualClock(Clock):
-    """Time that stands still until it is told to move; sleeping moves it.
+    """Time that does not pass until it is told to; sleeping lets it pass.
 
     ``sleep`` advances at once.  ``sleep_async`` lets every other task run first and wakes the
     sleepers in the order of their moments, so a day with a thousand waiting tasks is exact and
@@ -166,7 +166,7 @@ class ManualClock(Clock):
             heapq.heappush(self._sleepers, me)
         try:
             while True:
-                # Several turns of the loop: whoever was just woken may start a shorter sleep.
+                # Several turns of the loop: a task that was just woken may start a shorter sleep.
                 for _ in range(4):
                     await _sleep(0)
                 if self._elapsed >= due:

@@ -19,7 +19,7 @@ A class of its own exists only where a caller would act differently::
     │   ├── PermissionDenied          403, or status 400 with Communicate's sentence for it
     │   ├── NotFound                  404, or status 400 with Communicate's sentence for it
     │   ├── InvalidRequest            any other 4xx
-    │   ├── ProfileChanged            412: somebody else saved the profile meanwhile
+    │   ├── ProfileChanged            412: another user saved the profile meanwhile
     │   ├── RateLimited               429, with the delay the service asked for
     │   ├── ServerError               5xx
     │   ├── UnexpectedAnswer          a success whose body is not what the contract says
@@ -257,7 +257,7 @@ class InvalidRequest(ApiError):
 
 
 class ProfileChanged(ApiError):
-    """Somebody else saved the OrmcoDigital profile meanwhile (412); nothing was overwritten."""
+    """Another user saved the OrmcoDigital profile meanwhile (412); nothing was overwritten."""
 
     advice = "Read the profile again, repeat your change, and save."
 

@@ -1,4 +1,4 @@
-"""What is told about each request: to the log, and to whoever asked for it.
+"""What is told about each request: to the log, and to the hooks of a client.
 
 `CallEvent` holds nothing that could not stand in a log.  `AuditEvent` says as well whose data was
 touched; it exists only for a client that was given ``on_audit``.

@@ -102,7 +102,7 @@ class NewFile:
 def replace_file(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path``, in a folder that exists; see `NewFile`.
 
-    Whoever reads sees the old content or the new one.
+    A reader sees the old content or the new one.
 
     Raises:
         OSError: It cannot be written; what was there before is unchanged.

@@ -112,7 +112,7 @@ class Runner:
                 return self.clock.sleep(seconds)
             case AskHuman(prompt):
                 if ask is None:
-                    raise TypeError("this flow needs somebody to ask")
+                    raise TypeError("this flow needs a person to ask")
                 return ask(prompt)
             case Local(function, arguments):
                 return call_local(function, arguments)

@@ -19,7 +19,7 @@ class Timeout:
     """Limits of one attempt, in seconds.
 
     Attributes:
-        connect: Until the connection stands; also the wait for a free one from the pool.
+        connect: Until the connection is made; also the wait for a free one from the pool.
         read: Between two pieces of the answer.
         total: For the whole answer, headers included, however slowly it arrives.  Of a file that is
             downloaded, for its headers, and then for each further 512 KiB.

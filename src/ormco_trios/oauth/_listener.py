@@ -127,7 +127,7 @@ class Listener:
         return expected
 
     def _fits(self, target: str) -> bool:
-        """Whether this can be the answer; whoever finds the port may send anything else."""
+        """Whether this can be the answer; a program that finds the port may send others."""
         parameters = parse_qs(target.partition("?")[2])
         if {"code", "error"}.isdisjoint(parameters):
             return False

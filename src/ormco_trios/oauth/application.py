@@ -37,7 +37,7 @@ LEEWAY = timedelta(seconds=60)
 """A token is renewed this long before it ends, so that it does not end on the way."""
 
 LOCK_INTERVAL = 0.05
-"""Seconds between looks while somebody else refreshes."""
+"""Seconds between looks while another program refreshes."""
 
 LOCK_LOOKS = 1200
 """How often it is looked (a minute in all) until a lock that nobody gives back is an error."""
@@ -50,7 +50,7 @@ class Application:
     Attributes:
         server: The dialect; `discover` replaces it by what the server says about itself.
         account: Under which name the store keeps the tokens, such as your id of the practice.
-        owner: Whose tokens they are; those of somebody else under this name are none.
+        owner: Whose tokens they are; those of another owner under this name are not used.
         latest: The stored token, as it was last seen or saved here.
     """
 
@@ -159,7 +159,7 @@ class Application:
     def _renew_unless_locked(
         self, rejected: SecretStr | None, held: Token | None
     ) -> Flow[Token | None]:
-        """As `renew`; None while somebody else has the lock."""
+        """As `renew`; None while another program has the lock."""
         stored = yield from self.load()
         if stored is not None and self._serves(stored, rejected):
             return stored
@@ -172,7 +172,7 @@ class Application:
             if self._unsaved is not None and self._unsaved[0] == old:
                 old = yield from self._keep(self._unsaved[1], instead_of=old)
             if self._serves(old, rejected):
-                # Whoever had the lock before has done it already.
+                # The one that had the lock before has done it already.
                 return old
             return (yield from self._refresh(old))
         finally:

@@ -41,7 +41,7 @@ class AsyncRedirectReceiver(AsyncClosing):
     async def wait(self, *, timeout: float = 300.0) -> str:
         """The address the browser was sent to: give it to `AuthorizationRequest.finish`.
 
-        Call it again if that refuses the address: whoever finds the port can send a wrong one.
+        Call it again if that refuses the address: a program that finds the port can send one.
 
         Raises:
             NobodyCameBack: Not within ``timeout`` seconds.

@@ -39,7 +39,7 @@ class OAuthClient(BaseClient):
         store: Where tokens are kept; by default in memory.
         account: The name the store keeps them under, such as your id of the practice.
         owner: Whose they are, if the name alone does not say it: a token that is kept under this
-            name for somebody else is not used.  It is kept inside the token, never as a name.
+            name for another owner is not used.  It is kept inside the token, never as a name.
         timeout: Limits of one attempt, in seconds.
         retry: How often and how patiently one call is repeated.
         clock: For tests and the sandbox.
@@ -198,7 +198,7 @@ class OAuthClient(BaseClient):
         """A newer token than this one, saved.
 
         Seldom needed: `auth` does it by itself.  Either way one refresh serves everybody who shares
-        the store: if somebody else has renewed this token meanwhile, theirs is the answer.
+        the store: if another program has renewed this token meanwhile, its token is the answer.
 
         Raises:
             AuthorizationNeeded: The token has no refresh token.

@@ -22,7 +22,7 @@ _LONG_ENOUGH_TO_SHOW = 16
 
 
 class UnrecognisedCodeWarning(UserWarning):
-    """The code does not look like one of this provider's; it is used as it stands."""
+    """The code does not look like one of this provider's; it is used as it is."""
 
 
 class _Sealed:
@@ -125,7 +125,7 @@ class AuthorizationCode:
         if not recognised:
             warnings.warn(
                 f"The code does not look like a code of the {shape.name} sign-in. It is used as it "
-                "stands; if it is refused, copy the ENTIRE address and paste it again.",
+                "is; if it is refused, copy the ENTIRE address and paste it again.",
                 UnrecognisedCodeWarning,
                 stacklevel=2 if direct else 3,
             )
@@ -207,7 +207,7 @@ class AuthorizationCode:
         return self._spent_for is not None
 
     def spend(self, purpose: str) -> None:
-        """Mark the code as used, before it is sent: whoever comes second is told so.
+        """Mark the code as used, before it is sent: a second use is told so.
 
         Args:
             purpose: What for, to complete "it was used for ..." in a message.

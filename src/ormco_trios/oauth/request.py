@@ -91,7 +91,7 @@ class AuthorizationRequest:
 
     @classmethod
     def from_url(cls, url: str, *, expires_at: datetime | None = None) -> AuthorizationRequest:
-        """The authorization behind a link that somebody else made, such as OrmcoDigital's.
+        """The authorization behind a link that another program made, such as OrmcoDigital's.
 
         Raises:
             ConfigurationError: It is not an authorization link.

@@ -147,8 +147,8 @@ class _FileLocks:
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise ConfigurationError(
                 f"Every user of this machine can replace the files in {self.folder}.",
-                advice="Take that right away (chmod 700), and authorize again if somebody else "
-                "uses this machine.",
+                advice="Take that right away (chmod 700), and authorize again if other people "
+                "use this machine.",
             )
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             logger.warning(
@@ -161,7 +161,7 @@ class FileTokenStore(_FileLocks):
     """One file per account in a folder; safe between processes of one machine.
 
     Files are readable by their owner alone from the moment they exist, and are replaced as a
-    whole: whoever reads sees the old token or the new one.
+    whole: a reader sees the old token or the new one.
 
     Args:
         folder: Made if absent; by default the user's data folder for this library.
@@ -251,7 +251,7 @@ class KeyringTokenStore(_FileLocks):
     """Tokens in the keyring of the person who is logged in; needs the extra ``keyring``.
 
     A text that is too long for one entry is cut into several; the entry that names them is
-    written last, so whoever reads sees the old token or the new one.
+    written last, so a reader sees the old token or the new one.
 
     Args:
         service: The name that the keyring shows its entries under.
@@ -328,5 +328,5 @@ def _data_folder() -> Path:
 
 
 def _file_name(account: str) -> str:
-    """A hash, since an account's name may be somebody's e-mail."""
+    """A hash, since an account's name may be a person's e-mail."""
     return hashlib.sha256(account.encode()).hexdigest()[:32]
