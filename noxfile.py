@@ -249,7 +249,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def mirror(session: nox.Session) -> None:
-    """Write the sync modules anew from the async ones."""
+    """Write the sync modules again from the async ones."""
     install(session, "mirror")
     session.run("python", "tools/mirror.py")
 

@@ -1,4 +1,4 @@
-"""What all tests share: both colours from one body, no network, no traces on the machine."""
+"""What all tests share: sync and async from one body, no network, no traces on the machine."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _is_async(kind: Any) -> bool:
 
 
 class Colour:
-    """One of the two colours; a test that takes the fixture `both` runs once in each.
+    """One of sync and async; a test that takes the fixture `both` runs once in each.
 
     ``both.communicate(...)`` makes a client and ``both.get("CommunicateClient")`` gives its class,
     ``both.wrap(x)`` makes any other object usable, and ``both.callback(f)`` turns a plain function

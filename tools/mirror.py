@@ -2,7 +2,7 @@
 
 Every ``src/ormco_trios/**/async_client.py`` gets a ``client.py`` beside it, and so does every
 other module whose name begins with ``async_``.  What differs between
-the two colours is only words, so it is a matter of tokens:
+sync and async is only words, so it is a matter of tokens:
 
 * ``async`` and ``await`` go;
 * ``AsyncName`` becomes ``Name``, also within a name; ``async_name`` and ``name_async`` become

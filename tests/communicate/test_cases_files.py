@@ -407,7 +407,7 @@ def test_blocks_that_were_given_are_not_given_again(both: Any, kind: str) -> Non
         file,
         *_,
     ):
-        assert b"".join(cases.open(file)) == b"x" * 9, "as long as none was, it may begin anew"
+        assert b"".join(cases.open(file)) == b"x" * 9, "as long as none was, it may begin again"
 
 
 @socketed

@@ -383,7 +383,7 @@ def test_more_than_is_read_at_once_says_what_to_do() -> None:
     flow = sync(Service(), Store())
     next(flow)
     flow.send(User(id=LAB))
-    with pytest.raises(errors.AnswerTooLarge, match="Begin anew with since="):
+    with pytest.raises(errors.AnswerTooLarge, match="Begin again with since="):
         flow.throw(errors.AnswerTooLarge("The answer is longer."))
 
 

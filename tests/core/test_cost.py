@@ -61,7 +61,7 @@ class Counter:
 
 
 MOST = 35
-"""Functions entered for one call: 33 in both colours, so one more layer is noticed."""
+"""Functions entered for one call: 33 in sync and async, so one more layer is noticed."""
 
 
 def test_a_call_enters_few_functions() -> None:

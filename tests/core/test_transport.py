@@ -167,7 +167,7 @@ def test_a_failure_says_of_what_kind_it_was(both: Any, kind: str) -> None:
         with pytest.raises(OutcomeUnknown, match=r"\[(Re\w+Error|ConnectTimeout)\]"):
             send(both, kind, server.url)
         gone = server.url
-    with pytest.raises(NotDelivered, match=r"\(Connect(Error|Timeout)\)"):
+    with pytest.raises(NotDelivered, match=r"\[Connect(Error|Timeout)\]"):
         send(both, kind, gone)
 
 
@@ -206,9 +206,7 @@ def test_who_opens_transports_for_one_request_at_a_time(both: Any) -> None:
     opened = kind.open_connection("httpx")
     assert type(opened) is (AsyncHttpxTransport if both.is_async else HttpxTransport)
     injected: Any = AsyncInjectedClient if both.is_async else InjectedClient
-    assert not hasattr(injected(object()), "open_connection"), (
-        "a client that was given is used itself"
-    )
+    assert not hasattr(injected, "open_connection"), "a client that was given is used itself"
 
 
 def test_aiohttp_is_not_there_for_threads() -> None:

@@ -225,7 +225,7 @@ class Held(Clock):
 
     async def sleep_async(self, seconds: float) -> None:
         until = self.monotonic() + seconds
-        for _ in range(20):  # an alarm that is set anew is cancelled meanwhile
+        for _ in range(20):  # an alarm that is set again is cancelled meanwhile
             await asyncio.sleep(0)
         self._inner.advance(max(0.0, until - self.monotonic()))
 

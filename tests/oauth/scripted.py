@@ -19,7 +19,7 @@ def reply(status: int = 200, **fields: Any) -> Answer:
 
 
 class Scripted:
-    """Both a `Gateway` and the transports of either colour that it opens."""
+    """Both a `Gateway` and the transports sync or async that it opens."""
 
     def __init__(self, *answers: Answer | Exception) -> None:
         self.answers = iter(answers)

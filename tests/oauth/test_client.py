@@ -591,7 +591,7 @@ def test_a_token_that_was_not_saved_does_not_come_back(both: Any) -> None:
         store.failures = 1
         with pytest.raises(errors.TokenNotSaved):
             oauth.refresh(old)
-        # Somebody signs in anew; what was not saved then is of no interest any more.
+        # Somebody signs in again; what was not saved then is of no interest any more.
         other = clients(both, sandbox, account_dialect=True, store=store).oauth
         again = other.authorization_request()
         newest = other.exchange(again.finish(sandbox.authorize(again.url)), again)

@@ -42,7 +42,7 @@ PINNED = PinnedAccount("A", "anna@praxis.example", "anna@praxis.example")
         (me("B", "ben@praxis.example"), None, PINNED, True),
         (me("B", "ben@praxis.example"), None, PinnedAccount("A"), True),
         (me("B", None), None, PINNED, True),
-        # What is expected was changed: it is compared anew.
+        # What is expected was changed: it is compared again.
         (me("B", "ben@praxis.example"), "ben@praxis.example", PINNED, False),
         (me("A"), "ben@praxis.example", PINNED, True),
         (me("A"), "anna@praxis.example", PinnedAccount("A", "anna@praxis.example"), False),

@@ -159,8 +159,8 @@ def test_the_code_can_be_shown_again_where_it_is_and_nowhere_else(both: Any) -> 
         text = shown(onboarding.advance())
         assert shown(onboarding.advance()) == text
         saved = onboarding.progress.to_json()
-        for form in (text, text.replace("%21", "!"), text[:4] + text[7:], text[7:40]):
-            assert form not in saved
+        forms = (text, text.replace("%21", "!"), text[:4] + text[7:], text[7:40])
+        assert not [form for form in forms if form in saved]
         assert text[7:20] not in repr(onboarding.advance())
         document = json.dumps(onboarding.advance().task.to_dict())
         assert text[7:20] not in document
@@ -177,6 +177,12 @@ def test_the_code_can_be_shown_again_where_it_is_and_nowhere_else(both: Any) -> 
         assert Reply.DONE in needed.task.replies
         other.finish_task(Done(), id=first.task.id)
         assert other.advance().source is Source.PRACTICE
+
+        # Nor is it kept here, once it was used.
+        onboarding.finish_task(Done(), id=first.task.id)
+        assert isinstance(onboarding.advance(), Connected)
+        used = onboarding.progress.to_json()
+        assert not [form for form in forms if form in used]
 
 
 def test_a_task_with_a_code_is_not_pickled(both: Any) -> None:

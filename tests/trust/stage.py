@@ -211,6 +211,7 @@ ARGUMENTS: dict[str, Any] = {
     # By the parameter's name, or by "method.parameter" where one name means several things.
     "id_or_email": lambda stage: stage.who.email,
     "region": lambda stage: Region.EUROPE,
+    "revoke": OMIT,
     "lab": lambda stage: stage.lab,
     "connections.get.id": connection_id,
     "connections.approve.id": connection_id,
@@ -261,6 +262,7 @@ ARGUMENTS: dict[str, Any] = {
     "onboarding.finish_task.answer": lambda stage: Done(),
     "by_hand.finish_task.answer": Stage.answer,
     "finish_task.id": OMIT,
+    "forget_sign_in.revoke": lambda stage: True,
     "advance.repair": OMIT,
     "on_update": lambda stage: repr,
     "timeout": lambda stage: timedelta(hours=2),

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -129,7 +130,7 @@ def in_child(function: Callable[[], object]) -> str:
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
 
-IDS = [f"{number:032x}" for number in range(1, 41)]
+IDS = [str(UUID(int=number)) for number in range(1, 41)]
 
 
 # --- forked --------------------------------------------------------------------------------------
@@ -184,7 +185,7 @@ def test_a_child_does_not_wait_for_threads_that_it_does_not_have(server: Countin
     """32 threads were in the middle of a call when the process was forked."""
     pool = HttpxPool()
     for _ in range(32):
-        pool._free.acquire()
+        pool._free.get()
     request = Request("GET", f"{server.url}/1", (), b"", Timeout(connect=0.2, read=5, total=5))
     with pytest.raises(errors.NotDelivered, match="No connection became free"):
         pool.send(request)

@@ -1,6 +1,6 @@
 """No secret and no person comes to light: not in a log, a message, a `repr`, or a traceback.
 
-Every public method of every client, in both colours, is found by looking, and driven through
+Every public method of every client, in sync and async, is found by looking, and driven through
 success and through trouble at its requests.  Whatever crossed the wire is a sentinel.
 """
 

@@ -39,7 +39,7 @@ class SavedProgress:
         text = progress.to_json()
         if text == self._written:
             return
-        with contextlib.suppress(OSError):  # the next command begins anew, and that is all
+        with contextlib.suppress(OSError):  # the next command begins again, and that is all
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_file(self._path, text.encode())
             self._written = text

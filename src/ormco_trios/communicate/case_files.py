@@ -164,7 +164,7 @@ class _Body:
                 "What arrived is not the file that the case names: its SHA-1 differs.",
                 operation=self._operation.name,
                 status=200,
-                advice="Do not use it. Read the case again and fetch the file anew: it may have "
+                advice="Do not use it. Read the case again and fetch the file again: it may have "
                 "been replaced.",
             )
         raise failure
@@ -177,7 +177,7 @@ class _Body:
         return self._target is not None or not self.received
 
     def begin(self, answer: Answer) -> Flow[None]:
-        """Begin anew, if it is the whole file and the size allows it."""
+        """Begin again, if it is the whole file and the size allows it."""
         if answer.status != 200:
             raise UnexpectedAnswer(
                 f"The answer is not a whole file, by its status {answer.status}.",

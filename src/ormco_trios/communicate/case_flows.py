@@ -94,7 +94,7 @@ def sync(
     except AnswerTooLarge as error:
         raise AnswerTooLarge(
             error.happened,
-            advice="Begin anew with since=, a later moment, and read the cases from before it with "
+            advice="Begin again with since=, a later moment, and read the cases before it with "
             "cases.list(until=...).",
         ) from None
     if every_version:

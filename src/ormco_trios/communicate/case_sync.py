@@ -93,7 +93,7 @@ class CaseCursor:
             pass
         raise ConfigurationError(
             "This is not a saved cursor of cases.sync.",
-            advice="Use the text of cursor.to_json(), or begin anew without a cursor.",
+            advice="Use the text of cursor.to_json(), or begin again without a cursor.",
         )
 
 
@@ -157,19 +157,19 @@ def begin(
     if cursor.account != own:
         raise ConfigurationError(
             "The cursor is that of another account; nothing was read.",
-            advice="Keep one cursor for each account, or begin anew without a cursor.",
+            advice="Keep one cursor for each account, or begin again without a cursor.",
         )
     if cursor.practice != practice:
         raise ConfigurationError(
             "The cursor is that of another filter for a practice; nothing was read.",
-            advice="Keep one cursor for each filter, or begin anew without a cursor.",
+            advice="Keep one cursor for each filter, or begin again without a cursor.",
         )
     back = _back(cursor.position.timestamp(), overlap)
     start = datetime.fromtimestamp(max(back, BEGINNING.timestamp()), UTC)
     if start > now:
         raise ConfigurationError(
             "The cursor lies in the future, so changes would be missed; nothing was read.",
-            advice="Check this machine's clock; if it is right, begin anew with since=, a moment "
+            advice="Check this machine's clock; if it is right, begin again with since=, a moment "
             "before the last case that you have.",
         )
     return cursor, start

@@ -226,7 +226,7 @@ class Cases(Shielded):
 
         It appears as a whole, once its SHA-1 was compared, readable by its owner alone.  Whatever
         fails or is interrupted leaves nothing behind, and a file that was there before unchanged.
-        If it breaks off, it begins anew, as often as the client's ``retry`` says.
+        If it breaks off, it begins again, as often as the client's ``retry`` says.
 
         The time limit is one for progress: 512 KiB may take ``Timeout.total``, and the pause
         between two pieces ``Timeout.read``.
@@ -278,7 +278,7 @@ class Cases(Shielded):
             as_ply: Have the service convert a scan to PLY [seen].
 
         Raises:
-            DownloadInterrupted: It stopped coming; begin anew, since blocks are not given twice.
+            DownloadInterrupted: It stopped coming; begin again, since blocks are not given twice.
             UnexpectedAnswer: It has another SHA-1 than the case says.
             AnswerTooLarge: It is larger than ``limit``.
         """

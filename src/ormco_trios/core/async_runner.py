@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -38,12 +37,6 @@ from ormco_trios.core.transport import Answer, AsyncTransport
 T = TypeVar("T")
 
 
-class AsyncOutcome(Generic[T]):
-    """Where `AsyncRunner.iterate` leaves the flow's result."""
-
-    value: T
-
-
 class AsyncRunner:
     """Runs flows over the channels of one or several clients, on demand with other connections."""
 
@@ -67,51 +60,25 @@ class AsyncRunner:
         on_update: Callable[[Any], None] | None = None,
     ) -> T:
         """Drive a flow, or a single effect, to its end and return its result."""
-        outcome: AsyncOutcome[T] = AsyncOutcome()
-        async with aclosing(self.iterate(flow, outcome, ask=ask)) as items:
-            async for item in items:
+        drive = _AsyncDrive(self, flow, ask)
+        try:
+            while (emitted := await drive.until_emit()) is not None:
                 if on_update is not None:
-                    on_update(item)
-        return outcome.value
+                    on_update(emitted.item)
+        finally:
+            await drive.aclose()
+        return drive.result
 
     async def iterate(
-        self,
-        flow: Flow[T] | Effect[T],
-        outcome: AsyncOutcome[T] | None = None,
-        *,
-        ask: AsyncAsk | None = None,
+        self, flow: Flow[Any] | Effect[Any], *, ask: AsyncAsk | None = None
     ) -> AsyncGenerator[Any, None]:
         """Drive ``flow`` and yield what it emits."""
-        steps = route_calls(iter(flow), self.channels)
-        result: Any = None
-        error: BaseException | None = None
-        opened: list[Any] = []
+        drive = _AsyncDrive(self, flow, ask)
         try:
-            while True:
-                try:
-                    effect = steps.throw(error) if error is not None else steps.send(result)
-                except StopIteration as stop:
-                    if outcome is not None:
-                        outcome.value = stop.value
-                    return
-                result, error = None, None
-                if isinstance(effect, Emit):
-                    yield effect.item
-                    continue
-                try:
-                    result = await self._perform(effect, ask)
-                    if isinstance(result, Answer) and result.stream is not None:
-                        opened.append(result.stream)
-                except BaseException as caught:  # noqa: BLE001 - the flow cleans up, then it goes on
-                    error = caught
-        except BaseException as leaving:
-            empty_frames(leaving)
-            raise
+            while (emitted := await drive.until_emit()) is not None:
+                yield emitted.item
         finally:
-            steps.close()
-            # However the flow ended, no connection stays taken.
-            for stream in opened:
-                await stream.aclose()
+            await drive.aclose()
 
     async def _uninterrupted(self, flow: Flow[T]) -> T:
         owners = [channel.unfinished for channel in self.channels.values()]
@@ -131,7 +98,8 @@ class AsyncRunner:
         finally:
             await runner.http_connections.aclose()
 
-    async def _perform(self, effect: Effect[Any], ask: AsyncAsk | None) -> Any:
+    async def perform(self, effect: Effect[Any], ask: AsyncAsk | None) -> Any:
+        """Do what an effect asks for."""
         match effect:
             case Send(transport, request):
                 if self.http_connections is not None:
@@ -155,3 +123,51 @@ class AsyncRunner:
                 return await call_blocking_async(function, *arguments)
             case _:
                 raise TypeError(f"not an effect: {type(effect).__name__}")
+
+
+class _AsyncDrive(Generic[T]):
+    """One flow on its way; ``result`` is there at its end."""
+
+    __slots__ = ("_ask", "_opened", "_runner", "_steps", "result")
+
+    result: T
+
+    def __init__(
+        self, runner: AsyncRunner, flow: Flow[T] | Effect[T], ask: AsyncAsk | None
+    ) -> None:
+        self._runner = runner
+        self._ask = ask
+        self._steps = route_calls(iter(flow), runner.channels)
+        self._opened: list[Any] = []
+
+    async def until_emit(self) -> Emit | None:
+        """Go on until the flow emits something; None at its end."""
+        steps = self._steps
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            while True:
+                try:
+                    effect = steps.throw(error) if error is not None else steps.send(result)
+                except StopIteration as stop:
+                    self.result = stop.value
+                    return None
+                result, error = None, None
+                if isinstance(effect, Emit):
+                    return effect
+                try:
+                    result = await self._runner.perform(effect, self._ask)
+                    if isinstance(result, Answer) and result.stream is not None:
+                        self._opened.append(result.stream)
+                except BaseException as caught:  # noqa: BLE001 - the flow cleans up, then it goes on
+                    error = caught
+        except BaseException as leaving:
+            empty_frames(leaving)
+            raise
+
+    async def aclose(self) -> None:
+        """End the flow, if it has not ended."""
+        self._steps.close()
+        # However it ended, no connection stays taken.
+        for stream in self._opened:
+            await stream.aclose()

@@ -237,11 +237,11 @@ class Channel(Generic[C]):
             base = call.base_url.rstrip("/")
             self.environment.check_trusted(base)
         path = operation.route
-        if frozenset(call.path) != operation.parameters:
-            raise ConfigurationError(
-                f"The path parameters that were given are not those of the route {path}."
-            )
-        if call.path:
+        if call.path or operation.parameters:
+            if frozenset(call.path) != operation.parameters:
+                raise ConfigurationError(
+                    f"The path parameters that were given are not those of the route {path}."
+                )
             path = path.format_map({name: _segment(value) for name, value in call.path.items()})
         url = f"{base}{path}"
         if call.query:
@@ -251,7 +251,8 @@ class Channel(Generic[C]):
             headers.append(("Content-Type", operation.content_type))
         if token is not None:
             headers.append(("Authorization", f"Bearer {token.get_secret_value()}"))
-        if not all(value.isascii() and value.isprintable() for _, value in headers):
+        values = "".join([value for _, value in headers])
+        if not (values.isascii() and values.isprintable()):
             raise ConfigurationError(
                 "A token, or another value of a header, holds characters that a header cannot."
             )

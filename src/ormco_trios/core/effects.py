@@ -49,7 +49,7 @@ class Sink(Protocol):
 
     @property
     def repeatable(self) -> bool:
-        """Whether a body may begin anew after one that broke off."""
+        """Whether a body may begin again after one that broke off."""
         ...
 
     def begin(self, answer: Answer) -> Flow[None]:

@@ -4,7 +4,7 @@ A class of its own exists only where a caller would act differently::
 
     OrmcoTriosError
     ├── ConfigurationError            a setting is missing or wrong; nothing was sent
-    │   ├── MissingExtra              a package of an extra is not installed
+    │   ├── MissingExtra              (also ImportError) a package of an extra is not installed
     │   └── UntrustedHost             a token would have left the environment; nothing was sent
     ├── RegionUnclear                 nothing says which of Ormco's accounts is meant, or two things
     ├── TransportError                no complete answer arrived

@@ -63,7 +63,7 @@ _E = TypeVar("_E", bound=CallEvent)
 class Listeners:
     """Where events go: to the log, and to the hooks of one client.
 
-    Hooks are plain functions in both colours, and are called before the call goes on: whatever
+    Hooks are plain functions in sync and async, and are called before the call goes on: whatever
     takes time belongs into a queue.  One that raises is reported once, and breaks nothing.
     """
 

@@ -60,7 +60,7 @@ class NewFile:
             rest = rest[self._open.write(rest) :]
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Begin again."""
         self._open.seek(0)
         self._open.truncate()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Generator, Mapping
-from contextlib import closing
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -39,12 +38,6 @@ from ormco_trios.core.transport import Answer, Transport
 T = TypeVar("T")
 
 
-class Outcome(Generic[T]):
-    """Where `Runner.iterate` leaves the flow's result."""
-
-    value: T
-
-
 class Runner:
     """Runs flows over the channels of one or several clients, on demand with other connections."""
 
@@ -68,51 +61,25 @@ class Runner:
         on_update: Callable[[Any], None] | None = None,
     ) -> T:
         """Drive a flow, or a single effect, to its end and return its result."""
-        outcome: Outcome[T] = Outcome()
-        with closing(self.iterate(flow, outcome, ask=ask)) as items:
-            for item in items:
+        drive = _Drive(self, flow, ask)
+        try:
+            while (emitted := drive.until_emit()) is not None:
                 if on_update is not None:
-                    on_update(item)
-        return outcome.value
+                    on_update(emitted.item)
+        finally:
+            drive.close()
+        return drive.result
 
     def iterate(
-        self,
-        flow: Flow[T] | Effect[T],
-        outcome: Outcome[T] | None = None,
-        *,
-        ask: Ask | None = None,
+        self, flow: Flow[Any] | Effect[Any], *, ask: Ask | None = None
     ) -> Generator[Any, None]:
         """Drive ``flow`` and yield what it emits."""
-        steps = route_calls(iter(flow), self.channels)
-        result: Any = None
-        error: BaseException | None = None
-        opened: list[Any] = []
+        drive = _Drive(self, flow, ask)
         try:
-            while True:
-                try:
-                    effect = steps.throw(error) if error is not None else steps.send(result)
-                except StopIteration as stop:
-                    if outcome is not None:
-                        outcome.value = stop.value
-                    return
-                result, error = None, None
-                if isinstance(effect, Emit):
-                    yield effect.item
-                    continue
-                try:
-                    result = self._perform(effect, ask)
-                    if isinstance(result, Answer) and result.stream is not None:
-                        opened.append(result.stream)
-                except BaseException as caught:  # noqa: BLE001 - the flow cleans up, then it goes on
-                    error = caught
-        except BaseException as leaving:
-            empty_frames(leaving)
-            raise
+            while (emitted := drive.until_emit()) is not None:
+                yield emitted.item
         finally:
-            steps.close()
-            # However the flow ended, no connection stays taken.
-            for stream in opened:
-                stream.close()
+            drive.close()
 
     def _uninterrupted(self, flow: Flow[T]) -> T:
         owners = [channel.unfinished for channel in self.channels.values()]
@@ -132,7 +99,8 @@ class Runner:
         finally:
             runner.http_connections.close()
 
-    def _perform(self, effect: Effect[Any], ask: Ask | None) -> Any:
+    def perform(self, effect: Effect[Any], ask: Ask | None) -> Any:
+        """Do what an effect asks for."""
         match effect:
             case Send(transport, request):
                 if self.http_connections is not None:
@@ -156,3 +124,49 @@ class Runner:
                 return call_blocking(function, *arguments)
             case _:
                 raise TypeError(f"not an effect: {type(effect).__name__}")
+
+
+class _Drive(Generic[T]):
+    """One flow on its way; ``result`` is there at its end."""
+
+    __slots__ = ("_ask", "_opened", "_runner", "_steps", "result")
+
+    result: T
+
+    def __init__(self, runner: Runner, flow: Flow[T] | Effect[T], ask: Ask | None) -> None:
+        self._runner = runner
+        self._ask = ask
+        self._steps = route_calls(iter(flow), runner.channels)
+        self._opened: list[Any] = []
+
+    def until_emit(self) -> Emit | None:
+        """Go on until the flow emits something; None at its end."""
+        steps = self._steps
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            while True:
+                try:
+                    effect = steps.throw(error) if error is not None else steps.send(result)
+                except StopIteration as stop:
+                    self.result = stop.value
+                    return None
+                result, error = None, None
+                if isinstance(effect, Emit):
+                    return effect
+                try:
+                    result = self._runner.perform(effect, self._ask)
+                    if isinstance(result, Answer) and result.stream is not None:
+                        self._opened.append(result.stream)
+                except BaseException as caught:  # noqa: BLE001 - the flow cleans up, then it goes on
+                    error = caught
+        except BaseException as leaving:
+            empty_frames(leaving)
+            raise
+
+    def close(self) -> None:
+        """End the flow, if it has not ended."""
+        self._steps.close()
+        # However it ended, no connection stays taken.
+        for stream in self._opened:
+            stream.close()

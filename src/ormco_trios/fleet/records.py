@@ -64,7 +64,7 @@ class FleetRecords:
     """The status of each practice, in an SQLite file that only its owner can read.
 
     Losing it does no harm, since the services know the truth: the next run looks at every practice
-    anew, and links that nobody has opened yet are replaced.
+    again, and links that nobody has opened yet are replaced.
 
     Args:
         path: Made if absent.  One run at a time may use it; reading it meanwhile is fine.

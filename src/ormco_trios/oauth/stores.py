@@ -219,7 +219,7 @@ def _in_keyring(
 ) -> Callable[Concatenate[S, P], R]:
     """The method, with the keyring, and its failures as ours.
 
-    A failure is raised anew, since the backend's own frames, which hold the token, are not ours to
+    A failure is raised again, since the backend's own frames, which hold the token, are not ours to
     empty.
     """
 

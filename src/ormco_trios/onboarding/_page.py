@@ -81,7 +81,7 @@ class PageServer:
                 self._question += 1
         raise NobodyCameBack(
             "Nobody has answered on the page in time.",
-            advice="Run it again: it goes on, and shows the page's address anew.",
+            advice="Run it again: it goes on, and shows the page's address again.",
         )
 
     def close(self) -> None:

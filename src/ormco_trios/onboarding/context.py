@@ -21,7 +21,7 @@ from ormco_trios.onboarding.outcomes import Progress
 from ormco_trios.ormcodigital.portal import Portal, PortalVisit
 
 TRIES = 3
-"""How often a person is asked anew for one purpose, when a paste is bad or a code not taken."""
+"""How often a person is asked again for one purpose, when a paste is bad or a code not taken."""
 
 
 @dataclass(slots=True)

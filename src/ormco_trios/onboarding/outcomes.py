@@ -295,7 +295,7 @@ class RepairUnderWay(BaseModel):
         worked: Whether it had been connected at all, so that something was interrupted.
         last_worked: When it last worked for certain, if anybody knows.
         connection: The connection that *connect again* removes; never one that was made since.
-        somebody_there: Whether a person is there who can authorize anew.
+        somebody_there: Whether a person is there who can authorize again.
         revoked: Whether Ormco's access has been taken away.
         renewed: Whether the portal has been made to ask for a new authorization.
         refused: How many codes were not taken.
@@ -332,7 +332,7 @@ class Progress:
     """The little that neither service knows; keep it with `to_json` between two processes.
 
     Losing it does little harm: the next round asks for a new link and polls a little more often;
-    what only the practice said has to be said again, and a repair begins anew.  It never holds an
+    what only the practice said has to be said again, and a repair begins again.  It never holds an
     authorization code or a portal password.
 
     Attributes:

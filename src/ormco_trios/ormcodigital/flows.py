@@ -22,7 +22,7 @@ from ormco_trios.ormcodigital.operations import (
 )
 
 SAVES = 3
-"""How often a change of our own single field is applied anew when the profile moved under it."""
+"""How often a change of our own single field is applied again when the profile moved under it."""
 
 
 class PortalCode(Protocol):
@@ -69,7 +69,7 @@ def submit_code(code: PortalCode, known: Profile | None = None) -> Flow[TriosSta
 
     Args:
         code: The code.
-        known: The profile as it was read a while ago; if it has changed since, it is read anew.
+        known: The profile as it was read a while ago; if it has changed since, it is read again.
 
     Raises:
         CodeSpent: The code was used before; nothing was sent.
@@ -125,7 +125,7 @@ def save_draft(known: Profile | None = None) -> Flow[TriosStatus]:
 
 
 def _save_with(method: SubmissionMethod, profile: Profile) -> Flow[Profile]:
-    """Save ``profile`` with another method, reading it anew when somebody else was faster."""
+    """Save ``profile`` with another method, reading it again when somebody else was faster."""
     for _ in range(SAVES - 1):
         try:
             return (

@@ -107,7 +107,7 @@ class Portal(Protocol):
         ...
 
     def failed(self, task: TaskKind, visit: PortalVisit) -> None:
-        """A person says that one of this portal's tasks did not work: begin that part anew."""
+        """A person says that one of this portal's tasks did not work: begin that part again."""
         ...
 
 

@@ -177,7 +177,7 @@ class BrowserGuide:
             if closed is None:
                 return self._doubtful("Ok was pressed, and the window is still open.", said)
             self._fresh = False
-            yield from self._choose_trios()  # the page may have been drawn anew
+            yield from self._choose_trios()  # the page may have been drawn again
             return (yield from self._update(visit, said))
         except Stuck as stuck:
             if not entered:
@@ -403,7 +403,7 @@ class BrowserGuide:
             try:
                 yield from Page(self._browser, Press(thing, leads_away=leads_away))
             except Obstructed:
-                continue  # drawn anew between the look and the click
+                continue  # drawn again between the look and the click
             return
         seen = yield from self._do(Look())
         raise Stuck(self._task(seen, f'Something lies over "{phrase.words[0]}".'))

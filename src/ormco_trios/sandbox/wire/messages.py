@@ -65,7 +65,7 @@ class Content(Protocol):
         ...
 
     def __iter__(self) -> Iterator[bytes]:
-        """Its blocks; each iteration begins anew."""
+        """Its blocks; each iteration begins again."""
         ...
 
 
