@@ -188,8 +188,9 @@ class FileTokenStore(_FileLocks):
         path = self._path(account)
         self._make_folder()
         remove_leftovers(path)
-        for _ in range(9):
-            # Another program that begins to save takes this one's file for a leftover.
+        for _ in range(99):
+            # Another program that begins to save takes this one's file for a leftover.  Who saves
+            # holds the lock, so it is rare; several that do not may meet many times.
             with contextlib.suppress(FileNotFoundError):
                 return replace_file(path, token.to_json().encode())
         return replace_file(path, token.to_json().encode())

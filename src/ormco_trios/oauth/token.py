@@ -92,8 +92,8 @@ def _read(text: str | bytes) -> Token | None:
 class TokenStore(Protocol):
     """Where tokens are kept, by account; implement it for your database.
 
-    ``try_lock`` and ``unlock`` make one refresh out of many: the one that gets the lock refreshes, and
-    the others look again.  The lock must hold across everything that shares the store (threads,
+    ``try_lock`` and ``unlock`` make one refresh out of many: the one that gets the lock refreshes,
+    and the others look again.  The lock must hold across everything that shares the store (threads,
     processes, machines) and must end with its owner; it is held for one request.
 
     A lock that can be lost while its owner lives, such as one that ends by the clock, goes with a
