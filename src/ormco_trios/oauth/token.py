@@ -92,13 +92,9 @@ def _read(text: str | bytes) -> Token | None:
 class TokenStore(Protocol):
     """Where tokens are kept, by account; implement it for your database.
 
-    ``try_lock`` and ``unlock`` make one refresh out of many: the one that gets the lock refreshes, and
-    the others look again.  The lock must hold across everything that shares the store (threads,
+    ``try_lock`` and ``unlock`` make one refresh out of many: the one that gets the lock refreshes,
+    and the others look again.  The lock must hold across everything that shares the store (threads,
     processes, machines) and must end with its owner; it is held until the new token is saved.
-
-    A lock that can be lost while its owner lives, such as one that ends by the clock, goes with a
-    method ``still_locked(account)``, which raises `TakenOver` if it was.  Where there is one, it is
-    called directly before the refresh token is sent.
     """
 
     def load(self, account: str) -> Token | None: ...
