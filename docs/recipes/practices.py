@@ -12,6 +12,7 @@ from ormco_trios import (
     Connected,
     MemoryTokenStore,
     NeedsAuthorization,
+    NeedsPerson,
     OAuthClient,
     Onboarding,
     OrmcoDigitalClient,
@@ -86,6 +87,8 @@ def do_round(id: str) -> Round:
             return Round(again_in=(outcome.until - sandbox.clock.now()).total_seconds())
         case NeedsAuthorization():
             links[id] = outcome.url  # to be shown to the practice
+            return Round(again_in=AN_HOUR)
+        case NeedsPerson():  # only where the portal's part is done by hand
             return Round(again_in=AN_HOUR)
 
 

@@ -267,7 +267,7 @@ class WaitMachine(RuleBasedStateMachine):
             self.ended = True
             return error
         assert isinstance(effect, Pause)
-        _, left = self.wait.standing(self.clock)
+        _, left = self.wait.age_and_left(self.clock)
         left = min(left, self.latest - self.clock.monotonic())
         assert effect.seconds > 0
         assert effect.seconds <= left + 1e-3, "it would miss its deadline"

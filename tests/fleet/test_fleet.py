@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from dataclasses import replace
@@ -483,6 +484,26 @@ def test_nobody_else_can_read_the_records(stand: Stand) -> None:
         assert path.stat().st_mode & 0o077 == 0
     each = next(iter(stand.records))
     assert "state" not in repr(each)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_records_outlive_a_fork(stand: Stand) -> None:
+    """As in a web server that loads the application before it makes its workers."""
+    with stand.fleet() as fleet:
+        list(fleet.run(until="people"))
+        records = stand.records
+        with records._lock:  # as another thread may have it at that moment
+            child = os.fork()
+            if child == 0:
+                try:
+                    records.change("p0", lambda it: replace(it, problem="of the child"))
+                    os._exit(0 if len(list(records)) == 5 else 1)
+                finally:
+                    os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+        assert records.load("p0").problem == "of the child"
+        records.change("p0", lambda it: replace(it, problem=None))
+        assert fleet.status().total == 5
 
 
 def test_an_id_that_says_who_it_is(stand: Stand) -> None:

@@ -203,7 +203,7 @@ async def test_a_refresh_asks_for_its_lock_directly_before_it_is_sent(conninfo: 
     with Sandbox(token_lifetime=60) as sandbox:
         async with database(conninfo) as opened:
             store = PostgresTokenStore(opened)
-            lock = "update ormco_trios_lock set claimed_until = now() returning name"
+            lock: LiteralString = "update ormco_trios_lock set claimed_until = now() returning name"
 
             class Slow:
                 async def reserve(self, host: str, clock: Any) -> float:

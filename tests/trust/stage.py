@@ -211,7 +211,6 @@ ARGUMENTS: dict[str, Any] = {
     # By the parameter's name, or by "method.parameter" where one name means several things.
     "id_or_email": lambda stage: stage.who.email,
     "region": lambda stage: Region.EUROPE,
-    "revoke": OMIT,
     "lab": lambda stage: stage.lab,
     "connections.get.id": connection_id,
     "connections.approve.id": connection_id,

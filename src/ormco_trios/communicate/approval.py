@@ -90,7 +90,7 @@ class PollSchedule(BaseModel):
             hint: Seconds the service asked to wait in its last answer; never undercut.
             jitter: Between -1 and 1; moves the interval by at most 10 %.
         """
-        # This runs once for each poll of a fleet: comparisons cost less than min() and max().
+        # It runs once for each look of a fleet: comparisons cost less than min() and max().
         if self.kind == "sqrt":
             planned = self.scale * math.sqrt(age) if age > 0.0 else 0.0
         elif self.kind == "fixed":
@@ -149,7 +149,7 @@ class ApprovalWait(BaseModel):
     polls: int = 0
     last_state: ConnectionState = ConnectionState.PENDING
 
-    def standing(self, clock: Clock) -> tuple[float, float]:
+    def age_and_left(self, clock: Clock) -> tuple[float, float]:
         """Seconds waited so far, and seconds left; the latter is not positive once it is over.
 
         A wall clock that was set back since makes a wait younger, but not longer than it was.
@@ -208,13 +208,13 @@ def await_approval(
 ) -> Flow[Connection]:
     """Look until the connection is active; emits an `ApprovalUpdate` each round.
 
-    ``wait`` is kept up to date, so whoever holds it can go on after an interruption.
+    ``wait`` is kept up to date, so its holder can go on after an interruption.
 
     Raises:
         ApprovalTimeout: The deadline passed; ``error.wait`` is ``wait``.
         ConnectionRemoved: The request is no longer listed.
     """
-    age_then, left_then = wait.standing(clock)
+    age_then, left_then = wait.age_and_left(clock)
     deadline = Deadline(clock, clock.time() + left_then)
     failures = 0
     warned = False
@@ -250,10 +250,14 @@ def await_approval(
         if wait.last_state is ConnectionState.REMOVED:
             raise removed()
         if pause is None:
-            raise timed_out(wait, age)
+            raise ApprovalTimeout(
+                f"The lab had not approved the connection after {describe(age)} and "
+                f"{wait.polls} looks.",
+                wait=wait,
+            )
         if wait.last_state is ConnectionState.UNKNOWN and not warned:
             warned = True
-            warn_unknown()
+            logger.warning("a connection is in a state this version does not know; waiting on")
         yield from Pause(pause)
 
 
@@ -281,7 +285,7 @@ ENDED = frozenset({ConnectionState.ACTIVE, ConnectionState.REMOVED})
 
 
 def look_up(me: User, connection_id: str) -> tuple[ConnectionState, Connection | None]:
-    """Where the connection stands in an answer of ``users/me``.
+    """The state of the connection in an answer of ``users/me``.
 
     An answer without the list at all says nothing about it; one without the connection, that it is
     gone.
@@ -305,19 +309,6 @@ def removed() -> ConnectionRemoved:
     return ConnectionRemoved(
         "The connection request is no longer listed: it was rejected by the lab, or withdrawn."
     )
-
-
-def timed_out(wait: ApprovalWait, age: float) -> ApprovalTimeout:
-    """The error for a wait whose deadline has passed, ``age`` seconds after it began."""
-    return ApprovalTimeout(
-        f"The lab had not approved the connection after {describe(age)} and {wait.polls} looks.",
-        wait=wait,
-    )
-
-
-def warn_unknown() -> None:
-    """Say that an answer was not understood; once a wait is enough."""
-    logger.warning("a connection is in a state this version does not know; waiting on")
 
 
 def describe(seconds: float) -> str:

@@ -33,7 +33,7 @@ _NOT_IN_THE_LIST = (
 
 
 class AsyncFleet(AsyncClosing, Shielded, Generic[P]):
-    """Connects every practice of a fleet, from wherever each stands.
+    """Connects every practice of a fleet, however far each has come.
 
     A practice is looked at when it is due, in one short round; in between it costs a row in the
     records and nothing else.  The failure of one stops no other.

@@ -25,7 +25,7 @@ async def do_round_async(
     connections: AsyncHttpConnections,
     clock: Clock,
 ) -> PracticeStatus:
-    """Do what can be done for a practice now; a failure is where it stands, not an error.
+    """Do what can be done for a practice now; a failure is a status, not an error.
 
     Raises:
         TakenOver: Another worker has it meanwhile; nothing is to be kept of this round.

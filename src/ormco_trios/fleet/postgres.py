@@ -137,7 +137,7 @@ class FleetDatabase(Shielded):
             yield connection
 
     async def migrate(self) -> int:
-        """Bring the tables to this version's form, whoever else does so too; the version."""
+        """Bring the tables to this version's form, also if others do so too; the version."""
         async with self.alone("ormco_trios_schema") as connection:
             await connection.execute(schema.VERSION_TABLE)
             found = await (
@@ -274,7 +274,7 @@ _SEALED: dict[str, tuple[LiteralString, LiteralString]] = {
 # --- tokens -------------------------------------------------------------------------------------
 
 _LOCKED_FOR = 180.0
-"""Seconds until a refresh by somebody who gave no sign of life may be done by another."""
+"""Seconds after which another process may do a refresh that was begun and not ended."""
 
 
 class PostgresTokenStore:
@@ -330,7 +330,7 @@ class PostgresTokenStore:
         """Make sure, directly before a refresh token is sent, that it still is.
 
         Raises:
-            TakenOver: Somebody else has the lock since.
+            TakenOver: Another process has the lock since.
         """
         rows = await self._database.rows(
             "select claim from ormco_trios_lock where name = %s", (account,)
@@ -400,7 +400,7 @@ class Claim:
     """A practice as it was read, for the worker that took it.
 
     Attributes:
-        number: Grows each time it is taken; whoever has an older one sends nothing any more.
+        number: Grows each time it is taken; a worker with an older one sends nothing any more.
         stored: Its progress as it is stored; None if no key opens it.
     """
 
@@ -473,7 +473,7 @@ class PostgresRecords:
     async def change(
         self, practice: str, how: Callable[[PracticeStatus], PracticeStatus]
     ) -> PracticeStatus:
-        """Replace it by what ``how`` makes of it, whoever has claimed it; what it was before.
+        """Replace it by what ``how`` makes of it, also while a worker has it; what it was before.
 
         Raises:
             LookupError: It is not enrolled.
@@ -490,7 +490,7 @@ class PostgresRecords:
                 return before.status
 
     async def forget(self, practice: str) -> bool:
-        """Delete it, whoever has claimed it; whether it was there."""
+        """Delete it, also while a worker has it; whether it was there."""
         return bool(
             await self._database.execute(
                 "delete from ormco_trios_practice_status where practice = %s",
@@ -547,7 +547,7 @@ class PostgresRecords:
         """Make sure, directly before something is sent, that nobody else has the practice.
 
         Raises:
-            TakenOver: Somebody has, or it was forgotten.
+            TakenOver: Another worker has it, or it was forgotten.
         """
         if await self._claims(practice) != number:
             raise TakenOver("Another worker has taken over this practice; nothing was sent.")
@@ -556,7 +556,7 @@ class PostgresRecords:
         """Replace what was claimed, and give it back.
 
         Returns:
-            False if somebody else has written something meanwhile; then that stays.
+            False if something else was written meanwhile; then that stays.
         """
         return await self._save((claim, status))
 

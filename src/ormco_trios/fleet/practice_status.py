@@ -1,4 +1,4 @@
-"""Where each practice of a fleet stands, and when to look at it again: pure."""
+"""The status of one practice of a fleet, and when to look at it again: pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Stage(enum.Enum):
     NEEDS_PERSON = "needs_person"
     """For a person at the practice, who has to do the portal's part by hand."""
     FAILED = "failed"
-    """For somebody who decides: nothing more happens until ``retry``."""
+    """For a person who decides: nothing more happens until ``retry``."""
     CONNECTED = "connected"
 
     @property
@@ -136,7 +136,7 @@ class PracticeStatus:
     def task(self) -> Task | None:
         """What a person has to do at the portal: always the first task, which has no code in it.
 
-        The second is given to whoever brings the address, and is kept nowhere.
+        The second is given to the request that brings the address, and is kept nowhere.
         """
         under_way, pinned = self.progress.task, self.progress.account
         if self.stage is not Stage.NEEDS_PERSON or under_way is None:
@@ -156,7 +156,7 @@ class PracticeStatus:
         return replace(self, due=moment)
 
     def claimed(self, now: datetime) -> PracticeStatus:
-        """While somebody uses what the person came back with: nobody else has the link.
+        """While what the person came back with is used: nobody else has the link.
 
         Raises:
             AuthorizationNeeded: The practice was not asked, or has answered already.
@@ -167,7 +167,7 @@ class PracticeStatus:
                 "This practice was not asked for anything, or has answered already.",
                 advice="See its status; if it needs one, it is given a fresh link or task.",
             )
-        # If whoever uses it dies, there is a fresh link after this time.
+        # If the process that uses it dies, there is a fresh link after this time.
         due = None if self.due is None else now + _TO_USE_IT
         return replace(self, due=due, progress=replace(self.progress, pending=None, task=None))
 
@@ -187,7 +187,7 @@ class PracticeStatus:
         schedule: PollSchedule,
         jitter: Jitter = random_jitter,
     ) -> PracticeStatus:
-        """Where it stands after a round."""
+        """Its status after a round."""
         hint: float | None = None
         problem: str | None = None
         since: datetime | None = None

@@ -30,7 +30,7 @@ from ormco_trios.ormcodigital.portal import PortalWay
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 PracticeId = Annotated[str, Field(pattern=_ID)]
-"""Stands in queues, logs and reports, so it must not say who the practice is."""
+"""It is in logs and reports, so it must not say who the practice is."""
 
 
 def check_id(practice: str) -> str:
@@ -145,7 +145,7 @@ def read_practices(path: str | Path) -> dict[str, FleetPractice]:
             by commas, semicolons or tabs), or JSON lines if it ends in ``.jsonl``.
 
     Raises:
-        ConfigurationError: A line is not a practice, or an id stands there twice; names the line
+        ConfigurationError: A line is not a practice, or an id is there twice; names the line
             and the column, and quotes nothing of it.
     """
     path = Path(path)
@@ -172,7 +172,7 @@ def _checked(rows: Iterable[tuple[int, Any]]) -> Iterator[FleetPractice]:
         if practice.id in lines:
             raise ConfigurationError(
                 f"Line {line} has the id of line {lines[practice.id]}.",
-                advice="Each practice stands in the list once.",
+                advice="Each practice has one line.",
             )
         lines[practice.id] = line
         yield practice

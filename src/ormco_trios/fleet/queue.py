@@ -222,7 +222,7 @@ class FleetQueue(Shielded):
         return Disconnected((*places, removed(RECORD, there)))
 
     async def status(self) -> FleetStatus:
-        """Where all of them stand."""
+        """The status of all of them."""
         return FleetStatus.of(await self._records.all(), now=self._clock.now())
 
     # --- for the operator and the workers ---------------------------------------------------

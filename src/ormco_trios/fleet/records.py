@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +45,21 @@ create table if not exists announced (practice text primary key) without rowid;
 """`announced` are those that were changed outside of a round, for the run to read them again."""
 
 
+_OPEN: weakref.WeakSet[FleetRecords] = weakref.WeakSet()
+_INHERITED: set[sqlite3.Connection] = set()
+"""What a process had when this one was forked from it: not used here, and not even closed, which
+would end the other's locks on the file."""
+
+
+def _after_a_fork() -> None:
+    for records in _OPEN:
+        records.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_a_fork)
+
+
 class FleetRecords:
     """The status of each practice, in an SQLite file that only its owner can read.
 
@@ -66,27 +82,43 @@ class FleetRecords:
                 f"The fleet's record cannot be made ({type(error).__name__}).",
                 advice="Name a file in a folder that exists and that you can write to.",
             ) from None
+        self._announced = False
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._connection = self._connect()
+        self._version = self._data_version()
+        _OPEN.add(self)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
-            self._database.execute("pragma journal_mode = wal")
+            connection.execute("pragma journal_mode = wal")
             # A killed process loses nothing; a power cut the last rounds, which are done again.
-            self._database.execute("pragma synchronous = normal")
-            self._database.execute("pragma secure_delete = on")
-            self._database.executescript(_SCHEMA)
+            connection.execute("pragma synchronous = normal")
+            connection.execute("pragma secure_delete = on")
+            connection.executescript(_SCHEMA)
         except sqlite3.OperationalError:
-            self._database.close()
+            connection.close()
             raise ConfigurationError(
                 "The fleet's record cannot be opened: it is in use, or cannot be written.",
                 advice="Wait for whatever uses it, and check who may write to its folder.",
             ) from None
         except sqlite3.DatabaseError:
-            self._database.close()
+            connection.close()
             raise ConfigurationError(
                 "This file is not a fleet's record.", advice="Name another file, or a new one."
             ) from None
-        self._version = self._data_version()
-        self._announced = False
+        return connection
+
+    def after_fork(self) -> None:
+        """Leave to the process that this one was forked from what is its own; called by itself."""
+        self._lock = threading.Lock()  # whoever held the other stayed behind
+        _INHERITED.add(self._connection)
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        if self._connection in _INHERITED:
+            self._connection = self._connect()
+        return self._connection
 
     def enroll(self, practices: Iterable[str], now: datetime) -> None:
         """Add those that are not there yet, as due now.
@@ -111,7 +143,7 @@ class FleetRecords:
         return _status(row)
 
     def save(self, status: PracticeStatus) -> bool:
-        """Replace what it was made of; False if somebody has written something else meanwhile."""
+        """Replace what it was made of; False if something else was written meanwhile."""
         practice, *values, version = _row(status)
         with self._lock:
             found = self._database.execute(_SAVE, (*values, practice, version))

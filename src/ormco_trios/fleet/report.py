@@ -85,7 +85,7 @@ def page(status: FleetNumbers) -> str:
 
 
 def body(status: FleetNumbers) -> str:
-    """What stands on the page, for a notebook too."""
+    """What is on the page, for a notebook too."""
     parts = [
         f"<style>{_STYLE}</style><div class='fleet'>",
         f"<h1>{status.stages[Stage.CONNECTED]} of {status.total} practices connected</h1>",

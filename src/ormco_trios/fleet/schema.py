@@ -41,7 +41,7 @@ STEPS: tuple[LiteralString, ...] = (
 """Step ``n`` leads to version ``n + 1``; a step that has been released is never edited.
 
 ``claim`` is a fencing number: it grows each time a worker takes the practice, or the lock, and
-whoever holds an older one may not send anything any more.  ``claimed_until`` is by the database's
+who holds an older one may not send anything any more.  ``claimed_until`` is by the database's
 clock; ``due`` and ``since`` are by the fleet's.
 """
 

@@ -1,4 +1,4 @@
-"""Where a whole fleet stands: one value, in words, as JSON and as a page."""
+"""The status of a whole fleet: one value, in words, as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ByHand(BaseModel):
 
 
 class Failure(BaseModel):
-    """A practice that waits for somebody to decide."""
+    """A practice that waits for a person to decide."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
