@@ -94,11 +94,7 @@ class TokenStore(Protocol):
 
     ``try_lock`` and ``unlock`` make one refresh out of many: the one that gets the lock refreshes,
     and the others look again.  The lock must hold across everything that shares the store (threads,
-    processes, machines) and must end with its owner; it is held for one request.
-
-    A lock that can be lost while its owner lives, such as one that ends by the clock, goes with a
-    method ``still_locked(account)``, which raises `TakenOver` if it was.  Where there is one, it is
-    called directly before the refresh token is sent.
+    processes, machines) and must end with its owner; it is held until the new token is saved.
     """
 
     def load(self, account: str) -> Token | None: ...
