@@ -178,7 +178,8 @@ async def test_what_is_not_interrupted_has_connections_of_its_own() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
     task.cancel()
-    assert await asyncio.gather(task, return_exceptions=True)
+    await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
     # The worker goes on, and does so over other ones.
     other = asyncio.create_task(runner.run(Send(Own(), request)))
     for _ in range(10):

@@ -98,7 +98,7 @@ class _FileLocks:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._looked_at = False
+        self._checked = False
         self._of_parent: dict[str, FileLock] = {}
         self._begin()
 
@@ -140,9 +140,14 @@ class _FileLocks:
 
     def _make_folder(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._looked_at or sys.platform == "win32":
-            return
-        self._looked_at = True
+        self._check_folder()
+
+    def _check_folder(self) -> None:
+        if not self._checked and sys.platform != "win32":
+            self._look_who_may_use_it()
+            self._checked = True
+
+    def _look_who_may_use_it(self) -> None:
         mode = self.folder.stat().st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise ConfigurationError(
@@ -181,6 +186,7 @@ class FileTokenStore(_FileLocks):
             content = read_file(self._path(account))
         except FileNotFoundError:
             return None
+        self._check_folder()
         return Token.from_json(content)
 
     @_of_files
