@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from ormco_trios import MemoryTokenStore, errors
 from ormco_trios.core.clock import ScaledClock
 from ormco_trios.fleet import AsyncPracticeOpener, FleetPractice, FleetStatus, Stage, schema
+from ormco_trios.fleet import queue as queues
 from ormco_trios.fleet.encryption import Encryption
 from ormco_trios.fleet.postgres import FleetDatabase, PostgresRecords, PostgresTokenStore
 from ormco_trios.fleet.queue import FleetQueue
@@ -405,6 +406,30 @@ async def test_a_database_that_is_away_for_a_while(stand: Stand) -> None:
         queue.database.pool.timeout = 10.0
         await queue.enroll("p1")
         await stand.until(queue, lambda s: all_connected(s) and s.total == 2)
+
+
+async def test_one_that_hangs_holds_up_no_other(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as in a program's own function that opens practices."""
+    monkeypatch.setattr(queues, "TURN", 0.2)
+    hanging = asyncio.Event()
+    async with stand.queue() as queue, stand.queue() as other:
+        opens = other._open
+
+        async def open_practice(practice: str) -> Any:
+            if practice == "p0":
+                hanging.set()
+                await asyncio.Event().wait()
+            return await opens(practice)
+
+        other._open = open_practice
+        async with working(other):
+            await queue.enroll("p0")
+            await hanging.wait()
+            await queue.enroll("p1", "p2")
+            status = await stand.until(queue, lambda s: s.stages[Stage.CONNECTED] == 2)
+            assert status.stages[Stage.ENROLLED] == 1
 
 
 async def test_what_no_key_opens_stops_no_other(stand: Stand) -> None:

@@ -82,7 +82,9 @@ class FleetQueue(Shielded):
         self._clock = clock or Clock()
         self._transport: HttpLibrary = transport
         self._idle: list[FencedConnections] = []
+        self._batches: set[asyncio.Future[None]] = set()
         self._concurrency = 16
+        self._places = asyncio.Semaphore(self._concurrency)
         self._tick = 5.0
         self._claimed_for = 120.0
         connector = PsycopgConnector(
@@ -266,20 +268,28 @@ class FleetQueue(Shielded):
                 process has none of the keys that its secrets are sealed with.
         """
         self._concurrency, self._tick, self._claimed_for = concurrency, polling, stalled_after
+        self._places = asyncio.Semaphore(concurrency)
         if not self._app.periodic_registry.periodic_tasks:  # pyright: ignore[reportUnknownMemberType]  # typed only in part
             self._app.periodic(cron=sweep)(self._sweeping)
         stopped = asyncio.Event()
         with _signals_set(stopped) if install_signal_handlers else contextlib.nullcontext():
-            while not stopped.is_set():
-                with contextlib.suppress(StorageUnavailable):
-                    await self._check()
-                    await _until(asyncio.ensure_future(self._run_worker()), stopped)
-                if not stopped.is_set():
-                    # Its database is away, or it was taken for dead: it begins again.
-                    logger.warning("the fleet's worker lost its database, and begins again")
-                    await _MACHINE.sleep_async(min(polling, 5.0))
-                    with contextlib.suppress(Error):
-                        await self.database.pool.check()
+            try:
+                while not stopped.is_set():
+                    with contextlib.suppress(StorageUnavailable):
+                        await self._check()
+                        await _until(asyncio.ensure_future(self._run_worker()), stopped)
+                    if not stopped.is_set():
+                        # Its database is away, or it was taken for dead: it begins again.
+                        logger.warning("the fleet's worker lost its database, and begins again")
+                        await _MACHINE.sleep_async(min(polling, 5.0))
+                        with contextlib.suppress(Error):
+                            await self.database.pool.check()
+                if self._batches:
+                    await asyncio.wait(self._batches, timeout=2 * TURN)
+            finally:
+                for batch in self._batches:
+                    batch.cancel()
+                await asyncio.gather(*self._batches, return_exceptions=True)
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -316,9 +326,23 @@ class FleetQueue(Shielded):
 
     async def _look(self) -> None:
         """One job: take practices that are due and look at them, until none is."""
-        concurrency, claimed_for = self._concurrency, self._claimed_for
+        batch = asyncio.ensure_future(self._look_at_batch())
+        self._batches.add(batch)
+        batch.add_done_callback(self._batches.discard)
+        try:
+            done, _ = await asyncio.wait({batch}, timeout=2 * TURN)
+        except asyncio.CancelledError:
+            batch.cancel()
+            raise
+        if done:
+            await batch
+        else:
+            # The slowest go on, and the next job fills the places of the others.
+            await self._plan()
+
+    async def _look_at_batch(self) -> None:
         over = _MACHINE.monotonic() + TURN
-        batch = concurrency
+        claimed_for = self._claimed_for
         waiting: deque[Claim] = deque()
         held: dict[str, int] = {}
         taking = asyncio.Lock()
@@ -329,17 +353,21 @@ class FleetQueue(Shielded):
             async with taking:
                 if not waiting and more and _MACHINE.monotonic() < over:
                     taken = await self._records.claim(
-                        self._clock.now(), limit=batch, seconds=claimed_for
+                        self._clock.now(), limit=self._concurrency, seconds=claimed_for
                     )
                     waiting.extend(taken)
                     held.update((each.status.practice, each.number) for each in taken)
-                    more = len(taken) == batch
+                    more = len(taken) == self._concurrency
                 return waiting.popleft() if waiting else None
 
         async def work() -> None:
-            while (claim := await take()) is not None:
-                await self._round(claim)
-                held.pop(claim.status.practice, None)
+            while True:
+                async with self._places:
+                    claim = await take()
+                    if claim is None:
+                        return
+                    await self._round(claim)
+                    held.pop(claim.status.practice, None)
 
         async def keep() -> None:
             while True:
@@ -348,25 +376,21 @@ class FleetQueue(Shielded):
                     await self._records.renew(dict(held), claimed_for)
 
         first = await take()
-        if first is None:
-            await self._plan()
-            return
-        waiting.appendleft(first)
-        if more:
-            await self._wake()  # so that other workers join in
-        keeping = asyncio.ensure_future(keep())
-        workers = [
-            asyncio.ensure_future(work()) for _ in range(concurrency if more else len(waiting))
-        ]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for task in (keeping, *workers):
-                task.cancel()
-            await asyncio.gather(keeping, *workers, return_exceptions=True)
-            if held:
-                with contextlib.suppress(StorageUnavailable):
-                    await self._records.give_back(held)
+        if first is not None:
+            waiting.appendleft(first)
+            if more:
+                await self._wake()  # so that other workers join in
+            n = self._concurrency if more else len(waiting)
+            tasks = [asyncio.ensure_future(each()) for each in (keep, *[work] * n)]
+            try:
+                await asyncio.gather(*tasks[1:])
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                if held:
+                    with contextlib.suppress(StorageUnavailable):
+                        await self._records.give_back(held)
         await self._plan()
 
     async def _round(self, claim: Claim) -> None:
