@@ -66,8 +66,6 @@ class _AsyncRecording:
 def ends(world: Switches, dialect: str, portal: str) -> set[type[Any] | str]:
     """What ``run()`` may end with: *Connected*, unless something that it needs is not there."""
     reasons: set[type[Any] | str] = set()
-    if dialect == "account" and (world.issuer, world.iss) == ("slash", "sent"):
-        reasons.add(errors.IssuerMismatch)
     if world.roles == "text":
         reasons.add(errors.UnexpectedAnswer)  # no list: nothing is requested
     if portal == "api" and world.portal_api in UNSERVED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
@@ -78,7 +79,7 @@ async def launch_async(
         choices = [{"executable_path": path} for path in found]
         choices += [{"channel": each} for each in CHANNELS]
     # Chromium refuses its own sandbox to root.
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    root = sys.platform != "win32" and os.geteuid() == 0
     for choice in choices:
         try:
             browser = await playwright.chromium.launch(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
@@ -79,7 +80,7 @@ def launch(
         choices = [{"executable_path": path} for path in found]
         choices += [{"channel": each} for each in CHANNELS]
     # Chromium refuses its own sandbox to root.
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    root = sys.platform != "win32" and os.geteuid() == 0
     for choice in choices:
         try:
             browser = playwright.chromium.launch(
