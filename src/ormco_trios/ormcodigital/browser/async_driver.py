@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
@@ -78,12 +76,10 @@ async def launch_async(
         found = filter(None, map(shutil.which, EXECUTABLES))
         choices = [{"executable_path": path} for path in found]
         choices += [{"channel": each} for each in CHANNELS]
-    # Chromium refuses its own sandbox to root.
-    root = sys.platform != "win32" and os.geteuid() == 0
     for choice in choices:
         try:
             browser = await playwright.chromium.launch(
-                headless=headless, chromium_sandbox=not root, **choice
+                headless=headless, chromium_sandbox=not _is_root(), **choice
             )
         except Error:
             continue
