@@ -60,6 +60,13 @@ _LEFT_OUT = frozenset({"eventsource", "image", "media", "ping", "websocket"})
 """Requests that nobody waits for."""
 
 
+def _is_root() -> bool:
+    """Whether Chromium refuses its own sandbox to this user."""
+    if sys.platform == "win32":
+        return False
+    return os.geteuid() == 0
+
+
 def launch(
     playwright: Playwright, *, channel: str | None, executable: str | None, headless: bool
 ) -> BrowserContext:
