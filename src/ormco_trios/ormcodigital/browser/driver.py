@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
