@@ -64,9 +64,10 @@ _LEFT_OUT = frozenset({"eventsource", "image", "media", "ping", "websocket"})
 
 def _is_root() -> bool:
     """Whether Chromium refuses its own sandbox to this user."""
-    if sys.platform == "win32":
+    if sys.platform != "win32":
+        return os.geteuid() == 0
+    else:
         return False
-    return os.geteuid() == 0
 
 
 def launch(
