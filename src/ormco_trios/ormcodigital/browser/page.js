@@ -6,10 +6,46 @@
   const id = (node) => { if (!ids.has(node)) ids.set(node, ids.size); return ids.get(node); };
   const clean = (text) => (text || "").replace(/\s+/g, " ").trim();
   const up = (el) => el.assignedSlot || el.parentElement || (el.getRootNode() || {}).host || null;
+  // Whether some of it can be scrolled to: it is not beside the page, and no box cuts it off.
+  const reachable = (el) => {
+    let box = el.getBoundingClientRect(), position = getComputedStyle(el).position;
+    for (let at = up(el); at && position !== "fixed"; at = up(at)) {
+      const style = getComputedStyle(at);
+      if (position === "absolute" && style.position === "static") continue;
+      position = style.position;
+      if (style.display === "contents" || at === document.body || at === document.documentElement)
+        continue;
+      const around = at.getBoundingClientRect(), flow = `${style.overflowX} ${style.overflowY}`;
+      if (/auto|scroll/.test(flow)) box = around;
+      else if (/hidden|clip/.test(flow) && (box.right <= around.left || box.left >= around.right
+        || box.bottom <= around.top || box.top >= around.bottom)) return false;
+    }
+    if (position === "fixed")
+      return box.right > 0 && box.bottom > 0 && box.left < innerWidth && box.top < innerHeight;
+    return box.right + scrollX > 0 && box.bottom + scrollY > 0;
+  };
   const visible = (el) => {
     if (!el.checkVisibility({checkOpacity: true, checkVisibilityCSS: true})) return false;
     const box = el.getBoundingClientRect();
-    return box.width > 1 && box.height > 1;
+    return box.width > 1 && box.height > 1 && reachable(el);
+  };
+  // What is written in it, with what is put into its slots.
+  const textOf = (el) => {
+    const slots = [...el.querySelectorAll("slot")];
+    if (!slots.length) return clean(el.innerText);
+    const put = slots.flatMap((slot) => slot.assignedNodes({flatten: true}));
+    return clean([el.innerText, ...put.map((n) => n.innerText ?? n.textContent)].join(" "));
+  };
+  // A choice without a label is called by the words that follow it.
+  const following = (el) => {
+    for (let at = el; at && !clean(at.textContent); at = at.parentElement)
+      for (let next = at.nextSibling; next; next = next.nextSibling) {
+        if (next.nodeType === 1
+          && (next.matches("input, select, textarea, button, a")
+            || next.querySelector("input, select, textarea, button"))) return "";
+        if (clean(next.textContent)) return clean(next.textContent);
+      }
+    return "";
   };
   const covered = (el) => {
     const box = el.getBoundingClientRect();
@@ -43,7 +79,8 @@
     if (el.tagName === "INPUT" && el.type === "image") return clean(el.alt);
     if (!/^(field|list|select)$/.test(role)) {
       const images = [...el.querySelectorAll("img[alt]")].map((img) => img.alt).join(" ");
-      return clean(el.innerText) || clean(images) || clean(el.title);
+      return textOf(el) || clean(images) || clean(el.title)
+        || (/^(radio|checkbox)$/.test(role) ? following(el) : "");
     }
     return clean(el.placeholder) || clean(el.title);
   };
@@ -91,6 +128,7 @@
       enabled: !el.matches(":disabled, [aria-disabled=true]"), ...more,
     });
   };
+  let heading = "";
   const visit = (root) => {
     for (const el of root.querySelectorAll("*")) {
       if (el.shadowRoot) visit(el.shadowRoot);
@@ -118,7 +156,7 @@
           secret: el.type === "password", filled: Boolean(el.value), editable: !el.readOnly,
           form: form ? id(form) : null,
           submits: Boolean(form) && (el.type === "submit" || el.type === "image"),
-          text: clean(el.innerText),
+          text: textOf(el),
         });
         continue;
       }
@@ -129,6 +167,8 @@
       if (text.length <= 80)
         add(el, el, "text", text, {clickable: style.cursor === "pointer" || el.tabIndex >= 0});
     }
+    const first = [...root.querySelectorAll("h1, h2, [role=heading]")].find(visible);
+    heading = (first && textOf(first)) || heading;
     // The lines that a person reads, without tables and lists of data about others.
     for (const el of root.querySelectorAll("*")) {
       if (/^(SCRIPT|STYLE|NOSCRIPT|TEMPLATE|OPTION|TEXTAREA)$/.test(el.tagName)) continue;
@@ -147,9 +187,8 @@
     }
   };
   visit(document);
-  const heading = [...document.querySelectorAll("h1, h2, [role=heading]")].find(visible);
   return {elements, seen: {
-    url: location.href, title: document.title, heading: heading ? clean(heading.innerText) : "",
+    url: location.href, title: document.title, heading,
     ready: document.readyState === "complete", things, words,
   }};
 }
