@@ -383,6 +383,8 @@ def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[Non
             if attempt == TRIES:
                 raise
             needed = needed.because(str(error))
+            if isinstance(error, WrongAccount) and _in_the_window(needed):
+                return  # the next round opens the page again, and says why
         except (ConsentDenied, AuthorizationRefused) as error:
             # The portal's link has no state: nothing proves that this answers it.
             proven = isinstance(needed, NeedsAuthorization) and needed.request.provable
@@ -392,6 +394,10 @@ def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[Non
             needed = needed.because(str(error))
         else:
             return
+
+
+def _in_the_window(needed: NeedsAuthorization | NeedsPerson) -> bool:
+    return isinstance(needed, NeedsPerson) and needed.task.kind is TaskKind.IN_THE_WINDOW
 
 
 def _timeout(context: Context, waiting: Waiting) -> OrmcoTriosError:

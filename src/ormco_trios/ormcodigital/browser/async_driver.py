@@ -171,6 +171,8 @@ class AsyncDriver(Shielded):
             NotDelivered: The portal cannot be reached.
             ConfigurationError: There is no browser.
         """
+        if not isinstance(action, Look | Arrived):
+            self._said.clear()
         match action:
             case Look(seconds):
                 return await self._look(seconds)
@@ -274,12 +276,13 @@ class AsyncDriver(Shielded):
             if window is not None:
                 seen.append(window)
         waiting = [page for page in self._waiting.values() if page in self._windows()]
-        return Seen(tuple(seen), busy=busy or bool(waiting), refused=self._refused)
+        busy = busy or bool(waiting)
+        return Seen(tuple(seen), busy=busy, refused=self._refused, said=tuple(self._said))
 
     async def _see(self, page: Page, number: int) -> tuple[Window | None, bool]:
         """One window with its frames, and whether it is at rest."""
         things: list[Thing] = []
-        words: dict[str, bool] = dict.fromkeys(self._said, True)
+        words: dict[str, bool] = {}
         main: dict[str, Any] = {}
         ready = True
         for frame in page.frames:

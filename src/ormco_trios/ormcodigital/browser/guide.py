@@ -53,18 +53,34 @@ from ormco_trios.ormcodigital.phrases import (
     UPDATE,
     USERNAME,
     Phrase,
+    phrase_of,
 )
 from ormco_trios.ormcodigital.portal import PortalVisit, PortalWay
 from ormco_trios.ormcodigital.tasks import CONSENT, Address, Reply, Task, TaskKind
 
 T = TypeVar("T")
 
-_TROUBLE = re.compile(
-    r"again|authori|cannot|code|denied|error|expir|fail|incorrect|invalid|mis(s|match)|n.t\b|"
-    r"\bno\b|\bnot\b|\bold\b|please|problem|refus|reject|require|sign|sorry|unable|unknown|wrong",
-    re.IGNORECASE,
+_GOOD = frozenset(
+    "accepted complete completed connected done saved stored success successful successfully thank "
+    "thanks updated".split()
 )
-"""Words after which nothing counts as seen before a person has read them."""
+_PLAIN = frozenset(
+    "3shape a account all and are authorization been changes code connection data details for has "
+    "have information insignia is it method now ok our practice profile settings submission the "
+    "this to trios was we were with you your".split()
+)
+_METHODS = frozenset("3 3shape intraoral method pvs scanner shape source submission trios".split())
+
+
+def says_nothing_else(line: str) -> bool:
+    """Whether a line can say nothing but that something was saved, or what the method is.
+
+    The guide prints no such words, so none of them counts as success.  But whatever has another
+    word in it, in whatever language, has to be read by a person.
+    """
+    words = set(re.findall(r"\w+", line.casefold()))
+    return words <= _METHODS or bool(words & _GOOD and words <= _GOOD | _PLAIN)
+
 
 _WINDOW = "Go on in the browser window that this program has opened."
 
@@ -116,7 +132,8 @@ class BrowserGuide:
         self._login = login
         self._patience = patience
         self._hand = HandPortal()
-        self._before: Mapping[str, bool] = {}
+        self._before: set[str] = set()  # what the portal showed before a code was entered
+        self._entered = False  # Ok or Update was pressed: what is new from then on is its answer
         self._named = False  # the user name was sent on a page of its own
         self._tried = False  # the password was sent: once is all it gets
         self._fresh = False  # the profile is as the portal gave it
@@ -149,7 +166,7 @@ class BrowserGuide:
                 seen = yield from self._to_code_field()
                 yield from self._press(HERE, leads_away=True)
                 self._sent_off = _at_3shape(visit.account)
-                self._before = seen.lines
+                self._usual(seen)
                 # Only where 3Shape asks for nothing does it come at once.
                 address = yield from self._arrival(self._patience.quiet // 4)
             else:
@@ -162,32 +179,38 @@ class BrowserGuide:
         return Address(address)
 
     def enter_code(self, code: PortalCode, visit: PortalVisit) -> Flow[Task | None]:
-        entered = False
+        so_far, said = "", dict[str, bool]()
         try:
             seen = yield from self._to_code_field()
-            entered = True
+            field = self._one(seen, CODE)
+            so_far = "The code was typed in, and neither Ok nor Update was pressed."
             code.spend("the hand-over to OrmcoDigital in a browser")
-            yield from self._do(Fill(self._one(seen, CODE), code.reveal("portal")))
-            self._before = seen.lines
+            yield from self._do(Fill(field, code.reveal("portal")))
+            self._usual(seen)
             yield from self._press(OK)
-            seen, closed = yield from self._until(
-                lambda seen: seen if not seen.busy and not seen.find(CODE) else None
+            self._entered = True
+            so_far = "Ok was pressed, and Update was not. Without Update nothing is connected."
+            _, closed = yield from self._until(
+                lambda seen: True if not seen.busy and not seen.find(CODE) else None, said
             )
-            said = self._new_words(seen)
             if closed is None:
-                return self._doubtful("Ok was pressed, and the window is still open.", said)
+                return self._doubtful(f"{so_far} The window of the code is still open.", said)
             self._fresh = False
             yield from self._choose_trios()  # the page may have been drawn again
-            return (yield from self._update(visit, said))
+            refused = yield from self._press_update(said)
+            so_far = "Ok and Update were pressed, and the profile was not read back."
+            seen = yield from self._profile_anew()
+            said |= self._new(seen)
         except Stuck as stuck:
-            if not entered:
+            if not so_far:
                 return stuck.task
-            return self._doubtful(" ".join(stuck.task.steps[:-2]), [])
+            return self._doubtful(" ".join((so_far, *stuck.task.steps[:-2])), said)
+        return self._seen_of(seen, visit, said, refused=refused)
 
     def set_submission_method(self, visit: PortalVisit) -> Flow[Task | None]:
         try:
             yield from self._choose_trios()
-            yield from self._press_update()
+            yield from self._press_update({})
             seen = yield from self._profile_anew()
             self._note(seen, visit)
         except Stuck as stuck:
@@ -206,10 +229,13 @@ class BrowserGuide:
     def done(self, task: TaskKind, visit: PortalVisit) -> None:
         if task is TaskKind.IN_THE_WINDOW:
             self._fresh = False  # a person was at it
-            self._before = {}
             return
-        self._doubt = None
+        doubt, self._doubt = self._doubt, None
         self._hand.done(task, visit)
+        known = visit.memory.connection
+        if doubt is not None and known is not None and task is TaskKind.ENTER_CODE:
+            evidence = " ".join(doubt.steps[:-2])
+            visit.memory.connection = known.model_copy(update={"evidence": evidence})
 
     def failed(self, task: TaskKind, visit: PortalVisit) -> None:
         # From the beginning, with another code.
@@ -233,7 +259,7 @@ class BrowserGuide:
             if step in {USERNAME, PASSWORD}:
                 yield from self._sign_in(seen)
                 continue
-            self._before = seen.lines
+            self._usual(seen)
             pressed.append(step)
             yield from self._press(step)
             if step is PROFILE:
@@ -256,7 +282,7 @@ class BrowserGuide:
             raise Stuck(
                 self._task(seen, "This page is not of the portal's address: sign in there.")
             )
-        self._before = seen.lines
+        self._usual(seen)
         if user and user[0].editable and not self._named:
             yield from self._do(Fill(user[0], login.username))
             self._named = True
@@ -273,7 +299,7 @@ class BrowserGuide:
         seen: Seen = yield from self._do(Look())
         if not seen.find(CODE):
             yield from self._choose_trios()
-            self._before = (yield from self._do(Look())).lines
+            self._usual((yield from self._do(Look())))
             yield from self._press(CONNECT)
         seen, field = yield from self._until(lambda seen: _ready(seen.find(CODE)))
         if field is None:
@@ -286,7 +312,7 @@ class BrowserGuide:
         if _method(seen) == SubmissionMethod.trios():
             return
         self._fresh = False
-        self._before = seen.lines
+        self._usual(seen)
         yield from self._choose(INTRAORAL_SCANNER)
         yield from self._choose(TRIOS)
 
@@ -317,18 +343,19 @@ class BrowserGuide:
                 raise Stuck(self._task(seen))
             yield from self._do(Press(chosen))
 
-    def _update(self, visit: PortalVisit, said: list[str]) -> Flow[Task | None]:
-        """*Update*, and what can be seen of it."""
-        refused = yield from self._press_update()
-        said = list(dict.fromkeys([*said, *self._new_words((yield from self._do(Look())))]))
-        seen = yield from self._profile_anew()
+    def _seen_of(
+        self, seen: Seen, visit: PortalVisit, said: dict[str, bool], *, refused: bool
+    ) -> Task | None:
+        """What can be seen after *Update*, on the profile that was read anew."""
         self._note(seen, visit)
-        words = " ".join(said)
         if _method(seen) != SubmissionMethod.trios():
             return self._doubtful("Update was pressed, and 3Shape Trios is not chosen now.", said)
-        if refused or _TROUBLE.search(words):
-            return self._doubtful("Update was pressed.", said)
+        if refused:
+            return self._doubtful("Update was pressed, and an answer to it was an error.", said)
+        if not all(map(says_nothing_else, said)):
+            return self._doubtful("Update was pressed, and only you can read the answer.", said)
         evidence = "Ok and Update were pressed"
+        words = " ".join(_to_show(said))
         evidence += f'; the page then said "{words}"' if words else "; the page said nothing new"
         visit.memory.connection = ConnectionFact(
             value=TriosState.CONNECTED,
@@ -338,17 +365,14 @@ class BrowserGuide:
         )
         return None
 
-    def _press_update(self) -> Flow[bool]:
-        """Whether an answer to it was refused."""
+    def _press_update(self, said: dict[str, bool]) -> Flow[bool]:
+        """Whether an answer to it was refused; what the page says goes to ``said``."""
         before: Seen = yield from self._do(Look())
-        self._before = before.lines
+        self._usual(before)
         yield from self._press(UPDATE)
-        seen, _ = yield from self._until(
-            lambda seen: seen if not seen.busy and seen.lines != before.lines else None
-        )
-        # What it says may come a moment later.
-        for _ in range(self._patience.quiet // 6):
-            seen = yield from self._do(Look())
+        self._entered = True
+        # What it says may come late, and be gone again: until nothing moves any more.
+        seen, _ = yield from self._until(lambda _: None, said)
         return seen.refused > before.refused
 
     def _profile_anew(self, seen: Seen | None = None) -> Flow[Seen]:
@@ -380,11 +404,20 @@ class BrowserGuide:
 
     # --- seeing and doing -------------------------------------------------------------------
 
-    def _until(self, wanted: Callable[[Seen], T | None]) -> Flow[tuple[Seen, T | None]]:
-        """Look until ``wanted`` is there, or nothing moves any more."""
+    def _until(
+        self, wanted: Callable[[Seen], T | None], said: dict[str, bool] | None = None
+    ) -> Flow[tuple[Seen, T | None]]:
+        """Look until ``wanted`` is there, or nothing moves any more.
+
+        Args:
+            wanted: What is looked for.
+            said: Takes what the page says meanwhile, also if only for a moment.
+        """
         quiet, before, seen = 0, None, Seen()
         for _ in range(self._patience.most):
             seen = yield from self._do(Look())
+            if said is not None:
+                said |= self._new(seen)
             found = wanted(seen)
             if found is not None:
                 return seen, found
@@ -437,11 +470,20 @@ class BrowserGuide:
 
     # --- what a person is told --------------------------------------------------------------
 
-    def _new_words(self, seen: Seen) -> list[str]:
-        """What the page says that it did not say before: alerts, or else the first lines."""
+    def _usual(self, seen: Seen) -> None:
+        """Remember what the portal shows, as long as no code was entered."""
+        if not self._entered:
+            self._before.update(seen.lines)
+
+    def _new(self, seen: Seen) -> dict[str, bool]:
+        """The lines that were not there before a code was entered, each with whether it is loud."""
         new = {line: loud for line, loud in seen.lines.items() if line not in self._before}
-        loud = [line for line, is_loud in new.items() if is_loud]
-        return [shown for line in (loud or list(new)) if (shown := self._harmless(line))][:3]
+        lines = {**dict.fromkeys(seen.said, True), **new}
+        return {
+            shown: loud
+            for line, loud in lines.items()
+            if phrase_of(line) is None and (shown := self._harmless(line))
+        }
 
     def _harmless(self, line: str) -> str:
         """A line as it may be shown: no control characters, no secret, not too long."""
@@ -453,7 +495,7 @@ class BrowserGuide:
 
     def _task(self, seen: Seen, why: str = "") -> Task:
         heading = self._harmless(seen.heading)
-        said = " ".join(f'"{line}"' for line in self._new_words(seen) if line != heading)
+        said = " ".join(f'"{line}"' for line in _to_show(self._new(seen)) if line != heading)
         steps = [
             why or "This program does not know what the page asks for, and touches nothing there.",
             f'The page is headed "{heading}".' if heading else "The page has no heading.",
@@ -468,9 +510,9 @@ class BrowserGuide:
             question="What did OrmcoDigital say?",
         )
 
-    def _doubtful(self, what: str, said: list[str]) -> Task:
+    def _doubtful(self, what: str, said: dict[str, bool]) -> Task:
         """Keep asking whether the code was taken: nobody but a person can read the page."""
-        words = " ".join(f'"{line}"' for line in said)
+        words = " ".join(f'"{line}"' for line in _to_show(said))
         self._doubt = Task(
             kind=TaskKind.ENTER_CODE,
             title="See whether OrmcoDigital has taken the code",
@@ -490,13 +532,28 @@ class BrowserGuide:
         return self._doubt
 
 
+def _to_show(said: Mapping[str, bool]) -> list[str]:
+    """What a person is told of it: alerts, or else the first lines.
+
+    Where much is new, it is another page, and what is no sentence there may be somebody's name.
+    """
+    loud = [line for line, is_loud in said.items() if is_loud]
+    quiet = [line for line, is_loud in said.items() if not is_loud]
+    if len(quiet) > _MANY:
+        quiet = [line for line in quiet if line[-1] in _STOPS or len(line.split()) > _MANY]
+    return (loud or quiet)[:_MANY]
+
+
+_MANY = 3
+_STOPS = ".!?:;\u2026\u3002\uff01\uff1f"
 _SEVERAL = 'The page has more than one "{}", and this program cannot tell which is meant.'
 
 
 _AT_3SHAPE = """\
 A window of 3Shape is open. Sign in there with your 3Shape Communicate e-mail and password: this \
 program types neither.
-Check which e-mail the page shows: it has to be {account}. If it is another one, press Cancel.
+Check which e-mail the page shows: it has to be {account}. If it is another one, do not allow \
+access: sign out of 3Shape there, and say failed; you then get the page again.
 Read what the page asks. In plain words: {consent}
 Press Allow access. Whatever page comes then, leave it open, and say done at once: the code works \
 for at most three minutes.
@@ -512,6 +569,7 @@ def _at_3shape(account: str | None) -> Task:
         replies=(Reply.DONE, Reply.FAILED),
         question="What did the page say?",
         account=account,
+        asks_account=True,
     )
 
 

@@ -106,11 +106,13 @@ class Seen:
     Attributes:
         busy: Whether a page is still being loaded, or an answer is waited for.
         refused: How many answers to the portal's own requests had a status of 400 or more so far.
+        said: What the browser's own dialogs said since something was done last.
     """
 
     windows: tuple[Window, ...] = ()
     busy: bool = False
     refused: int = 0
+    said: tuple[str, ...] = ()
 
     @property
     def things(self) -> list[Thing]:
