@@ -301,20 +301,17 @@ class AsyncDriver(Shielded):
             main = main or seen
             ready = ready and seen["ready"]
             number += 1
-            trusted = sites.belongs(seen["url"], self._address) or self._is_part(frame)
-            for index, each in enumerate(seen["things"]):
-                things.append(_thing(each, number, (elements, index), trusted=trusted))
+            origin = _origin(frame)
+            trusted = sites.belongs(origin, self._address)
+            # What somebody else shows in a frame of the page is read, and not touched.
+            if trusted or sites.belongs(origin, page.url):
+                for index, each in enumerate(seen["things"]):
+                    things.append(_thing(each, number, (elements, index), trusted=trusted))
             words |= {line: loud or words.get(line, False) for line, loud in seen["words"]}
         if not main:
             return None, ready
         heading = main["heading"] or main["title"]
         return Window(main["url"], heading, tuple(things), tuple(words.items())), ready
-
-    def _is_part(self, frame: Frame) -> bool:
-        """Whether a frame was written by the page around it."""
-        parent = frame.parent_frame
-        own = frame.url in {"about:blank", "about:srcdoc", ""}
-        return own and parent is not None and sites.belongs(parent.url, self._address)
 
     # --- doing ------------------------------------------------------------------------------
 
@@ -382,6 +379,13 @@ class AsyncDriver(Shielded):
             return
         self._said.append(dialog.message)
         await dialog.dismiss()
+
+
+def _origin(frame: Frame) -> str:
+    """Where a frame comes from: one that the page around it has written is that page's."""
+    while frame.url in {"about:blank", "about:srcdoc", ""} and frame.parent_frame is not None:
+        frame = frame.parent_frame
+    return frame.url
 
 
 def _page_of(request: Request) -> Page | None:

@@ -164,7 +164,7 @@ class BrowserGuide:
         try:
             if self._sent_off is None:
                 seen = yield from self._to_code_field()
-                yield from self._press(HERE, leads_away=True)
+                yield from self._press(HERE, leads_away=True, beside=CODE)
                 self._sent_off = _at_3shape(visit.account)
                 self._usual(seen)
                 # Only where 3Shape asks for nothing does it come at once.
@@ -187,7 +187,7 @@ class BrowserGuide:
             code.spend("the hand-over to OrmcoDigital in a browser")
             yield from self._do(Fill(field, code.reveal("portal")))
             self._usual(seen)
-            yield from self._press(OK)
+            yield from self._press(OK, beside=CODE)
             self._entered = True
             so_far = "Ok was pressed, and Update was not. Without Update nothing is connected."
             _, closed = yield from self._until(
@@ -428,11 +428,19 @@ class BrowserGuide:
             before = now
         return seen, None
 
-    def _press(self, phrase: Phrase, *, leads_away: bool = False) -> Flow[None]:
+    def _press(
+        self, phrase: Phrase, *, leads_away: bool = False, beside: Phrase | None = None
+    ) -> Flow[None]:
+        """Press the only thing with these words; ``beside`` a field, the one that belongs to it."""
+
+        def found(seen: Seen) -> list[Thing]:
+            fields = [] if beside is None else seen.find(beside)
+            return seen.find_around(phrase, fields[0]) if len(fields) == 1 else seen.find(phrase)
+
         for _ in range(3):
-            seen, thing = yield from self._until(lambda seen: _ready(seen.find(phrase)))
+            seen, thing = yield from self._until(lambda seen: _ready(found(seen)))
             if thing is None:
-                raise Stuck(self._task(seen, self._why(seen, phrase)))
+                raise Stuck(self._task(seen, _several(found(seen), phrase)))
             try:
                 yield from Page(self._browser, Press(thing, leads_away=leads_away))
             except Obstructed:
@@ -451,11 +459,8 @@ class BrowserGuide:
     def _one(self, seen: Seen, phrase: Phrase) -> Thing:
         found = seen.find(phrase)
         if len(found) != 1:
-            raise Stuck(self._task(seen, self._why(seen, phrase)))
+            raise Stuck(self._task(seen, _several(found, phrase)))
         return found[0]
-
-    def _why(self, seen: Seen, phrase: Phrase) -> str:
-        return _SEVERAL.format(phrase.words[0]) if len(seen.find(phrase)) > 1 else ""
 
     def _note(self, seen: Seen, visit: PortalVisit) -> None:
         """Remember what the profile shows."""
@@ -573,6 +578,10 @@ def _at_3shape(account: str | None) -> Task:
     )
 
 
+def _several(found: list[Thing], phrase: Phrase) -> str:
+    return _SEVERAL.format(phrase.words[0]) if len(found) > 1 else ""
+
+
 def _ready(found: list[Thing]) -> Thing | None:
     """The one thing, if it can be used now."""
     return found[0] if len(found) == 1 and found[0].enabled else None
@@ -582,7 +591,8 @@ def _next_step(seen: Seen, pressed: list[Phrase]) -> Phrase | None:
     """Where this is on the way to the profile."""
     if seen.busy:
         return None
-    if seen.shows(SUBMISSION_METHOD):
+    # Another page may name it too, as one that leads there.
+    if seen.shows(SUBMISSION_METHOD) and any(map(seen.shows, (INTRAORAL_SCANNER, PVS, CONNECT))):
         return SUBMISSION_METHOD
     if seen.find(PASSWORD):
         return PASSWORD
