@@ -50,7 +50,7 @@ class Shown:
         context.route(
             ADDRESS, lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8")
         )
-        self.driver = Driver(
+        self.driver: Any = Driver(
             ADDRESS, context=context, channel=None, executable=None, headless=True, patience=0.5
         )
         self.driver.perform(Open())
