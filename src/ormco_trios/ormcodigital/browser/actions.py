@@ -68,4 +68,8 @@ Action: TypeAlias = Look | Open | Press | Fill | Submit | Choose | Arrived
 
 
 class Obstructed(Exception):
-    """A click or a text did not get through: the page has changed, or something lies over it."""
+    """A click or a text did not get through: the page has changed meanwhile."""
+
+
+class Covered(Obstructed):
+    """It did not get through for as long as it may take: something lies over it."""

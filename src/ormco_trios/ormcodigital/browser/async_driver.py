@@ -24,6 +24,7 @@ from playwright.async_api import (
     WebSocket,
     async_playwright,
 )
+from playwright.async_api import TimeoutError as TookTooLong
 
 from ormco_trios.core.errors import ConfigurationError, NotDelivered
 from ormco_trios.core.shield import Shielded
@@ -32,6 +33,7 @@ from ormco_trios.ormcodigital.browser.actions import (
     Action,
     Arrived,
     Choose,
+    Covered,
     Fill,
     Look,
     Obstructed,
@@ -154,8 +156,12 @@ class AsyncDriver(Shielded):
         self._others: set[Page] = set()
         self._handles: list[JSHandle] = []
         self._waiting: dict[Request, Page | None] = {}
-        self._refused = 0
+        self._refused = self._answers = 0
         self._said: list[str] = []
+        self._asked: list[str] = []
+        # A dialog is answered only while this acts: else a person has the window.
+        self._acting = False
+        self._dialogs: list[Dialog] = []
         # While 3Shape's window is watched: where it shall be sent back to, and was.
         self._watching = False
         self._before: dict[Page, str] | None = None
@@ -173,6 +179,15 @@ class AsyncDriver(Shielded):
         """
         if not isinstance(action, Look | Arrived):
             self._said.clear()
+            self._asked.clear()
+        self._acting = True
+        try:
+            await self._answer_dialogs()
+            return await self._perform(action)
+        finally:
+            self._acting = False
+
+    async def _perform(self, action: Action) -> Any:
         match action:
             case Look(seconds):
                 return await self._look(seconds)
@@ -277,7 +292,14 @@ class AsyncDriver(Shielded):
                 seen.append(window)
         waiting = [page for page in self._waiting.values() if page in self._windows()]
         busy = busy or bool(waiting)
-        return Seen(tuple(seen), busy=busy, refused=self._refused, said=tuple(self._said))
+        return Seen(
+            tuple(seen),
+            busy=busy,
+            refused=self._refused,
+            answers=self._answers,
+            said=tuple(self._said),
+            asked=tuple(self._asked),
+        )
 
     async def _see(self, page: Page, number: int) -> tuple[Window | None, bool]:
         """One window with its frames, and whether it is at rest."""
@@ -304,9 +326,11 @@ class AsyncDriver(Shielded):
             origin = _origin(frame)
             trusted = sites.belongs(origin, self._address)
             # What somebody else shows in a frame of the page is read, and not touched.
-            if trusted or sites.belongs(origin, page.url):
-                for index, each in enumerate(seen["things"]):
-                    things.append(_thing(each, number, (elements, index), trusted=trusted))
+            for index, each in enumerate(seen["things"]):
+                goes = each.get("sends_to", "")
+                own = trusted and (not goes or sites.belongs(goes, self._address))
+                if trusted or sites.belongs(origin, page.url):
+                    things.append(_thing(each, number, (elements, index), trusted=own))
             words |= {line: loud or words.get(line, False) for line, loud in seen["words"]}
         if not main:
             return None, ready
@@ -319,7 +343,12 @@ class AsyncDriver(Shielded):
         elements, index = thing.ref
         try:
             element = (await elements.get_property(str(index))).as_element()
+            frame = await element.owner_frame()
+            # A window behind another draws too seldom for a click.
+            await frame.page.bring_to_front()
             await getattr(element, what)(*values, **named, timeout=self._patience * 1000)
+        except TookTooLong:
+            raise Covered from None
         except (AttributeError, Error) as error:
             # Without the error: it may hold what was typed.
             raise Obstructed(type(error).__name__) from None
@@ -370,15 +399,29 @@ class AsyncDriver(Shielded):
     def _response(self, response: Response) -> None:
         kind = response.request.resource_type
         ours = _page_of(response.request) not in self._away | self._others
-        if ours and response.status >= 400 and kind in {"document", "fetch", "xhr"}:
-            self._refused += 1
+        if ours and kind in {"document", "fetch", "xhr"}:
+            self._answers += 1
+            self._refused += response.status >= 400
 
     async def _dialog(self, dialog: Dialog) -> None:
-        if dialog.type == "beforeunload":
-            await dialog.accept()
+        self._dialogs.append(dialog)
+        if not self._acting:
             return
-        self._said.append(dialog.message)
-        await dialog.dismiss()
+        if dialog.type != "beforeunload":
+            self._said.append(dialog.message)
+        if dialog.type in {"confirm", "prompt"}:
+            self._asked.append(dialog.message)
+        await self._answer_dialogs()
+
+    async def _answer_dialogs(self) -> None:
+        """Of those that came while a person was at it, what is still open."""
+        while self._dialogs:
+            dialog = self._dialogs.pop()
+            with suppress(Error):  # a person has answered it
+                if dialog.type == "beforeunload":
+                    await dialog.accept()
+                else:
+                    await dialog.dismiss()
 
 
 def _origin(frame: Frame) -> str:

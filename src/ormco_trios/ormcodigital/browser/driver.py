@@ -25,6 +25,7 @@ from playwright.sync_api import (
     WebSocket,
     sync_playwright,
 )
+from playwright.sync_api import TimeoutError as TookTooLong
 
 from ormco_trios.core.errors import ConfigurationError, NotDelivered
 from ormco_trios.core.shield import Shielded
@@ -33,6 +34,7 @@ from ormco_trios.ormcodigital.browser.actions import (
     Action,
     Arrived,
     Choose,
+    Covered,
     Fill,
     Look,
     Obstructed,
@@ -153,8 +155,12 @@ class Driver(Shielded):
         self._others: set[Page] = set()
         self._handles: list[JSHandle] = []
         self._waiting: dict[Request, Page | None] = {}
-        self._refused = 0
+        self._refused = self._answers = 0
         self._said: list[str] = []
+        self._asked: list[str] = []
+        # A dialog is answered only while this acts: else a person has the window.
+        self._acting = False
+        self._dialogs: list[Dialog] = []
         # While 3Shape's window is watched: where it shall be sent back to, and was.
         self._watching = False
         self._before: dict[Page, str] | None = None
@@ -172,6 +178,15 @@ class Driver(Shielded):
         """
         if not isinstance(action, Look | Arrived):
             self._said.clear()
+            self._asked.clear()
+        self._acting = True
+        try:
+            self._answer_dialogs()
+            return self._perform(action)
+        finally:
+            self._acting = False
+
+    def _perform(self, action: Action) -> Any:
         match action:
             case Look(seconds):
                 return self._look(seconds)
@@ -276,7 +291,14 @@ class Driver(Shielded):
                 seen.append(window)
         waiting = [page for page in self._waiting.values() if page in self._windows()]
         busy = busy or bool(waiting)
-        return Seen(tuple(seen), busy=busy, refused=self._refused, said=tuple(self._said))
+        return Seen(
+            tuple(seen),
+            busy=busy,
+            refused=self._refused,
+            answers=self._answers,
+            said=tuple(self._said),
+            asked=tuple(self._asked),
+        )
 
     def _see(self, page: Page, number: int) -> tuple[Window | None, bool]:
         """One window with its frames, and whether it is at rest."""
@@ -303,9 +325,11 @@ class Driver(Shielded):
             origin = _origin(frame)
             trusted = sites.belongs(origin, self._address)
             # What somebody else shows in a frame of the page is read, and not touched.
-            if trusted or sites.belongs(origin, page.url):
-                for index, each in enumerate(seen["things"]):
-                    things.append(_thing(each, number, (elements, index), trusted=trusted))
+            for index, each in enumerate(seen["things"]):
+                goes = each.get("sends_to", "")
+                own = trusted and (not goes or sites.belongs(goes, self._address))
+                if trusted or sites.belongs(origin, page.url):
+                    things.append(_thing(each, number, (elements, index), trusted=own))
             words |= {line: loud or words.get(line, False) for line, loud in seen["words"]}
         if not main:
             return None, ready
@@ -318,7 +342,12 @@ class Driver(Shielded):
         elements, index = thing.ref
         try:
             element = (elements.get_property(str(index))).as_element()
+            frame = element.owner_frame()
+            # A window behind another draws too seldom for a click.
+            frame.page.bring_to_front()
             getattr(element, what)(*values, **named, timeout=self._patience * 1000)
+        except TookTooLong:
+            raise Covered from None
         except (AttributeError, Error) as error:
             # Without the error: it may hold what was typed.
             raise Obstructed(type(error).__name__) from None
@@ -369,15 +398,29 @@ class Driver(Shielded):
     def _response(self, response: Response) -> None:
         kind = response.request.resource_type
         ours = _page_of(response.request) not in self._away | self._others
-        if ours and response.status >= 400 and kind in {"document", "fetch", "xhr"}:
-            self._refused += 1
+        if ours and kind in {"document", "fetch", "xhr"}:
+            self._answers += 1
+            self._refused += response.status >= 400
 
     def _dialog(self, dialog: Dialog) -> None:
-        if dialog.type == "beforeunload":
-            dialog.accept()
+        self._dialogs.append(dialog)
+        if not self._acting:
             return
-        self._said.append(dialog.message)
-        dialog.dismiss()
+        if dialog.type != "beforeunload":
+            self._said.append(dialog.message)
+        if dialog.type in {"confirm", "prompt"}:
+            self._asked.append(dialog.message)
+        self._answer_dialogs()
+
+    def _answer_dialogs(self) -> None:
+        """Of those that came while a person was at it, what is still open."""
+        while self._dialogs:
+            dialog = self._dialogs.pop()
+            with suppress(Error):  # a person has answered it
+                if dialog.type == "beforeunload":
+                    dialog.accept()
+                else:
+                    dialog.dismiss()
 
 
 def _origin(frame: Frame) -> str:

@@ -19,6 +19,7 @@ from ormco_trios.ormcodigital.browser.actions import (
     Action,
     Arrived,
     Choose,
+    Covered,
     Fill,
     Look,
     Obstructed,
@@ -42,6 +43,7 @@ from ormco_trios.ormcodigital.phrases import (
     CODE,
     CONNECT,
     EMAIL,
+    ENTER_CODE_TITLE,
     HERE,
     INTRAORAL_SCANNER,
     OK,
@@ -151,7 +153,7 @@ class BrowserGuide:
         if task is None:
             try:
                 seen = yield from self._to_profile()
-                if not self._fresh and not seen.find(CODE):
+                if not self._fresh and not _code_fields(seen):
                     seen = yield from self._profile_anew(seen)
                 self._note(seen, visit)
             except Stuck as stuck:
@@ -164,7 +166,7 @@ class BrowserGuide:
         try:
             if self._sent_off is None:
                 seen = yield from self._to_code_field()
-                yield from self._press(HERE, leads_away=True, beside=CODE)
+                yield from self._press(HERE, leads_away=True, of_the_code=True)
                 self._sent_off = _at_3shape(visit.account)
                 self._usual(seen)
                 # Only where 3Shape asks for nothing does it come at once.
@@ -182,16 +184,17 @@ class BrowserGuide:
         so_far, said = "", dict[str, bool]()
         try:
             seen = yield from self._to_code_field()
-            field = self._one(seen, CODE)
+            if len(_code_fields(seen)) != 1:
+                raise Stuck(self._task(seen, _why(_code_fields(seen), CODE)))
             so_far = "The code was typed in, and neither Ok nor Update was pressed."
             code.spend("the hand-over to OrmcoDigital in a browser")
-            yield from self._do(Fill(field, code.reveal("portal")))
+            yield from self._type_code(code.reveal("portal"))
             self._usual(seen)
-            yield from self._press(OK, beside=CODE)
+            yield from self._press(OK, of_the_code=True)
             self._entered = True
             so_far = "Ok was pressed, and Update was not. Without Update nothing is connected."
             _, closed = yield from self._until(
-                lambda seen: True if not seen.busy and not seen.find(CODE) else None, said
+                lambda seen: True if not seen.busy and not _code_fields(seen) else None, said
             )
             if closed is None:
                 return self._doubtful(f"{so_far} The window of the code is still open.", said)
@@ -277,11 +280,14 @@ class BrowserGuide:
             raise Stuck(self._task(seen, "OrmcoDigital asks for the sign-in again: do it there."))
         if len(user) > 1 or len(password) > 1:
             raise Stuck(self._task(seen, _SEVERAL.format("sign-in")))
-        fields = [*user, *password]
-        if not all(field.trusted for field in fields):
-            raise Stuck(
-                self._task(seen, "This page is not of the portal's address: sign in there.")
-            )
+        last = [*user, *password][-1]
+        button = submit_of(seen, last)
+        if not all(each.trusted for each in (*user, *password, button or last)):
+            raise Stuck(self._task(seen, _ELSEWHERE))
+        if password and not password[0].secret:
+            raise Stuck(self._task(seen, "The password would be readable there: sign in yourself."))
+        if len([t for t in seen.things if t.secret and t.together(last)]) > 1:
+            raise Stuck(self._task(seen, "This form asks for more than one password."))
         self._usual(seen)
         if user and user[0].editable and not self._named:
             yield from self._do(Fill(user[0], login.username))
@@ -289,21 +295,19 @@ class BrowserGuide:
         if password:
             yield from self._do(Fill(password[0], login.password.get_secret_value()))
             self._tried = True
-        last = fields[-1]
-        button = submit_of(seen, last)
         yield from self._do(Submit(last) if button is None else Press(button))
         # A form that is still there once everything is quiet has refused.
         yield from self._until(lambda seen: _asked_no_more(seen, last))
 
     def _to_code_field(self) -> Flow[Seen]:
         seen: Seen = yield from self._do(Look())
-        if not seen.find(CODE):
+        if not _code_fields(seen):
             yield from self._choose_trios()
             self._usual((yield from self._do(Look())))
             yield from self._press(CONNECT)
-        seen, field = yield from self._until(lambda seen: _ready(seen.find(CODE)))
+        seen, field = yield from self._until(lambda seen: _ready(_code_fields(seen)))
         if field is None:
-            raise Stuck(self._task(seen))
+            raise Stuck(self._task(seen, _why(_code_fields(seen), CODE)))
         return seen
 
     def _choose_trios(self) -> Flow[None]:
@@ -313,19 +317,21 @@ class BrowserGuide:
             return
         self._fresh = False
         self._usual(seen)
-        yield from self._choose(INTRAORAL_SCANNER)
+        # Where there is only the list, it says both.
+        if seen.offers(INTRAORAL_SCANNER) or not seen.offers(TRIOS):
+            yield from self._choose(INTRAORAL_SCANNER)
         yield from self._choose(TRIOS)
 
     def _choose(self, option: Phrase) -> Flow[None]:
         """By its words, in a native list, or in a list that has to be opened first."""
 
-        def there(seen: Seen) -> list[Thing] | None:
+        def there(seen: Seen) -> list[Thing]:
             choices = [t for t in seen.find(option) if t.role != "text"]
             return choices or seen.scanner_list(option) or seen.clickable_beside(INTRAORAL_SCANNER)
 
-        seen, things = yield from self._until(lambda seen: _ready(there(seen) or []))
+        seen, things = yield from self._until(lambda seen: _ready(there(seen)))
         if things is None:
-            raise Stuck(self._task(seen, _SEVERAL.format(option.words[0]) if there(seen) else ""))
+            raise Stuck(self._task(seen, _why(there(seen), option)))
         if things.role == "select":
             name = next((each for each in things.options if option.matches(each)), None)
             if name is None:
@@ -379,16 +385,16 @@ class BrowserGuide:
         """The profile as the portal gives it now."""
         self._fresh = False
         here: Seen = seen or (yield from self._do(Look()))
-        way = next((p for p in (PROFILE, ACCOUNT) if len(here.find(p)) == 1), None)
-        if way is None:
-            yield from self._do(Open())
-        else:
+        way = next((p for p in (PROFILE, ACCOUNT) if _leads_on(here.find(p))), None)
+        if way is not None:
             yield from self._press(way)
             if way is ACCOUNT:
                 yield from self._until(lambda seen: _ready(seen.find(PROFILE)))
                 if (yield from self._do(Look())).find(PROFILE):
                     yield from self._press(PROFILE)
-        yield from self._until(lambda seen: None if seen.busy else seen)
+        now, _ = yield from self._until(lambda seen: None if seen.busy else seen)
+        if now.answers == here.answers:  # a heading was pressed, or the page kept what it had
+            yield from self._do(Open())
         seen = yield from self._to_profile()
         self._fresh = True
         return seen
@@ -413,15 +419,19 @@ class BrowserGuide:
             wanted: What is looked for.
             said: Takes what the page says meanwhile, also if only for a moment.
         """
-        quiet, before, seen = 0, None, Seen()
+        quiet, still, before, seen = 0, 0, None, Seen()
         for _ in range(self._patience.most):
             seen = yield from self._do(Look())
             if said is not None:
                 said |= self._new(seen)
-            found = wanted(seen)
+            if seen.asked:
+                raise Stuck(self._task(seen, _ASKED.format(self._harmless(seen.asked[0]))))
+            now = (seen.lines, len(seen.things))
+            still = 0 if now != before else still + 1
+            # Some pages wait for an answer all the time.
+            found = wanted(replace(seen, busy=seen.busy and still < self._patience.quiet))
             if found is not None:
                 return seen, found
-            now = (seen.lines, len(seen.things))
             quiet = 0 if seen.busy or now != before else quiet + 1
             if quiet >= self._patience.quiet:
                 break
@@ -429,25 +439,39 @@ class BrowserGuide:
         return seen, None
 
     def _press(
-        self, phrase: Phrase, *, leads_away: bool = False, beside: Phrase | None = None
+        self, phrase: Phrase, *, leads_away: bool = False, of_the_code: bool = False
     ) -> Flow[None]:
-        """Press the only thing with these words; ``beside`` a field, the one that belongs to it."""
+        """Press the only thing with these words; ``of_the_code``, the one at the code's field."""
 
         def found(seen: Seen) -> list[Thing]:
-            fields = [] if beside is None else seen.find(beside)
+            fields = _code_fields(seen) if of_the_code else []
             return seen.find_around(phrase, fields[0]) if len(fields) == 1 else seen.find(phrase)
 
-        for _ in range(3):
-            seen, thing = yield from self._until(lambda seen: _ready(found(seen)))
+        yield from self._reach(phrase, found, lambda it: Press(it, leads_away=leads_away))
+
+    def _type_code(self, text: str) -> Flow[None]:
+        yield from self._reach(CODE, _code_fields, lambda it: Fill(it, text))
+
+    def _reach(
+        self,
+        phrase: Phrase,
+        find: Callable[[Seen], list[Thing]],
+        act: Callable[[Thing], Action],
+    ) -> Flow[None]:
+        """Do something with the one thing; again where it was drawn again since it was seen."""
+        for _ in range(5):
+            seen, thing = yield from self._until(lambda seen: _ready(find(seen)))
             if thing is None:
-                raise Stuck(self._task(seen, _several(found(seen), phrase)))
+                raise Stuck(self._task(seen, _why(find(seen), phrase)))
             try:
-                yield from Page(self._browser, Press(thing, leads_away=leads_away))
+                yield from Page(self._browser, act(thing))
+            except Covered:
+                break
             except Obstructed:
-                continue  # drawn again between the look and the click
+                continue
             return
         seen = yield from self._do(Look())
-        raise Stuck(self._task(seen, f'Something lies over "{phrase.words[0]}".'))
+        raise Stuck(self._task(seen, _COVERED.format(phrase.words[0])))
 
     def _do(self, action: Action) -> Flow[Any]:
         try:
@@ -455,12 +479,6 @@ class BrowserGuide:
         except Obstructed:
             seen = yield from Page(self._browser, Look())
         raise Stuck(self._task(seen))
-
-    def _one(self, seen: Seen, phrase: Phrase) -> Thing:
-        found = seen.find(phrase)
-        if len(found) != 1:
-            raise Stuck(self._task(seen, _several(found, phrase)))
-        return found[0]
 
     def _note(self, seen: Seen, visit: PortalVisit) -> None:
         """Remember what the profile shows."""
@@ -551,6 +569,10 @@ def _to_show(said: Mapping[str, bool]) -> list[str]:
 
 _MANY = 3
 _STOPS = ".!?:;\u2026\u3002\uff01\uff1f"
+_ASKED = 'The browser asked "{}", and this program has answered Cancel: do it again yourself.'
+_COVERED = 'Something lies over "{}", or it is drawn again all the time.'
+_OFF = 'The page has "{}", and does not let it be used now.'
+_ELSEWHERE = "This form, or what it is sent to, is not of the portal's address: sign in there."
 _SEVERAL = 'The page has more than one "{}", and this program cannot tell which is meant.'
 
 
@@ -578,8 +600,11 @@ def _at_3shape(account: str | None) -> Task:
     )
 
 
-def _several(found: list[Thing], phrase: Phrase) -> str:
-    return _SEVERAL.format(phrase.words[0]) if len(found) > 1 else ""
+def _why(found: list[Thing], phrase: Phrase) -> str:
+    """What is wrong with what was found."""
+    if len(found) > 1:
+        return _SEVERAL.format(phrase.words[0])
+    return _OFF.format(phrase.words[0]) if found else ""
 
 
 def _ready(found: list[Thing]) -> Thing | None:
@@ -587,12 +612,20 @@ def _ready(found: list[Thing]) -> Thing | None:
     return found[0] if len(found) == 1 and found[0].enabled else None
 
 
+def _leads_on(found: list[Thing]) -> bool:
+    """Whether it is one thing, and no heading of the page that is shown."""
+    return len(found) == 1 and (found[0].role != "text" or found[0].clickable)
+
+
+_ON_PROFILE = (INTRAORAL_SCANNER, TRIOS, PVS, CONNECT)
+
+
 def _next_step(seen: Seen, pressed: list[Phrase]) -> Phrase | None:
     """Where this is on the way to the profile."""
     if seen.busy:
         return None
     # Another page may name it too, as one that leads there.
-    if seen.shows(SUBMISSION_METHOD) and any(map(seen.shows, (INTRAORAL_SCANNER, PVS, CONNECT))):
+    if seen.shows(SUBMISSION_METHOD) and any(map(seen.shows, _ON_PROFILE)):
         return SUBMISSION_METHOD
     if seen.find(PASSWORD):
         return PASSWORD
@@ -602,6 +635,18 @@ def _next_step(seen: Seen, pressed: list[Phrase]) -> Phrase | None:
         if phrase not in pressed and seen.find(phrase):
             return phrase
     return None
+
+
+def _code_fields(seen: Seen) -> list[Thing]:
+    """Where the code is entered: a second factor asks for a code as well, without the title."""
+    return [
+        field
+        for window in seen.windows
+        for field in Seen((window,)).find(CODE)
+        if Seen((window,)).find(HERE)
+        or Seen((window,)).shows(ENTER_CODE_TITLE)
+        or ENTER_CODE_TITLE.matches(window.heading)
+    ]
 
 
 def _asked_no_more(seen: Seen, field: Thing) -> bool | None:
@@ -624,6 +669,7 @@ def _method(seen: Seen) -> SubmissionMethod | None:
         return bool(things or values)
 
     beside = any(TRIOS.matches(t.name) for t in seen.clickable_beside(INTRAORAL_SCANNER))
-    if chosen(INTRAORAL_SCANNER) and (chosen(TRIOS) or beside):
+    only_list = not seen.shows(INTRAORAL_SCANNER) and not seen.offers(INTRAORAL_SCANNER)
+    if (chosen(INTRAORAL_SCANNER) or only_list) and (chosen(TRIOS) or beside):
         return SubmissionMethod.trios()
     return SubmissionMethod.pvs() if chosen(PVS) else None

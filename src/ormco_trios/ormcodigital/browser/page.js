@@ -169,8 +169,9 @@
           checked, value,
           options: role === "select" ? [...el.options].filter((o) => !o.disabled)
             .map((o) => clean(o.textContent)) : [],
-          secret: el.type === "password", filled: Boolean(el.value), editable: !el.readOnly,
+          secret: el.type === "password", editable: !el.readOnly,
           form: form ? id(form) : null,
+          sends_to: form && (el.hasAttribute("formaction") ? el.formAction : form.action) || "",
           submits: Boolean(form) && (el.type === "submit" || el.type === "image"),
           text: textOf(el),
         });

@@ -42,8 +42,9 @@ class Thing:
         secret: Whether what is typed here is hidden, as a password is.
         form: The number of its form.
         submits: Whether it sends that form.
+        sends_to: The address that the form is sent to, as the page says it.
         clickable: Whether words look as if something happens when they are clicked.
-        trusted: Whether its frame is the portal's own, by its address.
+        trusted: Whether its frame, and what its form is sent to, are the portal's, by address.
         ref: The browser's own reference to it.
     """
 
@@ -58,14 +59,18 @@ class Thing:
     value: str = ""
     options: tuple[str, ...] = ()
     secret: bool = False
-    filled: bool = False
     editable: bool = True
     form: int | None = None
     submits: bool = False
+    sends_to: str = ""
     text: str = ""
     clickable: bool = False
     trusted: bool = True
     ref: Any = None
+
+    def together(self, other: Thing) -> bool:
+        """Whether it is in the same form as ``other``, or both are in none on the same page."""
+        return self.frame == other.frame and self.form == other.form
 
     def beside(self, other: Thing) -> bool:
         """Whether it is in the same line as ``other``, to its right."""
@@ -106,13 +111,17 @@ class Seen:
     Attributes:
         busy: Whether a page is still being loaded, or an answer is waited for.
         refused: How many answers to the portal's own requests had a status of 400 or more so far.
+        answers: How many answers came to the portal's own requests so far.
         said: What the browser's own dialogs said since something was done last.
+        asked: Those of them that ask something; no program answers for a person.
     """
 
     windows: tuple[Window, ...] = ()
     busy: bool = False
     refused: int = 0
+    answers: int = 0
     said: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
 
     @property
     def things(self) -> list[Thing]:
@@ -157,6 +166,12 @@ class Seen:
         return any(
             any(map(phrase.matches, (thing.name, thing.value, *thing.options)))
             for thing in self.things
+        )
+
+    def offers(self, option: Phrase) -> bool:
+        """Whether it can be chosen as it is, by its words or in a native list."""
+        return any(t.role != "text" for t in self.find(option)) or any(
+            option.matches(each) for t in self.things for each in t.options
         )
 
     def scanner_list(self, option: Phrase) -> list[Thing]:
