@@ -138,7 +138,6 @@ def test_a_refusal_in_another_language(kind: type[Portal], both: Any) -> None:
         walk.late = 240
         task = walk.on()
         assert "Ihr Code gilt nicht mehr." in text_of(task)
-        assert not walk.portal.connected
         # The person has read it; another code is another try, and no other login.
         walk.late = 0
         walk.onboarding.finish_task(Failed("Ihr Code gilt nicht mehr."))
@@ -166,7 +165,6 @@ def test_another_account_in_the_window(kind: type[Portal], both: Any) -> None:
         walk.consent(ben)
         with pytest.raises(errors.WrongAccount):
             walk.onboarding.finish_task(Done(account_shown=ben.email), id=needed.task.id)
-        assert walk.portal.draft is None
         walk.sign_out()
         connected = walk.on()
         assert isinstance(connected, Connected), connected

@@ -250,6 +250,8 @@ class AsyncDriver(Shielded):
 
     async def _open(self) -> None:
         context = await self._start()
+        if await self._come_back():
+            return
         if self._page is None or self._page.is_closed() or self._page not in self._windows():
             self._page = await context.new_page()
         try:
@@ -354,16 +356,20 @@ class AsyncDriver(Shielded):
             raise Obstructed(type(error).__name__) from None
 
     async def _arrival(self) -> str | None:
-        """Where 3Shape's window came; a tab of the portal that was led away comes back."""
-        if self._arrived is None or self._before is None:
-            return self._arrived
-        back = {page: url for page, url in self._before.items() if page in self._away}
+        """Where 3Shape's window came."""
+        if self._arrived is not None:
+            await self._come_back()
+        return self._arrived
+
+    async def _come_back(self) -> bool:
+        """Take a tab of the portal that was led away back to where it was."""
+        back = {page: url for page, url in (self._before or {}).items() if page in self._away}
         self._away -= back.keys()
         self._leave_alone()
         for page, url in back.items():
             with suppress(Error):
                 await page.goto(url, wait_until="domcontentloaded")
-        return self._arrived
+        return bool(back)
 
     # --- listening --------------------------------------------------------------------------
 

@@ -249,6 +249,8 @@ class Driver(Shielded):
 
     def _open(self) -> None:
         context = self._start()
+        if self._come_back():
+            return
         if self._page is None or self._page.is_closed() or self._page not in self._windows():
             self._page = context.new_page()
         try:
@@ -353,16 +355,20 @@ class Driver(Shielded):
             raise Obstructed(type(error).__name__) from None
 
     def _arrival(self) -> str | None:
-        """Where 3Shape's window came; a tab of the portal that was led away comes back."""
-        if self._arrived is None or self._before is None:
-            return self._arrived
-        back = {page: url for page, url in self._before.items() if page in self._away}
+        """Where 3Shape's window came."""
+        if self._arrived is not None:
+            self._come_back()
+        return self._arrived
+
+    def _come_back(self) -> bool:
+        """Take a tab of the portal that was led away back to where it was."""
+        back = {page: url for page, url in (self._before or {}).items() if page in self._away}
         self._away -= back.keys()
         self._leave_alone()
         for page, url in back.items():
             with suppress(Error):
                 page.goto(url, wait_until="domcontentloaded")
-        return self._arrived
+        return bool(back)
 
     # --- listening --------------------------------------------------------------------------
 

@@ -180,7 +180,8 @@
       if ((el.textContent || "").length > 400) continue;
       const text = clean(el.innerText);
       if (!text) continue;
-      const clickable = getComputedStyle(el).cursor === "pointer" || el.tabIndex >= 0;
+      const clickable = getComputedStyle(el).cursor === "pointer" || el.tabIndex >= 0
+        || Boolean(el.onclick);
       // A form may be a table too.
       const row = el.closest("tr, [role=row], li");
       const form = row && (row.querySelector("input, select, textarea, button, th"));
