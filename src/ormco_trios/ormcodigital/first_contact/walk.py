@@ -225,17 +225,19 @@ def _leaves(where: str, text: object) -> Iterator[Field]:
     path: list[str] = []
     for tag, words in re.findall(r"<([^>]*)>|([^<]+)", str(text)):
         if not tag:
-            yield from (Field(where, "/".join(path[-1:]), line) for line in words.split("\n"))
+            within = "/".join(path[-1:])
+            source = "script" if within == "script" else where
+            yield from (Field(source, within, line) for line in words.split("\n"))
             continue
         name, _, rest = tag.partition(" ")
         attributes = dict(re.findall(r'(\w+)="([^"]*)"', rest))
         label = attributes.get("name") or attributes.get("id") or name
-        for key in ("value", "href", "action"):
+        for key in ("value", "href", "action", "alt", "label", "placeholder"):
             if attributes.get(key):
                 yield Field(where, label, attributes[key])
         if tag.startswith("/"):
             del path[-1:]
-        elif name not in {"input", "meta"}:
+        elif name not in {"img", "input", "meta"}:
             path.append(label)
 
 
