@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ormco_trios.ormcodigital.documents import Json, as_list, as_object
 from ormco_trios.ormcodigital.first_contact.redact import entries_of
-from ormco_trios.ormcodigital.phrases import folded
+from ormco_trios.ormcodigital.phrases import UPDATE, folded
 
 _PASSIVE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NUMBER = re.compile(r"#(\d+)\}")
@@ -118,7 +118,10 @@ def read_walk(har: Json) -> Walk:
     update = None
     if code is not None:
         later = [n for n in range(code + 1, len(exchanges)) if _changes_portal(exchanges[n])]
-        update = later[0] if later else code if exchanges[code].changes else None
+        # One request saves both if it says so itself; else the walk may have ended before Update.
+        sent = exchanges[code].sent
+        both = bool(method_fields(sent)) or any(UPDATE.matches(field.value) for field in sent)
+        update = later[0] if later else code if both else None
 
     def at(number: int | None) -> Exchange | None:
         return None if number is None else exchanges[number]
