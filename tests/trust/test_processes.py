@@ -53,7 +53,7 @@ class _Echo(BaseHTTPRequestHandler):
         id = self.path.rpartition("/")[2]
         server.asked.append((id, self.client_address))
         body = b'{"Id": "%s"}' % id.encode()
-        # In two pieces, so that whoever reads what is another's is likely to get a part of it.
+        # In two pieces: a process that reads what is another's is likely to get a part of it.
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
         self.wfile.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
 

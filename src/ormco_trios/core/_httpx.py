@@ -545,7 +545,7 @@ class AsyncHttpxPools:
 def _warn_of_unclosed(pool: object) -> None:
     if not sys.is_finalizing():
         warnings.warn(
-            "A client was given up without being closed: use it in a `with` block, or call its "
+            "A client was dropped without being closed: use it in a `with` block, or call its "
             "close(), or aclose() if it is asynchronous.",
             ResourceWarning,
             stacklevel=3,
@@ -912,7 +912,7 @@ def _unpacked(unpack: Any, piece: bytes, most: int) -> bytes:
                 return unpacked
     except zlib.error:
         pass
-    raise httpx.DecodingError("packed in a way that was not asked for")
+    raise httpx.DecodingError("compressed in a way that was not asked for")
 
 
 def _outgoing(request: Request) -> httpx.Request:
