@@ -570,9 +570,11 @@ class _Connection:
         verify = _verification(origin)
         self.transport = httpx.HTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
         # httpx takes no backend, and there is no other way to end a read of headers in a thread.
-        pool = self.transport._pool  # pyright: ignore[reportPrivateUsage]
-        self._backend = _Punctual(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
-        pool._network_backend = self._backend  # pyright: ignore[reportPrivateUsage]
+        pool: Any = self.transport._pool  # pyright: ignore[reportPrivateUsage]
+        self._backend = pool._network_backend = _Punctual(pool._network_backend)
+        # A thread that is interrupted in the `__exit__` of httpcore's own lock, which is a function
+        # in Python, would keep it, and wait for itself when the connection is closed.
+        pool._optional_thread_lock = threading.Lock()
 
     def close(self) -> None:
         self.transport.close()
