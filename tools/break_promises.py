@@ -30,7 +30,7 @@ class Break:
 
     Attributes:
         file: Below ``src/ormco_trios``, unless it is at the root of the project.
-        old: Stands in it exactly once.
+        old: Is in it exactly once.
         tests: Below ``tests``; at least one has to fail.
     """
 
@@ -67,7 +67,7 @@ BREAKS = (
     # No secret and no patient comes to light.
     Break(
         "a model prints everything",
-        "no person stands in a repr",
+        "no person is in a repr",
         "core/model.py",
         "if name in self.printed:",
         "if name:",
@@ -132,7 +132,7 @@ BREAKS = (
     ),
     # Hosts.
     Break(
-        "a trusted name may stand anywhere",
+        "a trusted name may be anywhere",
         "a token goes to the environment's hosts alone",
         "core/environment.py",
         'host.endswith(rule) if rule.startswith(".") else host == rule',
@@ -223,7 +223,7 @@ BREAKS = (
         "headers may come for ever, sync",
         "an answer takes bounded time",
         "core/_http/connection.py",
-        "= PunctualBackend(pool._network_backend)",
+        "= pool._network_backend = PunctualBackend(pool._network_backend)",
         "= pool._network_backend",
         ("trust/test_hostile.py::test_headers_end_at_the_total",),
     ),
@@ -335,7 +335,7 @@ BREAKS = (
         ("oauth/test_code.py::test_a_second_use_names_the_first",),
     ),
     Break(
-        "whoever has the lock refreshes",
+        "the process that has the lock refreshes",
         "one refresh, however many need it",
         "oauth/application.py",
         "            if self._serves(old, rejected):",
@@ -384,7 +384,7 @@ BREAKS = (
         ("communicate/test_client.py::test_a_lab_without_the_role_is_not_found",),
     ),
     Break(
-        "a connection with anybody is requested",
+        "a connection with any account is requested",
         "scans flow to Ormco's lab alone",
         "communicate/flows.py",
         "    if not is_known_lab(lab):",
@@ -600,10 +600,10 @@ BREAKS = (
         "fleet/postgres.py",
         "if await self._claims(practice) != number:",
         "if await self._claims(practice) is None:",
-        ("fleet/test_postgres.py::test_whoever_was_taken_for_dead_sends_and_writes_nothing",),
+        ("fleet/test_postgres.py::test_a_worker_taken_for_dead_sends_and_writes_nothing",),
     ),
     Break(
-        "whoever comes late writes over what the other found",
+        "a late writer replaces what the other found",
         "a worker that was taken for dead writes nothing",
         "fleet/postgres.py",
         " and its.version = made.version and its.claim = made.claim\n",

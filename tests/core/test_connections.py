@@ -153,7 +153,7 @@ def warned(recwarn: pytest.WarningsRecorder) -> Callable[[], list[str]]:
 
 def only_ours(said: list[str]) -> None:
     (message,) = said
-    assert message.startswith("ResourceWarning: A client was given up without being closed")
+    assert message.startswith("ResourceWarning: A client was dropped without being closed")
 
 
 def test_a_client_that_is_given_up_says_so_once(warned: Callable[[], list[str]]) -> None:

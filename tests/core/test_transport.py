@@ -39,7 +39,7 @@ KINDS = ["own", "single", "aiohttp", "injected"]
 
 
 def transport(both: Any, kind: str) -> Any:
-    """A transport of the test's colour."""
+    """A transport of the test's mode."""
     if kind == "injected":
         own: Any = (httpx.AsyncClient if both.is_async else httpx.Client)(trust_env=False)
         return both.make(AsyncInjectedClient if both.is_async else InjectedClient, own)

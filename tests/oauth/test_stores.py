@@ -194,7 +194,7 @@ def test_a_file_that_is_not_ours(tmp_path: Path) -> None:
         store.load("a")
 
 
-@pytest.mark.parametrize("cleaned", [False, True], ids=["there", "cleaned up by somebody"])
+@pytest.mark.parametrize("cleaned", [False, True], ids=["there", "cleaned up"])
 def test_a_failure_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cleaned: bool
 ) -> None:

@@ -140,7 +140,7 @@ def test_nothing_is_sent_to_the_portal(both: Any) -> None:
         ]
 
 
-def test_without_somebody_to_ask(both: Any) -> None:
+def test_without_a_person_to_ask(both: Any) -> None:
     with Sandbox() as sandbox:
         onboarding = to_the_portal(both, sandbox)
         with pytest.raises(errors.PersonNeeded, match=r"^Pass person="):
@@ -432,10 +432,10 @@ def test_the_answer_to_an_older_task_is_not_used(both: Any) -> None:
 
 
 def test_of_two_answers_at_once_one_is_used() -> None:
-    from tests.conftest import Colour
+    from tests.conftest import SyncOrAsync
 
     with Sandbox() as sandbox:
-        both = Colour("sync")
+        both = SyncOrAsync("sync")
         onboarding = to_the_portal(both, sandbox)
         id = onboarding.advance().task.id
         addresses = [Hands(sandbox).press_here() for _ in range(8)]

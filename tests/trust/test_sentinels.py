@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.practices import clients
 from tests.trust.stage import (
     LIFECYCLE,
@@ -130,7 +130,7 @@ MAY_FAIL = {
 
 
 class Sockets:
-    """Real sockets, for a `Wire` to stand in front of."""
+    """Real sockets, for a `Wire` to be in front of."""
 
     def open(self) -> Transport:
         return HttpxTransport()
@@ -168,7 +168,7 @@ def test_what_the_command_prints(
     with (
         Sandbox(server=True, approval=Approval.after_polls(1)) as sandbox,
         Seen() as seen,
-        contextlib.closing(Colour("sync")) as both,
+        contextlib.closing(SyncOrAsync("sync")) as both,
     ):
         wire = Wire(Sockets())
         store = FileTokenStore(tmp_path)

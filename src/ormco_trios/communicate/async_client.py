@@ -227,7 +227,7 @@ class AsyncConnections(Shielded):
 
         Raises:
             NotFound: This account has no such request.
-            PermissionDenied: The request was made to somebody else.
+            PermissionDenied: The request was made to another account.
         """
         return await self._runner.run(flows.approve_connection(id))
 

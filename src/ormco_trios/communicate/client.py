@@ -228,7 +228,7 @@ class Connections(Shielded):
 
         Raises:
             NotFound: This account has no such request.
-            PermissionDenied: The request was made to somebody else.
+            PermissionDenied: The request was made to another account.
         """
         return self._runner.run(flows.approve_connection(id))
 

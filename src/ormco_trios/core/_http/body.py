@@ -211,4 +211,4 @@ def _unpacked(unpack: Any, piece: bytes, most: int) -> bytes:
                 return unpacked
     except zlib.error:
         pass
-    raise httpx.DecodingError("packed in a way that was not asked for")
+    raise httpx.DecodingError("compressed in a way that was not asked for")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import ssl
+import threading
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -46,9 +47,11 @@ class Connection:
         verify = _verification(origin)
         self.transport = httpx.HTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
         # httpx takes no backend, and there is no other way to end a read of headers in a thread.
-        pool = self.transport._pool  # pyright: ignore[reportPrivateUsage]
-        self._backend = PunctualBackend(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
-        pool._network_backend = self._backend  # pyright: ignore[reportPrivateUsage]
+        pool: Any = self.transport._pool  # pyright: ignore[reportPrivateUsage]
+        self._backend = pool._network_backend = PunctualBackend(pool._network_backend)
+        # A thread that is interrupted in the `__exit__` of httpcore's own lock, which is a function
+        # in Python, would keep it, and wait for itself when the connection is closed.
+        pool._optional_thread_lock = threading.Lock()
 
     def close(self) -> None:
         self.transport.close()

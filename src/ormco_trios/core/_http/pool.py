@@ -247,7 +247,7 @@ def _places(count: int) -> SimpleQueue[None]:
 def _warn_of_unclosed(pool: object) -> None:
     if not sys.is_finalizing():
         warnings.warn(
-            "A client was given up without being closed: use it in a `with` block, or call its "
+            "A client was dropped without being closed: use it in a `with` block, or call its "
             "close(), or aclose() if it is asynchronous.",
             ResourceWarning,
             stacklevel=3,
