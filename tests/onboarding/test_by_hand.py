@@ -330,7 +330,7 @@ def test_a_paste_that_is_no_address_leaves_the_task(
         assert shown(onboarding.advance())
 
 
-def test_an_error_that_anybody_can_have_written_repeats_the_task(both: Any) -> None:
+def test_an_error_that_a_stranger_can_have_written_repeats_the_task(both: Any) -> None:
     """The portal's link has no state, so nothing shows whose the answer is."""
     with Sandbox(approval=Approval.immediately()) as sandbox:
         practice = signed_in(both, sandbox, by_hand=True)
@@ -529,7 +529,7 @@ def test_before_its_turn_nothing_is_asked_of_a_person(both: Any) -> None:
         for name in AT_THE_PORTAL:
             step = waiting.checklist[name]
             assert step.state is StepState.UNKNOWN
-            assert "turn comes" in step.evidence
+            assert "part follows" in step.evidence
         sandbox.approve()
         assert onboarding.check().state is OverallState.NEEDS_PERSON
         step = onboarding.check()[StepName.AUTHORIZATION]
