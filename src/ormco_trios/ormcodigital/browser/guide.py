@@ -465,7 +465,11 @@ class BrowserGuide:
                 continue
             return
         seen = yield from self._do(Look())
+<<<<<<< HEAD
         raise Stuck(self._task(seen, _COVERED.format(phrase.words[0])))
+=======
+        raise Stuck(self._task(seen, f'Another element covers "{phrase.words[0]}".'))
+>>>>>>> main
 
     def _do(self, action: Action) -> Flow[Any]:
         try:
