@@ -10,7 +10,7 @@ import pytest
 from ormco_trios import AsyncBrowserPortal, BrowserPortal, errors
 from ormco_trios.core.clock import ManualClock
 from ormco_trios.core.runner import Runner
-from ormco_trios.ormcodigital.browser.actions import Fill, Look, Obstructed, Open, Press, Submit
+from ormco_trios.ormcodigital.browser.actions import Fill, Look, Open, Press, Submit
 from ormco_trios.ormcodigital.browser.guide import BrowserGuide, Login, Patience
 from ormco_trios.ormcodigital.browser.page import Seen, Thing, Window, submit_of
 from ormco_trios.ormcodigital.browser.sites import belongs, brings_code, portal_address
@@ -18,6 +18,7 @@ from ormco_trios.ormcodigital.phrases import (
     CODE,
     CONNECT,
     HERE,
+    OK,
     PASSWORD,
     TRIOS,
     UPDATE,
@@ -72,9 +73,29 @@ def test_two_are_two() -> None:
     )
 
 
-def test_of_two_the_one_that_nothing_lies_over() -> None:
+def test_what_is_behind_a_modal_dialog_is_not_pressed() -> None:
     free = thing("link", "here", (2, 0))
-    assert seen(thing("link", "here", (1, 0), covered=True), free).find(HERE) == [free]
+    assert seen(thing("link", "here", (1, 0), behind=True), free).find(HERE) == [free]
+    assert seen(thing("button", "Update", behind=True)).find(UPDATE) == []
+
+
+def test_of_two_the_one_that_belongs_to_the_field() -> None:
+    field = thing("field", "Enter Code :", (9, 8, 0))
+    ok, of_a_banner = thing("button", "Ok", (7, 8, 0)), thing("button", "OK", (3, 2, 0))
+    page = seen(of_a_banner, field, ok)
+    assert page.find_around(OK, field) == [ok]
+    assert page.find(OK) == [of_a_banner, ok]
+    flat = seen(field, replace(ok, path=(7, 0)), of_a_banner)
+    assert len(flat.find_around(OK, field)) == 2
+
+
+def test_another_page_may_name_the_submission_method() -> None:
+    link = thing("link", "Submission Method", (1, 0))
+    profile = thing("link", "My Profile", (2, 0))
+    scanner = thing("select", "", (3, 0), options=("PVS", "Intraoral Scanner"))
+    browser = Fake(NOTHING, seen(link, profile), seen(link, scanner, heading="Profile"))
+    assert look(guide(browser), PortalVisit(CLOCK)).task is None
+    assert [a.thing.name for a in browser.done if isinstance(a, Press)] == ["My Profile"]
 
 
 def test_a_field_beside_or_below_its_words() -> None:
@@ -157,8 +178,6 @@ class Fake:
         if isinstance(action, Look):
             return self.pages[0]
         self.done.append(action)
-        if isinstance(action, Press) and action.thing.covered:
-            raise Obstructed
         if isinstance(action, Open | Press | Submit) and len(self.pages) > 1:
             del self.pages[0]
         return None

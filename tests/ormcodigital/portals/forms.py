@@ -83,7 +83,6 @@ class FormsPortal(Portal):
                 "<button name=b value=no>Cancel</button> <button name=b value=ok>Ok</button>"
                 "</form></section>"
             )
-        two = "<button>Update</button>" if "two matches" in self.faults else ""
         return page(
             "Profile",
             f"{self.nav()}<h1>My details</h1>{notice}{dialog}"
@@ -97,7 +96,7 @@ class FormsPortal(Portal):
             f"{' selected' if trios else ''}>3Shape Trios<option>Other</select>"
             f"<label><input type=radio name=s value=PVS {pvs}> PVS</label> "
             "<a href=/account/me/code>Connect 3 Shape to Insignia</a></fieldset>"
-            f"{two}<button>Update</button></form>",
+            f"<button>Update</button></form>",
         )
 
     def code(self, asked: Asked) -> Said:

@@ -17,7 +17,8 @@ from tests.ormcodigital.portals.spa import SpaPortal
 from tests.ormcodigital.portals.walking import recording, walking
 from tests.ormcodigital.portals.windows import WindowsPortal
 
-from ormco_trios import Connected, Source, TaskKind
+from ormco_trios import Connected, Done, Failed, Source, TaskKind, errors
+from ormco_trios.onboarding.checklist import OverallState
 from ormco_trios.ormcodigital.first_contact.judge import judge
 from ormco_trios.ormcodigital.first_contact.values import found
 from ormco_trios.ormcodigital.tasks import Task
@@ -131,7 +132,47 @@ def test_a_portal_that_is_down(kind: type[Portal], both: Any) -> None:
         assert walk.portal.tries == 0
 
 
-@pytest.mark.parametrize("kind", [FormsPortal, FramesPortal, WindowsPortal])
+@each_portal
+def test_a_refusal_in_another_language(kind: type[Portal], both: Any) -> None:
+    with walking(both, kind, "in German") as walk:
+        walk.late = 240
+        task = walk.on()
+        assert "Ihr Code gilt nicht mehr." in text_of(task)
+        # The person has read it; another code is another try, and no other login.
+        walk.late = 0
+        walk.onboarding.finish_task(Failed("Ihr Code gilt nicht mehr."))
+        assert isinstance(walk.on(), Connected)
+        assert walk.portal.connected
+        assert walk.portal.tries == 1
+
+
+@each_portal
+def test_ok_without_update(kind: type[Portal], both: Any) -> None:
+    with walking(both, kind, "no Update") as walk:
+        task = walk.on()
+        assert "Ok was pressed, and Update was not." in text_of(task)
+        assert walk.on() == task
+        assert walk.onboarding.check().state is OverallState.NEEDS_PERSON
+        assert walk.portal.updates == 0
+
+
+@each_portal
+def test_another_account_in_the_window(kind: type[Portal], both: Any) -> None:
+    """Its code is not typed in, and *here* is pressed again without another login."""
+    with walking(both, kind) as walk:
+        (ben,) = walk.sandbox.practices(1)
+        needed = walk.onboarding.advance()
+        walk.consent(ben)
+        with pytest.raises(errors.WrongAccount):
+            walk.onboarding.finish_task(Done(account_shown=ben.email), id=needed.task.id)
+        walk.sign_out()
+        connected = walk.on()
+        assert isinstance(connected, Connected), connected
+        assert connected.account_checked
+        assert (walk.portal.tries, walk.portal.updates) == (1, 1)
+
+
+@each_portal
 def test_two_matches(kind: type[Portal], both: Any) -> None:
     with walking(both, kind, "two matches") as walk:
         task = walk.on()

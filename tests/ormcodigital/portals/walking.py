@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ormco_trios.ormcodigital.browser.guide import Patience
 from ormco_trios.ormcodigital.browser.recorder import Recorder
 from ormco_trios.ormcodigital.first_contact.redact import Sites
 from ormco_trios.ormcodigital.tasks import Task, TaskKind
-from ormco_trios.sandbox import Approval, Sandbox
+from ormco_trios.sandbox import Approval, Practice, Sandbox
 
 CHROMIUM = Path("/usr/bin/chromium")
 ALLOW = "Allow access in the window of 3Shape"
@@ -59,13 +60,27 @@ class Walk:
             if outcome.task.title != ALLOW:
                 return outcome.task
             assert outcome.task.kind is TaskKind.IN_THE_WINDOW
-            self.both.run(self.allow if self.both.is_async else self._allow)
-            self.onboarding.finish_task(Done(), id=outcome.task.id)
+            self.consent(self.sandbox.practice)
+            self.onboarding.finish_task(
+                Done(account_shown=self.sandbox.practice.email), id=outcome.task.id
+            )
         raise AssertionError("it does not end")
 
-    async def allow(self) -> None:
+    def consent(self, who: Practice) -> None:
+        """Allow access in 3Shape's window, as ``who``."""
+        self._in_the_browser(self._allow, who)
+
+    def sign_out(self) -> None:
+        """Sign out of 3Shape, by the guide's last resort."""
+        self._in_the_browser(self._forget)
+
+    async def _forget(self) -> None:
+        # The portal is at the same host, so its cookies stay.
+        context = self.hidden._driver._context
+        await _settled(context.clear_cookies(name=re.compile("^sandbox_")))
+
+    async def _allow(self, who: Practice) -> None:
         """Sign in to 3Shape, unless that was done, and press *Allow access*."""
-        who = self.sandbox.practice
         page = next(p for p in self.hidden._driver._context.pages if "/auth/" in p.url)
         if await _settled(page.get_by_label("Email").count()):
             await _settled(page.get_by_label("Email").fill(who.email))
@@ -76,11 +91,12 @@ class Walk:
         if self.late:
             self.sandbox.clock.advance(self.late)
 
-    def _allow(self) -> None:
-        try:
-            self.allow().send(None)
-        except StopIteration:
+    def _in_the_browser(self, do: Any, *args: Any) -> None:
+        if self.both.is_async:
+            self.both.run(do, *args)
             return
+        with suppress(StopIteration):
+            do(*args).send(None)
 
 
 async def _settled(value: Any) -> Any:

@@ -20,7 +20,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Open the portal's address in a window of its own."""
+    """Open the portal's address in a window of its own; or go back, where *here* led it away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,6 +250,8 @@ class AsyncDriver(Shielded):
 
     async def _open(self) -> None:
         context = await self._start()
+        if await self._come_back():
+            return
         if self._page is None or self._page.is_closed() or self._page not in self._windows():
             self._page = await context.new_page()
         try:
@@ -323,22 +325,19 @@ class AsyncDriver(Shielded):
             main = main or seen
             ready = ready and seen["ready"]
             number += 1
-            trusted = sites.belongs(seen["url"], self._address) or self._is_part(frame)
+            origin = _origin(frame)
+            trusted = sites.belongs(origin, self._address)
+            # What somebody else shows in a frame of the page is read, and not touched.
             for index, each in enumerate(seen["things"]):
                 goes = each.get("sends_to", "")
                 own = trusted and (not goes or sites.belongs(goes, self._address))
-                things.append(_thing(each, number, (elements, index), trusted=own))
+                if trusted or sites.belongs(origin, page.url):
+                    things.append(_thing(each, number, (elements, index), trusted=own))
             words |= {line: loud or words.get(line, False) for line, loud in seen["words"]}
         if not main:
             return None, ready
         heading = main["heading"] or main["title"]
         return Window(main["url"], heading, tuple(things), tuple(words.items())), ready
-
-    def _is_part(self, frame: Frame) -> bool:
-        """Whether a frame was written by the page around it."""
-        parent = frame.parent_frame
-        own = frame.url in {"about:blank", "about:srcdoc", ""}
-        return own and parent is not None and sites.belongs(parent.url, self._address)
 
     # --- doing ------------------------------------------------------------------------------
 
@@ -357,16 +356,20 @@ class AsyncDriver(Shielded):
             raise Obstructed(type(error).__name__) from None
 
     async def _arrival(self) -> str | None:
-        """Where 3Shape's window came; a tab of the portal that was led away comes back."""
-        if self._arrived is None or self._before is None:
-            return self._arrived
-        back = {page: url for page, url in self._before.items() if page in self._away}
+        """Where 3Shape's window came."""
+        if self._arrived is not None:
+            await self._come_back()
+        return self._arrived
+
+    async def _come_back(self) -> bool:
+        """Take a tab of the portal that was led away back to where it was."""
+        back = {page: url for page, url in (self._before or {}).items() if page in self._away}
         self._away -= back.keys()
         self._leave_alone()
         for page, url in back.items():
             with suppress(Error):
                 await page.goto(url, wait_until="domcontentloaded")
-        return self._arrived
+        return bool(back)
 
     # --- listening --------------------------------------------------------------------------
 
@@ -425,6 +428,13 @@ class AsyncDriver(Shielded):
                     await dialog.accept()
                 else:
                     await dialog.dismiss()
+
+
+def _origin(frame: Frame) -> str:
+    """Where a frame comes from: one that the page around it has written is that page's."""
+    while frame.url in {"about:blank", "about:srcdoc", ""} and frame.parent_frame is not None:
+        frame = frame.parent_frame
+    return frame.url
 
 
 def _page_of(request: Request) -> Page | None:

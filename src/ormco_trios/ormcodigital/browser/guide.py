@@ -166,7 +166,7 @@ class BrowserGuide:
         try:
             if self._sent_off is None:
                 seen = yield from self._to_code_field()
-                yield from self._press(HERE, leads_away=True)
+                yield from self._press(HERE, leads_away=True, of_the_code=True)
                 self._sent_off = _at_3shape(visit.account)
                 self._usual(seen)
                 # Only where 3Shape asks for nothing does it come at once.
@@ -185,12 +185,12 @@ class BrowserGuide:
         try:
             seen = yield from self._to_code_field()
             if len(_code_fields(seen)) != 1:
-                raise Stuck(self._task(seen, self._why(_code_fields(seen), CODE)))
+                raise Stuck(self._task(seen, _why(_code_fields(seen), CODE)))
             so_far = "The code was typed in, and neither Ok nor Update was pressed."
             code.spend("the hand-over to OrmcoDigital in a browser")
             yield from self._type_code(code.reveal("portal"))
             self._usual(seen)
-            yield from self._press(OK)
+            yield from self._press(OK, of_the_code=True)
             self._entered = True
             so_far = "Ok was pressed, and Update was not. Without Update nothing is connected."
             _, closed = yield from self._until(
@@ -307,7 +307,7 @@ class BrowserGuide:
             yield from self._press(CONNECT)
         seen, field = yield from self._until(lambda seen: _ready(_code_fields(seen)))
         if field is None:
-            raise Stuck(self._task(seen, self._why(_code_fields(seen), CODE)))
+            raise Stuck(self._task(seen, _why(_code_fields(seen), CODE)))
         return seen
 
     def _choose_trios(self) -> Flow[None]:
@@ -331,7 +331,7 @@ class BrowserGuide:
 
         seen, things = yield from self._until(lambda seen: _ready(there(seen)))
         if things is None:
-            raise Stuck(self._task(seen, self._why(there(seen), option)))
+            raise Stuck(self._task(seen, _why(there(seen), option)))
         if things.role == "select":
             name = next((each for each in things.options if option.matches(each)), None)
             if name is None:
@@ -438,10 +438,16 @@ class BrowserGuide:
             before = now
         return seen, None
 
-    def _press(self, phrase: Phrase, *, leads_away: bool = False) -> Flow[None]:
-        yield from self._reach(
-            phrase, lambda seen: seen.find(phrase), lambda it: Press(it, leads_away=leads_away)
-        )
+    def _press(
+        self, phrase: Phrase, *, leads_away: bool = False, of_the_code: bool = False
+    ) -> Flow[None]:
+        """Press the only thing with these words; ``of_the_code``, the one at the code's field."""
+
+        def found(seen: Seen) -> list[Thing]:
+            fields = _code_fields(seen) if of_the_code else []
+            return seen.find_around(phrase, fields[0]) if len(fields) == 1 else seen.find(phrase)
+
+        yield from self._reach(phrase, found, lambda it: Press(it, leads_away=leads_away))
 
     def _type_code(self, text: str) -> Flow[None]:
         yield from self._reach(CODE, _code_fields, lambda it: Fill(it, text))
@@ -456,7 +462,7 @@ class BrowserGuide:
         for _ in range(5):
             seen, thing = yield from self._until(lambda seen: _ready(find(seen)))
             if thing is None:
-                raise Stuck(self._task(seen, self._why(find(seen), phrase)))
+                raise Stuck(self._task(seen, _why(find(seen), phrase)))
             try:
                 yield from Page(self._browser, act(thing))
             except Covered:
@@ -477,11 +483,6 @@ class BrowserGuide:
         except Obstructed:
             seen = yield from Page(self._browser, Look())
         raise Stuck(self._task(seen))
-
-    def _why(self, found: list[Thing], phrase: Phrase) -> str:
-        if len(found) > 1:
-            return _SEVERAL.format(phrase.words[0])
-        return _OFF.format(phrase.words[0]) if found else ""
 
     def _note(self, seen: Seen, visit: PortalVisit) -> None:
         """Remember what the profile shows."""
@@ -603,6 +604,13 @@ def _at_3shape(account: str | None) -> Task:
     )
 
 
+def _why(found: list[Thing], phrase: Phrase) -> str:
+    """What is wrong with what was found."""
+    if len(found) > 1:
+        return _SEVERAL.format(phrase.words[0])
+    return _OFF.format(phrase.words[0]) if found else ""
+
+
 def _ready(found: list[Thing]) -> Thing | None:
     """The one thing, if it can be used now."""
     return found[0] if len(found) == 1 and found[0].enabled else None
@@ -613,11 +621,15 @@ def _leads_on(found: list[Thing]) -> bool:
     return len(found) == 1 and (found[0].role != "text" or found[0].clickable)
 
 
+_ON_PROFILE = (INTRAORAL_SCANNER, TRIOS, PVS, CONNECT)
+
+
 def _next_step(seen: Seen, pressed: list[Phrase]) -> Phrase | None:
     """Where this is on the way to the profile."""
     if seen.busy:
         return None
-    if seen.shows(SUBMISSION_METHOD):
+    # Another page may name it too, as one that leads there.
+    if seen.shows(SUBMISSION_METHOD) and any(map(seen.shows, _ON_PROFILE)):
         return SUBMISSION_METHOD
     if seen.find(PASSWORD):
         return PASSWORD

@@ -18,7 +18,8 @@
       const around = at.getBoundingClientRect(), flow = `${style.overflowX} ${style.overflowY}`;
       if (/auto|scroll/.test(flow)) box = around;
       else if (/hidden|clip/.test(flow) && (box.right <= around.left || box.left >= around.right
-        || box.bottom <= around.top || box.top >= around.bottom)) return false;
+        || box.bottom <= around.top || box.top >= around.bottom
+        || around.width <= 1 || around.height <= 1)) return false;
     }
     if (position === "fixed")
       return box.right > 0 && box.bottom > 0 && box.left < innerWidth && box.top < innerHeight;
@@ -47,18 +48,15 @@
       }
     return "";
   };
-  const covered = (el) => {
-    const box = el.getBoundingClientRect();
-    const x = box.x + box.width / 2, y = box.y + box.height / 2;
-    if (x < 0 || y < 0 || x >= innerWidth || y >= innerHeight) return false;
-    let top = el.getRootNode().elementFromPoint(x, y);
-    if (!top) return false;
-    if (el.contains(top) || top.contains(el)) return false;
-    for (const label of el.labels || []) if (label.contains(top)) return false;
-    for (let at = top; at; at = up(at)) if (at === el) return false;
-    return true;
+  // What is pressed or chosen is called by what can be read on it, whatever else it says it is;
+  // the letters of an icon font are no words.
+  const readable = (el) => {
+    const icons = [...el.querySelectorAll("*")].filter((each) => !each.children.length
+      && /icon|symbol|awesome|glyph/i.test(getComputedStyle(each).fontFamily));
+    return icons.reduce((text, icon) => clean(text.replace(clean(icon.innerText), " ")), textOf(el));
   };
   const nameOf = (el, role) => {
+    if (!/^(field|list|select)$/.test(role) && readable(el)) return readable(el);
     const by = el.getAttribute("aria-labelledby");
     if (by) {
       const named = clean(by.split(/\s+/).map((i) =>
@@ -79,7 +77,7 @@
     if (el.tagName === "INPUT" && el.type === "image") return clean(el.alt);
     if (!/^(field|list|select)$/.test(role)) {
       const images = [...el.querySelectorAll("img[alt]")].map((img) => img.alt).join(" ");
-      return textOf(el) || clean(images) || clean(el.title)
+      return clean(images) || clean(el.title)
         || (/^(radio|checkbox)$/.test(role) ? following(el) : "");
     }
     return clean(el.placeholder) || clean(el.title);
@@ -118,13 +116,31 @@
     range.setEnd(last, last.length);
     return range.getBoundingClientRect();
   };
+  // While a dialog is open that says it is modal, what is outside of it is not to be touched.
+  const all = (root) => [...root.querySelectorAll("*")].flatMap((el) =>
+    el.shadowRoot ? [el, ...all(el.shadowRoot)] : [el]);
+  const modals = all(document).filter((el) =>
+    el.matches("dialog:modal, [aria-modal=true]") && visible(el));
+  const behind = (el) => {
+    if (!modals.length) return false;
+    for (let at = el; at; at = up(at))
+      if (at === modals[modals.length - 1] || /^(listbox|menu)$/.test(at.getAttribute("role")))
+        return false;
+    return true;
+  };
+  // Tables and lists of data about others, such as patients' names.
+  const data = (el) => {
+    const table = el.closest("table, [role=grid], [role=table]"), list = el.closest("ul, ol");
+    return Boolean((table && table.querySelector("th, thead, [role=row]"))
+      || (list && list.children.length > 5) || el.closest("[role=listbox]"));
+  };
   const add = (el, shown, role, name, more) => {
     const box = role === "text" ? written(shown) : shown.getBoundingClientRect();
     const path = [];
     for (let at = el; at; at = up(at)) path.push(id(at));
     elements.push(shown);
     things.push({
-      role, name, path, box: [box.x, box.y, box.width, box.height], covered: covered(shown),
+      role, name, path, box: [box.x, box.y, box.width, box.height], behind: behind(el),
       enabled: !el.matches(":disabled, [aria-disabled=true]"), ...more,
     });
   };
@@ -164,9 +180,13 @@
       if ((el.textContent || "").length > 400) continue;
       const text = clean(el.innerText);
       if (!text) continue;
-      const style = getComputedStyle(el);
-      if (text.length <= 80)
-        add(el, el, "text", text, {clickable: style.cursor === "pointer" || el.tabIndex >= 0});
+      const clickable = getComputedStyle(el).cursor === "pointer" || el.tabIndex >= 0
+        || Boolean(el.onclick);
+      // A form may be a table too.
+      const row = el.closest("tr, [role=row], li");
+      const form = row && (row.querySelector("input, select, textarea, button, th"));
+      if (text.length <= 80 && (clickable || form || !data(el)))
+        add(el, el, "text", text, {clickable});
     }
     const first = [...root.querySelectorAll("h1, h2, [role=heading]")].find(visible);
     heading = (first && textOf(first)) || heading;
@@ -178,10 +198,7 @@
       if (!own || !visible(el)) continue;
       const loud = Boolean(el.closest("[role=alert], [role=status], [aria-live], [class*=error i], "
         + "[class*=alert i], [class*=warn i], [class*=message i], [class*=notice i], [class*=toast i]"));
-      const table = el.closest("table, [role=grid], [role=table]"), list = el.closest("ul, ol");
-      const data = (table && table.querySelector("th, thead, [role=row]"))
-        || (list && list.children.length > 5) || el.closest("[role=listbox]");
-      if (data && !loud) continue;
+      if (data(el) && !loud) continue;
       const line = el.closest("p, h1, h2, h3, h4, li, td, label, button, a, div");
       const full = line && line.innerText.length <= 300 ? clean(line.innerText) : own;
       if (!words.some((each) => each[0] === full)) words.push([full, loud]);

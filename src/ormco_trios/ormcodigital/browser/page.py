@@ -31,11 +31,11 @@ class Thing:
     Attributes:
         role: As ARIA's, with ``field`` for what text is typed in, ``select`` for the native list,
             ``list`` for another one, and ``text`` for words that are nothing else.
-        name: Its accessible name; the words of a ``text``.
+        name: What can be read on it, else its accessible name; the words of a ``text``.
         frame: Which frame of which window it is in.
         path: It and what it is inside of, from the inside out, by number within its frame.
         box: Left, top, width, height, in the frame's pixels.
-        covered: Whether something lies over it.
+        behind: Whether it is outside of a modal dialog that is open.
         checked: Whether it is chosen.
         value: What a list shows.
         options: What a native list offers.
@@ -53,7 +53,7 @@ class Thing:
     frame: int = 0
     path: tuple[int, ...] = ()
     box: tuple[float, float, float, float] = (0, 0, 1, 1)
-    covered: bool = False
+    behind: bool = False
     enabled: bool = True
     checked: bool = False
     value: str = ""
@@ -143,7 +143,7 @@ class Seen:
 
         By role and name; else by the words alone; a field is beside or below them.
         """
-        things = self.things
+        things = [thing for thing in self.things if not thing.behind]
         roles = _ROLES[phrase.role]
         named = _innermost(t for t in things if t.role in roles and phrase.matches(t.name))
         words = _innermost(t for t in things if t.role == "text" and phrase.matches(t.name))
@@ -152,9 +152,21 @@ class Seen:
             return named or _one_each(words, fields)
         return named or words
 
+    def find_around(self, phrase: Phrase, field: Thing) -> list[Thing]:
+        """As `find`, in the smallest part of the page around ``field`` that has the words."""
+        found = self.find(phrase)
+        for around in field.path:
+            near = [thing for thing in found if _same(thing, field) and around in thing.path]
+            if near:
+                return near
+        return found
+
     def shows(self, phrase: Phrase) -> bool:
-        """Whether the words are anywhere."""
-        return any(phrase.matches(thing.name) for thing in self.things)
+        """Whether the words are anywhere, also in a list."""
+        return any(
+            any(map(phrase.matches, (thing.name, thing.value, *thing.options)))
+            for thing in self.things
+        )
 
     def offers(self, option: Phrase) -> bool:
         """Whether it can be chosen as it is, by its words or in a native list."""
@@ -199,9 +211,9 @@ def _same(one: Thing, other: Thing) -> bool:
 
 
 def _innermost(things: Iterable[Thing]) -> list[Thing]:
-    """Without what only surrounds another; of several, those that nothing lies over."""
+    """Without what only surrounds another."""
     found = list(things)
-    inner = [
+    return [
         thing
         for thing in found
         if not any(
@@ -209,9 +221,6 @@ def _innermost(things: Iterable[Thing]) -> list[Thing]:
             for other in found
         )
     ]
-    if len(inner) > 1:
-        return [thing for thing in inner if not thing.covered] or inner
-    return inner
 
 
 def _inside(inner: Thing, outer: Thing) -> bool:
