@@ -84,7 +84,7 @@ def postgres(network: str = "") -> Iterator[str]:
             raise RuntimeError(f"PostgreSQL ended: {(folder / 'log').read_text()}")
         yield conninfo
     finally:
-        server.send_signal(signal.SIGINT)  # at once, whoever is connected
+        server.send_signal(signal.SIGINT)  # at once, whatever is connected
         server.wait(30)
         shutil.rmtree(folder)
 

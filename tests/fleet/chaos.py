@@ -3,7 +3,7 @@
 One process has the sandbox's server, with time that runs fast, and the doctors: they open the links
 that the fleet's status shows, and the address they are sent to is handed over as a web application
 would.  Other processes do the rounds, on a queue over PostgreSQL or on one machine without one, and
-are killed in the middle.  In the end each practice stands where the World says it stands.
+are killed in the middle.  In the end each practice has the status that the World says.
 
 ``python -m tests.fleet.chaos queue --practices 1000`` is the long form; ``nox -s fleet`` runs it.
 """
@@ -387,7 +387,7 @@ def populate(sandbox: Any, practices: int, rng: random.Random, minutes: float) -
         id = f"p{number:05}"
         fate = rng.choices(list(FATES), list(FATES.values()))[0]
         time = 60 * minutes * rng.lognormvariate(0, 0.7)
-        # What is removed before anybody has seen it, since its worker is dead, is asked for again:
+        # What is removed before it was seen, since its worker is dead, is asked for again:
         # nobody can tell it from what never arrived.
         removal = Approval.removed_after(max(time, 6 * 60 * minutes))
         approval = {"removed": removal, "held": Approval.held()}

@@ -298,7 +298,7 @@ WALKS = {
             "code.route": Verdict.DIFFERS,
             "code.field": Verdict.DIFFERS,
             "code.status": Verdict.DIFFERS,
-            "code.draft": Verdict.DIFFERS,
+            "code.draft": Verdict.NOT_SEEN,
             "update.route": Verdict.NOT_SEEN,
             "update.version": Verdict.NOT_SEEN,
             "status.route": Verdict.NOT_SEEN,

@@ -1,7 +1,7 @@
 """Many onboardings through a sandbox server where everything goes wrong at random.
 
 A *shard* is one server and one worker process at a time.  The server spoils answers at random in
-every way it knows; the worker, which onboards one practice after the other in either colour, is
+every way it knows; the worker, which onboards one practice after the other, sync or async, is
 killed at random requests and started again with nothing but its token files, and sometimes its
 saved progress.  Every other practice signs in the newer way, in which a refresh spends its token,
 and tokens live so shortly that many a request needs one.  In the end every practice is connected:
@@ -216,9 +216,9 @@ def _is_connected(job: Job, index: int) -> bool:
     Where a refresh spends its token, and the answer to the last one was lost, the sign-in is
     missing, and nothing but that.
     """
-    from tests.conftest import Colour
+    from tests.conftest import SyncOrAsync
 
-    both = Colour("sync")
+    both = SyncOrAsync("sync")
     try:
         onboarding = _clients(both, job, index, hook=None, hurried=False)
         if index % 2 and onboarding.check().state.value == "needs_authorization":
@@ -257,11 +257,11 @@ def _problems(sandbox: Any, practices: int) -> list[str]:
 
 def work(job: Job, first: int, deaths: int) -> None:
     """Onboard the practices from ``first`` on; a line on standard output for each."""
-    from tests.conftest import Colour
+    from tests.conftest import SyncOrAsync
 
     for index in range(first, len(job.practices)):
         rng = random.Random(f"{job.seed}/{index}/{deaths}")
-        both = Colour(rng.choice(["sync", "async"]))
+        both = SyncOrAsync(rng.choice(["sync", "async"]))
         left = rng.randint(1, 30) if rng.random() < KILLS else 0
 
         def killer(event: object) -> None:

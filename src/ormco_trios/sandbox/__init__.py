@@ -82,7 +82,7 @@ class Sandbox(Registered, Closing):
 
     Args:
         server: Serve it on a socket as well; needs the extra ``sandbox``.
-        clock: Its time; the default stands still until it is advanced.  Give the same clock to
+        clock: Its time; the default moves only when it is advanced.  Give the same clock to
             the clients, so that their waiting and the World's time are one.
         approval: What becomes of connection requests to Ormco's labs; by default the first two
             polls see them waiting.
@@ -156,7 +156,7 @@ class Sandbox(Registered, Closing):
     def environment(self) -> Environment:
         """For the clients.  Without a server, nothing they send can leave the process.
 
-        If the sandbox poses as an environment, it is that one: something has to stand in between.
+        If the sandbox poses as an environment, it is that one: something has to be in between.
         """
         if self._posing_as is not None:
             return replace(self._posing_as, clock=self.world.clock)

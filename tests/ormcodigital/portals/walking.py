@@ -80,7 +80,7 @@ class Walk:
         await _settled(context.clear_cookies(name=re.compile("^sandbox_")))
 
     async def _allow(self, who: Practice) -> None:
-        """Sign in to 3Shape, unless somebody is, and press *Allow access*."""
+        """Sign in to 3Shape, unless that was done, and press *Allow access*."""
         page = next(p for p in self.hidden._driver._context.pages if "/auth/" in p.url)
         if await _settled(page.get_by_label("Email").count()):
             await _settled(page.get_by_label("Email").fill(who.email))

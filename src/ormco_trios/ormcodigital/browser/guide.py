@@ -570,7 +570,7 @@ def _to_show(said: Mapping[str, bool]) -> list[str]:
 _MANY = 3
 _STOPS = ".!?:;\u2026\u3002\uff01\uff1f"
 _ASKED = 'The browser asked "{}", and this program has answered Cancel: do it again yourself.'
-_COVERED = 'Something lies over "{}", or it is drawn again all the time.'
+_COVERED = 'Another element covers "{}", or the page draws it again all the time.'
 _OFF = 'The page has "{}", and does not let it be used now.'
 _ELSEWHERE = "This form, or what it is sent to, is not of the portal's address: sign in there."
 _SEVERAL = 'The page has more than one "{}", and this program cannot tell which is meant.'

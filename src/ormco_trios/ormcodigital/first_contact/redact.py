@@ -18,6 +18,7 @@ from html.parser import HTMLParser
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.ormcodigital.browser.sites import belongs
 from ormco_trios.ormcodigital.documents import Json, as_list, as_object, is_list, is_object
 from ormco_trios.ormcodigital.first_contact.values import Values
 from ormco_trios.ormcodigital.phrases import phrase_of
@@ -36,7 +37,7 @@ _XML = re.compile(
 _SCRIPT = re.compile(r"(?is)<(?:script|style)\b[^>]*>(.*?)</(?:script|style)>")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
-# Words that may be part of a route or a field's name even where they are also somebody's value.
+# Words that may be part of a route or a field's name even where they are also a person's value.
 _KNOWN = frozenset(
     "3shape access account action add address agree allow and api app application "
     "applications approve as aspx at auth authenticate authorisation authorise authorization "
@@ -72,8 +73,8 @@ class Sites:
     """Which hosts belong to whom.
 
     Attributes:
-        portal: The portal's address, such as ``https://portal.example``; with a path, only what is
-            below it.
+        portal: The portal's address, such as ``https://portal.example``, which stands for its
+            siblings as well; with a path, only what is below it.
         threeshape: 3Shape's: suffixes with a leading dot, or addresses.
     """
 
@@ -88,7 +89,9 @@ class Sites:
         for rule in self.threeshape:
             if host.endswith(rule) if rule.startswith(".") else _below(rule, url):
                 return "3shape"
-        return None
+        # Such as the host of its sign-in.
+        whole = not urlsplit(self.portal).path.rstrip("/")
+        return "portal" if whole and belongs(url, self.portal) else None
 
 
 def _below(base: str, url: str) -> bool:
@@ -328,14 +331,13 @@ class _Redactor:
             page.close()
             return "".join(page.made)
         if "javascript" in media or media == "text/css":
-            # Of programs, only the words that a page would show.
-            seen = dict.fromkeys(
-                found
-                for found in re.findall(r"[\"'`>]([^\"'`<>\n]{2,40})[\"'`<]", text)
-                if phrase_of(found)
-            )
-            return json.dumps([self._values.of_text(words) for words in seen])
+            return json.dumps(self.program(text))
         return self._values.of_text(text)
+
+    def program(self, text: str) -> list[str]:
+        """Of a program, only the guide's words that a page would show."""
+        quoted = re.findall(r"[\"'`>]([^\"'`<>\n]{2,40})(?=[\"'`<])", text)
+        return [self._values.of_text(words) for words in dict.fromkeys(filter(phrase_of, quoted))]
 
     def _xml(self, found: re.Match[str]) -> str:
         if found["name"] is None:
@@ -348,9 +350,10 @@ class _Page(HTMLParser):
     """A page with its forms and the guide's phrases, and placeholders for all other words."""
 
     _KEPT = frozenset(
-        "a button dialog fieldset form h1 h2 h3 iframe input label legend meta option select "
-        "textarea".split()
+        "a button dialog fieldset form h1 h2 h3 iframe img input label legend meta optgroup option "
+        "select textarea".split()
     )
+    _SHOWN = frozenset({"alt", "aria-label", "label", "placeholder"})
     _ATTRIBUTES = frozenset("action checked for href id method name role selected type".split())
 
     def __init__(self, redactor: _Redactor) -> None:
@@ -376,6 +379,8 @@ class _Page(HTMLParser):
                 absolute = re.match(r"https?://", value) is not None
                 route = self._redactor.url(value if absolute else f"https://here{value}")
                 kept.append((name, route))
+            elif name in self._SHOWN and phrase_of(value or ""):
+                kept.append((name, self._redactor.text(value or "")))
             elif name in self._ATTRIBUTES:
                 kept.append((name, self._redactor.name(value or "") if value else ""))
         attributes = "".join(f' {name}="{value}"' for name, value in kept)
@@ -391,13 +396,16 @@ class _Page(HTMLParser):
         words = " ".join(data.split())
         if self._silent:
             self.made += self._links(data)
+            shown = self._redactor.program(data)
+            if shown:
+                self.made += ["<script>", "\n".join(shown), "</script>"]
         elif words:
             if self.made and not self.made[-1].endswith(">"):
                 self.made.append("\n")
             self.made.append(self._redactor.text(words))
 
     def _links(self, program: str | None) -> Iterator[str]:
-        """Where a program sends somebody at 3Shape, such as for *here*."""
+        """Where a program sends a person at 3Shape, such as for *here*."""
         for link in re.findall(r"https?://[^\s'\"`<>]+", program or ""):
             if self._redactor.sites.service(link) == "3shape":
                 yield self._redactor.url(link)

@@ -139,7 +139,7 @@ def html_reply(html: str, *, status: int = 200, headers: Headers = ()) -> WireRe
 
 
 def redirect(location: str, *, headers: Headers = (), status: int = 302) -> WireReply:
-    """A redirect to ``location``, taken exactly as it stands."""
+    """A redirect to ``location``, unchanged."""
     place = (("location", location), ("referrer-policy", "no-referrer"))
     return WireReply(status, place + _NO_STORE + headers)
 
