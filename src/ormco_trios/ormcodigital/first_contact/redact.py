@@ -336,8 +336,11 @@ class _Redactor:
 
     def program(self, text: str) -> list[str]:
         """Of a program, only the guide's words that a page would show."""
-        quoted = re.findall(r"[\"'`>]([^\"'`<>\n]{2,40})(?=[\"'`<])", text)
-        return [self._values.of_text(words) for words in dict.fromkeys(filter(phrase_of, quoted))]
+        shown = re.findall(r"[\"'`>]([^\"'`<>]{2,80})(?=[\"'`<])", text)
+        # A page that a program writes may have attributes without quotes.
+        shown += re.findall(r"(?:alt|label|placeholder|value)=([^\"'`<>\s]{2,40})", text)
+        shown = list(filter(phrase_of, map(html.unescape, shown)))
+        return [self._values.of_text(words) for words in dict.fromkeys(shown)]
 
     def _xml(self, found: re.Match[str]) -> str:
         if found["name"] is None:
