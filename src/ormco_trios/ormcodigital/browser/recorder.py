@@ -27,6 +27,12 @@ _TEXT = ("application/", "text/", "multipart/")
 _MOST = 4_000_000
 """Longer answers are no pages and no data of a form, in bytes."""
 
+_NAMES = {
+    "portal": ("username", "password"),
+    "3shape": ("3shape e-mail", "3shape password"),
+}
+"""What is typed where, first what can be read."""
+
 
 class Recorder(Shielded):
     """Listens to a browser.
@@ -43,6 +49,7 @@ class Recorder(Shielded):
         self._entries: list[Json] = []
         self._open: dict[Request, Json] = {}
         self._fields: dict[str, str] = {}
+        self._pages: dict[str, str] = {}
         self._reading: set[asyncio.Task[None]] = set()
         self.typed: dict[str, str] = {}
 
@@ -73,17 +80,29 @@ class Recorder(Shielded):
         return redact(har, typed, self._sites)
 
     def _type(self, source: dict[str, Any], told: dict[str, Any]) -> None:
-        """What is typed at the portal before the password is the user name."""
-        at_3shape = self._sites.service(source["frame"].url) != "portal"
-        name = self._fields.get(told["field"])
-        if name is None:
-            plain = "3shape e-mail" if at_3shape else "username"
-            secret = "3shape password" if at_3shape else "password"
-            name = secret if told["secret"] else plain
-            if name in self._fields.values() or (name == plain and secret in self.typed):
-                name = f"field {len(self._fields) + 1}"
-            self._fields[told["field"]] = name
-        self.typed[name] = told["value"]
+        """Keep what is in a field now; what was typed at the portal before is the user name."""
+        key = told["field"]
+        if key not in self._fields:
+            self._fields[key] = self._name(source["frame"].url, secret=told["secret"])
+        self.typed[self._fields[key]] = told["value"]
+
+    def _name(self, url: str, *, secret: bool) -> str:
+        """What a new field is called: by what it is for, once, or else by a number."""
+        other = f"field {len(self._fields) + 1}"
+        names = _NAMES.get(self._sites.service(url) or "")
+        if names is None:
+            return other
+        name, page = names[secret], url.partition("?")[0]
+        again = self._pages.get(name) == page
+        if name in self.typed and again:
+            # The same form once more: what was typed the last time was wrong.
+            earlier = f"earlier {name} {len(self._fields)}"
+            self.typed[earlier] = self.typed.pop(name)
+            self._fields = {k: earlier if n == name else n for k, n in self._fields.items()}
+        elif name in self.typed or (not secret and names[True] in self.typed):
+            return other
+        self._pages[name] = page
+        return name
 
     def _request(self, request: Request) -> None:
         known = self._sites.service(request.url) is not None
