@@ -63,13 +63,13 @@ from ormco_trios.ormcodigital.tasks import CONSENT, Address, Reply, Task, TaskKi
 T = TypeVar("T")
 
 _GOOD = frozenset(
-    "accepted complete completed connected done saved stored success successful successfully thank "
-    "thanks updated".split()
+    "accepted applied complete completed confirmed connected done established received saved "
+    "stored submitted success successful successfully thank thanks updated verified".split()
 )
 _PLAIN = frozenset(
-    "3shape a account all and are authorization been changes code connection data details for has "
-    "have information insignia is it method now ok our practice profile settings submission the "
-    "this to trios was we were with you your".split()
+    "3shape a account all and are authorization been changes click code connection data details "
+    "for has have information insignia is it method now ok our practice press profile save select "
+    "settings submission the this to trios update was we were with you your".split()
 )
 _METHODS = frozenset("3 3shape intraoral method pvs scanner shape source submission trios".split())
 
