@@ -218,7 +218,7 @@ class BrowserGuide:
             self._note(seen, visit)
         except Stuck as stuck:
             return stuck.task
-        return None if _method(seen) == SubmissionMethod.trios() else self._task(seen)
+        return None if method(seen) == SubmissionMethod.trios() else self._task(seen)
 
     save_draft = set_submission_method
 
@@ -313,7 +313,7 @@ class BrowserGuide:
     def _choose_trios(self) -> Flow[None]:
         """*Intraoral Scanner*, and *3Shape Trios* in the list beside it."""
         seen = yield from self._to_profile()
-        if _method(seen) == SubmissionMethod.trios():
+        if method(seen) == SubmissionMethod.trios():
             return
         self._fresh = False
         self._usual(seen)
@@ -354,7 +354,7 @@ class BrowserGuide:
     ) -> Task | None:
         """What can be seen after *Update*, on the profile that was read anew."""
         self._note(seen, visit)
-        if _method(seen) != SubmissionMethod.trios():
+        if method(seen) != SubmissionMethod.trios():
             return self._doubtful("Update was pressed, and 3Shape Trios is not chosen now.", said)
         if refused:
             return self._doubtful("Update was pressed, and an answer to it was an error.", said)
@@ -487,9 +487,7 @@ class BrowserGuide:
             value=True, source=Source.BROWSER, at=now, evidence="The profile is shown."
         )
         if self._fresh:
-            memory.submission_method = MethodFact(
-                value=_method(seen), source=Source.BROWSER, at=now
-            )
+            memory.submission_method = MethodFact(value=method(seen), source=Source.BROWSER, at=now)
 
     # --- what a person is told --------------------------------------------------------------
 
@@ -658,7 +656,7 @@ def _asked_no_more(seen: Seen, field: Thing) -> bool | None:
     return True if not left or (not field.secret and seen.find(PASSWORD)) else None
 
 
-def _method(seen: Seen) -> SubmissionMethod | None:
+def method(seen: Seen) -> SubmissionMethod | None:
     """What is chosen on the profile; None if that is neither of the two that are known."""
 
     def chosen(option: Phrase) -> bool:
