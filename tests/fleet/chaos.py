@@ -1,9 +1,12 @@
 """A fleet whose workers are killed while its practices live: approvals, doctors, removals, faults.
 
-One process has the sandbox's server, with time that runs fast, and the doctors: they open the links
-that the fleet's status shows, and the address they are sent to is handed over as a web application
-would.  Other processes do the rounds, on a queue over PostgreSQL or on one machine without one, and
-are killed in the middle.  In the end each practice stands where the World says it stands.
+One process has the sandbox's server, with time that runs fast, and the people: doctors open the
+links that the fleet's status shows, and the address they are sent to is handed over as a web
+application would; the lab removes a request once the fleet has seen it.  Other processes do the
+rounds, on a queue over PostgreSQL or on one machine without one, and are killed, stopped, cancelled
+and forked in the middle, and lose their database sessions.  In the end each practice is where the
+World says it is.  Nothing of that depends on how fast the machine is: codes and links live as long
+by its own clock as in reality, and what people do follows from what the fleet shows.
 
 ``python -m tests.fleet.chaos queue --practices 1000`` is the long form; ``nox -s fleet`` runs it.
 """
@@ -20,12 +23,14 @@ import random
 import signal
 import sys
 import tempfile
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -128,8 +133,14 @@ def clock_of(job: Job) -> Any:
 
 
 @asynccontextmanager
-async def open_fleet(job: Job, on_event: Any = None) -> AsyncIterator[tuple[Any, Any]]:
-    """The queue, or the fleet of one machine; and what opens a practice."""
+async def open_fleet(
+    job: Job, on_event: Any = None, turns: list[float] | None = None
+) -> AsyncIterator[tuple[Any, Any]]:
+    """The queue, or the fleet of one machine; and what opens a practice.
+
+    Args:
+        turns: Where a queue's pacer notes each turn that this process gets.
+    """
     from ormco_trios import Environment, FileTokenStore, PollSchedule, Timeout
     from ormco_trios.core.pacing import TokenBucket
     from ormco_trios.fleet import AsyncFleet, AsyncPracticeOpener, FleetPractice
@@ -169,9 +180,17 @@ async def open_fleet(job: Job, on_event: Any = None) -> AsyncIterator[tuple[Any,
 
     async with FleetDatabase(job.conninfo, Encryption([job.key])) as database:
         stored = PostgresPractices(database)
-        sealed = opener(
-            PostgresTokenStore(database), PostgresPacer(database, job.rate or 1, burst=job.burst)
-        )
+        pacer = PostgresPacer(database, job.rate or 1, burst=job.burst)
+        if turns is not None:
+            take, noted = pacer._take, turns
+
+            async def taking(*what: Any) -> Any:
+                taken = await take(*what)
+                noted.extend(taken)
+                return taken
+
+            pacer._take = taking  # type: ignore[method-assign,assignment]
+        sealed = opener(PostgresTokenStore(database), pacer)
 
         async def open_practice(practice: str) -> Any:
             return sealed.open(await stored.load(practice))
@@ -232,14 +251,52 @@ async def work(job: Job, death: str) -> None:
                 install_signal_handlers=False,
             )
 
-    async with open_fleet(job, on_event=killer) as (fleet, _):
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for what is forked
+    async with open_fleet(job, on_event=killer) as (fleet, opens):
         while True:
             working = asyncio.ensure_future(rounds(fleet))
             # Cancelled in the middle, it begins again.
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, working.cancel)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, fork, job, fleet, opens)
             await asyncio.wait([working])
             if not working.cancelled():
                 return working.result()
+
+
+def fork(job: Job, fleet: Any, open_practice: Any) -> None:
+    """In the middle of rounds; the child uses what it has inherited, and says what was wrong."""
+    from ormco_trios import errors
+
+    if os.fork():
+        return
+    signal.alarm(60)
+
+    async def use() -> None:
+        if job.form == "queue":
+            try:
+                await fleet.status()
+            except errors.ConfigurationError:
+                return  # it says that it has to be opened again
+            raise AssertionError("a forked process used another's connection to the database")
+        assert (await status_of(fleet)).total == len(job.practices)
+        practice = open_practice(job.practices[os.getpid() % len(job.practices)]["id"])
+        with contextlib.suppress(errors.OrmcoTriosError):
+            await practice.check()
+
+    def run() -> None:
+        try:
+            asyncio.run(use())
+        except BaseException as error:  # noqa: BLE001 - whatever it is
+            Path(job.folder, f"fork-{os.getpid()}.problem").write_text(f"in a fork: {error!r}")
+
+    thread = threading.Thread(target=run)  # which has no event loop yet
+    thread.start()
+    thread.join()
+    os._exit(0)
+
+
+def told_by_forks(folder: Path) -> list[str]:
+    return [each.read_text() for each in folder.glob("*.problem")]
 
 
 async def keep_working(
@@ -273,7 +330,8 @@ async def keep_working(
 async def trouble(job: Job, alive: set[int], troubles: Counter[str], seed: int) -> None:
     """What happens to workers short of being killed, again and again."""
     rng = random.Random(seed)
-    kinds = ["stopped", "cancelled", *(["sessions ended"] if job.form == "queue" else [])]
+    kinds = ["stopped", "cancelled", "forked", *(["sessions ended"] * (job.form == "queue"))]
+    signals = {"cancelled": signal.SIGUSR1, "forked": signal.SIGUSR2}
     while True:
         await asyncio.sleep(rng.uniform(1.0, 3.0))
         kind = rng.choice(kinds)
@@ -281,12 +339,13 @@ async def trouble(job: Job, alive: set[int], troubles: Counter[str], seed: int) 
             await end_sessions(job.conninfo)
         elif not alive:
             continue
-        elif kind == "cancelled":
+        elif kind in signals:
             # Not while it still starts, when the signal would end it.
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):
                 worker = rng.choice(sorted(alive))
-                if catches(worker, signal.SIGUSR1):
-                    os.kill(worker, signal.SIGUSR1)
+                if not catches(worker, signals[kind]):
+                    continue
+                os.kill(worker, signals[kind])
         else:
             worker = rng.choice(sorted(alive))
             with contextlib.suppress(ProcessLookupError):
@@ -327,14 +386,35 @@ class Life:
     expected: dict[str, Any] = field(default_factory=dict)
     known: list[dict[str, str]] = field(default_factory=list)
     doctors: dict[str, tuple[str, str]] = field(default_factory=dict)
+    unwanted: set[str] = field(default_factory=set)
 
     def over(self, status: Any) -> bool:
         """Whether everybody is where they end."""
         ends = Counter(self.expected.values())
-        return all(status.stages[stage] == n for stage, n in ends.items())
+        return not self.unwanted and all(status.stages[stage] == n for stage, n in ends.items())
 
 
-async def doctors(job: Job, life: Life, fleet: Any) -> None:
+async def records_of(fleet: Any) -> Any:
+    return list(fleet._records) if hasattr(fleet, "run") else await fleet._records.all()
+
+
+async def remove_unwanted(sandbox: Any, life: Life, fleet: Any) -> None:
+    """As the lab: remove the requests that it does not want, once the fleet knows of them.
+
+    One that is removed before is asked for again: nobody can tell it from what never arrived.
+    """
+    from ormco_trios.fleet import Stage
+
+    for status in await records_of(fleet) if life.unwanted else ():
+        if status.practice in life.unwanted and status.stage is Stage.WAITING:
+            user = sandbox.world.user(life.doctors[status.practice][0])
+            for connection in sandbox.world.connections():
+                if connection.inviter == user.id:
+                    sandbox.world.remove(connection.id)
+            life.unwanted.discard(status.practice)
+
+
+async def people(job: Job, life: Life, fleet: Any, sandbox: Any) -> None:
     """Open each link that is shown, some of them late, and hand over what comes of it."""
     import httpx
 
@@ -362,6 +442,7 @@ async def doctors(job: Job, life: Life, fleet: Any) -> None:
     while True:
         try:
             status = await status_of(fleet)
+            await remove_unwanted(sandbox, life, fleet)
         except errors.StorageUnavailable:
             continue
         if life.over(status):
@@ -387,11 +468,10 @@ def populate(sandbox: Any, practices: int, rng: random.Random, minutes: float) -
         id = f"p{number:05}"
         fate = rng.choices(list(FATES), list(FATES.values()))[0]
         time = 60 * minutes * rng.lognormvariate(0, 0.7)
-        # What is removed before anybody has seen it, since its worker is dead, is asked for again:
-        # nobody can tell it from what never arrived.
-        removal = Approval.removed_after(max(time, 6 * 60 * minutes))
-        approval = {"removed": removal, "held": Approval.held()}
-        sandbox.world.set_approval(approval.get(fate, Approval.after(time)), practice=who.email)
+        approval = Approval.held() if fate in {"removed", "held"} else Approval.after(time)
+        sandbox.world.set_approval(approval, practice=who.email)
+        if fate == "removed":
+            life.unwanted.add(id)
         life.expected[id] = {"approved": Stage.CONNECTED, "held": Stage.WAITING}.get(
             fate, Stage.FAILED
         )
@@ -404,6 +484,24 @@ def populate(sandbox: Any, practices: int, rng: random.Random, minutes: float) -
         )
         life.doctors[id] = (who.email, who.password)
     return life
+
+
+@contextlib.contextmanager
+def lives_in_reality(scale: float) -> Iterator[None]:
+    """Codes, links and drafts live as long by the machine's clock as they do in reality."""
+    from ormco_trios.sandbox.services import portal, tokens
+    from ormco_trios.sandbox.world import state
+
+    with contextlib.ExitStack() as stack:
+        for module, name in (
+            (tokens, "CODE_LIFETIME"),
+            (portal, "AUTHORIZATION_LIFETIME"),
+            (portal, "DRAFT_LIFETIME"),
+            (state, "DRAFT_LIFETIME"),
+        ):
+            life = getattr(module, name) * scale
+            stack.enter_context(mock.patch.object(module, name, life))
+        yield
 
 
 async def live(
@@ -433,7 +531,7 @@ async def live(
     clock = ScaledClock(scale)
     kills: Counter[str] = Counter()
     troubles: Counter[str] = Counter()
-    with Sandbox(server=True, clock=clock, seed=seed) as sandbox:
+    with lives_in_reality(scale), Sandbox(server=True, clock=clock, seed=seed) as sandbox:
         life = populate(sandbox, practices, random.Random(seed), minutes)
         planned = [
             sandbox.fault(operation, times=None, rate=fault_rate, seed=seed + number, **kind)
@@ -466,8 +564,9 @@ async def live(
                 for deaths, back in plan
             ]
             workers.append(asyncio.create_task(trouble(job, alive, troubles, seed)))
-            people = asyncio.create_task(doctors(job, life, fleet))
-            problems = await until_done(people, workers, limit)
+            living = asyncio.create_task(people(job, life, fleet, sandbox))
+            problems = await until_done(living, workers, limit)
+            problems += told_by_forks(folder)
             seconds = asyncio.get_running_loop().time() - began
             sandbox.world.faults.clear()
             problems += judge(sandbox, life)
