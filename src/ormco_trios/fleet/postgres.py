@@ -35,6 +35,8 @@ with extra("fleet"):
 
 Row = tuple[Any, ...]
 
+_MACHINE = Clock()
+
 _UNLESS_SAID: Mapping[str, Any] = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -320,7 +322,7 @@ _KEEP: LiteralString = (
 _KEEP_REFRESHED: LiteralString = (
     "with lock as (select from ormco_trios_lock where name = %s for share) "
     "insert into ormco_trios_token as its select %s, %s from lock "
-    "on conflict (account) do update set sealed = excluded.sealed where its.sealed = %s"
+    "on conflict (account) do update set sealed = excluded.sealed where its.sealed in (%s, %s)"
 )
 
 _LOCK: LiteralString = f"""
@@ -363,19 +365,32 @@ class PostgresTokenStore:
     async def save(self, account: str, token: Token) -> None:
         """Keep it; it is there for good when this returns.
 
+        A token that is lost takes a person to replace, so for a minute this is tried again.
+
         Raises:
             TakenOver: While this process refreshed it, the account was forgotten, or has got
                 another token.
             StorageUnavailable: The database did not answer.
         """
         sealed = self._database.encryption.seal(f"token/{account}", token.to_json())
+        over = _MACHINE.monotonic() + 60.0
+        pause = 0.1
+        while True:
+            try:
+                return await self._save(account, sealed)
+            except StorageUnavailable:
+                if _MACHINE.monotonic() + pause > over:
+                    raise
+            await _MACHINE.sleep_async(pause)
+            pause *= 2
+
+    async def _save(self, account: str, sealed: bytes) -> None:
         lock = self._locks.get(account)
         if lock is None:
             await self._database.execute(_KEEP, (account, sealed))
             return
-        if not await self._database.execute(
-            _KEEP_REFRESHED, (account, account, sealed, lock.sealed)
-        ):
+        values = (account, account, sealed, lock.sealed, sealed)
+        if not await self._database.execute(_KEEP_REFRESHED, values):
             raise TakenOver("This account was forgotten meanwhile, or has another token.")
         lock.sealed = sealed
 
