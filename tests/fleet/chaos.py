@@ -26,8 +26,8 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
@@ -42,6 +42,9 @@ DEATHS = {
     0: ["connections.request:2", "users.me:15", "session.create:3"],
     1: ["connections.request:2", "users.me:10", "users.me:20"],
 }
+NOT_NOW = 75
+"""What a worker ends with whose database was away when it started; it is started again."""
+
 STALLED_AFTER = 3.0
 """Seconds after which a worker without a sign of life is taken for dead."""
 
@@ -219,8 +222,13 @@ def told_to_a_worker(job: Job) -> bytes:
 
 
 async def status_of(fleet: Any) -> Any:
-    status = fleet.status()
-    return await status if asyncio.iscoroutine(status) else status
+    """The fleet's status, also if its database has to be asked again."""
+    from ormco_trios import errors
+
+    while True:
+        with contextlib.suppress(errors.StorageUnavailable):
+            status = fleet.status()
+            return await status if asyncio.iscoroutine(status) else status
 
 
 # --- a worker -------------------------------------------------------------------------------------
@@ -228,6 +236,8 @@ async def status_of(fleet: Any) -> Any:
 
 async def work(job: Job, death: str) -> None:
     """Do rounds until killed, or until there is nothing left to do."""
+    from ormco_trios import errors
+
     operation, _, count = death.partition(":")
     left = int(count or 0)
 
@@ -252,7 +262,11 @@ async def work(job: Job, death: str) -> None:
             )
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for what is forked
-    async with open_fleet(job, on_event=killer) as (fleet, opens):
+    async with AsyncExitStack() as stack:
+        try:
+            fleet, opens = await stack.enter_async_context(open_fleet(job, on_event=killer))
+        except errors.StorageUnavailable:
+            sys.exit(NOT_NOW)
         while True:
             working = asyncio.ensure_future(rounds(fleet))
             # Cancelled in the middle, it begins again.
@@ -303,7 +317,9 @@ async def keep_working(
     job: Job, deaths: list[str], kills: Counter[str], alive: set[int], *, comes_back: bool
 ) -> None:
     """Start a worker, and again each time it has died."""
-    for death in [*deaths, *(["never"] if comes_back else [])]:
+    left = [*deaths, *(["never"] if comes_back else [])]
+    while left:
+        death = left[0]
         worker = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "tests.fleet.chaos", "--worker", death),
@@ -319,6 +335,9 @@ async def keep_working(
             if worker.returncode is None:
                 worker.kill()
                 await worker.wait()
+        if worker.returncode == NOT_NOW:
+            continue
+        left.pop(0)
         if worker.returncode == -signal.SIGKILL:
             kills[death] += 1
         elif worker.returncode == 0 and job.form == "one-machine":
@@ -327,16 +346,86 @@ async def keep_working(
             raise RuntimeError(f"a worker ended with {worker.returncode}: {told.decode()[-4000:]}")
 
 
-async def trouble(job: Job, alive: set[int], troubles: Counter[str], seed: int) -> None:
+class Relay:
+    """Between the workers and their database; loses what the database says, as a pooler may."""
+
+    def __init__(self, conninfo: str, folder: str) -> None:
+        from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+        self.conninfo = make_conninfo(conninfo, host=folder)
+        parts = conninfo_to_dict(conninfo)
+        self._here, self._there = (
+            f"{where}/.s.PGSQL.{parts['port']}" for where in (folder, parts["host"])
+        )
+        self._open: set[asyncio.StreamWriter] = set()
+        self._losing = False
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[None]:
+        async with await asyncio.start_unix_server(self._connected, self._here):
+            yield
+            await self.close_all()
+
+    async def lose_answers(self) -> None:
+        """What is under way is carried out, and nobody hears of it."""
+        self._losing = True
+        await asyncio.sleep(0.1)
+        self._losing = False
+        await self.close_all()
+
+    async def close_all(self) -> None:
+        for writer in list(self._open):
+            writer.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pairs: list[asyncio.StreamWriter] = [writer]
+        try:
+            with contextlib.suppress(OSError):
+                there, back = await asyncio.open_unix_connection(self._there)
+                pairs.append(back)
+                self._open.update(pairs)
+                copies = [
+                    asyncio.ensure_future(self._copy(reader, back, answers=False)),
+                    asyncio.ensure_future(self._copy(there, writer, answers=True)),
+                ]
+                await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
+                for copy in copies:
+                    copy.cancel()
+        finally:
+            for each in pairs:
+                self._open.discard(each)
+                each.close()
+
+    async def _copy(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                if not (answers and self._losing):
+                    writer.write(data)
+                    await writer.drain()
+
+
+async def trouble(
+    job: Job, relay: Relay | None, alive: set[int], troubles: Counter[str], seed: int
+) -> None:
     """What happens to workers short of being killed, again and again."""
+    from tests.postgres import restart
+
     rng = random.Random(seed)
-    kinds = ["stopped", "cancelled", "forked", *(["sessions ended"] * (job.form == "queue"))]
+    kinds = ["stopped", "cancelled", "forked"]
+    if relay is not None:
+        kinds += ["sessions ended", "answers lost", "database restarted"]
     signals = {"cancelled": signal.SIGUSR1, "forked": signal.SIGUSR2}
     while True:
         await asyncio.sleep(rng.uniform(1.0, 3.0))
         kind = rng.choice(kinds)
         if kind == "sessions ended":
             await end_sessions(job.conninfo)
+        elif kind == "answers lost" and relay is not None:
+            await relay.lose_answers()
+        elif kind == "database restarted":
+            await asyncio.to_thread(restart, job.conninfo)
         elif not alive:
             continue
         elif kind in signals:
@@ -350,8 +439,8 @@ async def trouble(job: Job, alive: set[int], troubles: Counter[str], seed: int) 
             worker = rng.choice(sorted(alive))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGSTOP)
-            # Long enough to be taken for dead, with whatever it was about to send.
-            await asyncio.sleep(1.5 * STALLED_AFTER)
+            # Where there are others, long enough to be taken for dead, whatever it was about to send.
+            await asyncio.sleep(0.5 if relay is None else 1.5 * STALLED_AFTER)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGCONT)
         troubles[kind] += 1
@@ -552,18 +641,25 @@ async def live(
             practices=life.known,
         )
         began = asyncio.get_running_loop().time()
-        async with open_fleet(job) as (fleet, open_practice):
+        async with AsyncExitStack() as stack:
+            fleet, open_practice = await stack.enter_async_context(open_fleet(job))
             if form == "queue":
                 await enroll_all(job, fleet)
                 plan = [(deaths, number == 0) for number, deaths in DEATHS.items()]
             else:
                 plan = [(DEATHS[0], True)]
             alive: set[int] = set()
+            relay = None
+            theirs = job
+            if form == "queue":
+                relay = Relay(conninfo, stack.enter_context(tempfile.TemporaryDirectory()))
+                await stack.enter_async_context(relay())
+                theirs = replace(job, conninfo=relay.conninfo)
             workers = [
-                asyncio.create_task(keep_working(job, deaths, kills, alive, comes_back=back))
+                asyncio.create_task(keep_working(theirs, deaths, kills, alive, comes_back=back))
                 for deaths, back in plan
             ]
-            workers.append(asyncio.create_task(trouble(job, alive, troubles, seed)))
+            workers.append(asyncio.create_task(trouble(job, relay, alive, troubles, seed)))
             living = asyncio.create_task(people(job, life, fleet, sandbox))
             problems = await until_done(living, workers, limit)
             problems += told_by_forks(folder)

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 
 async def test_a_fleet_on_a_queue_outlives_its_workers(conninfo: str, tmp_path: Path) -> None:
     result = await chaos.live(
-        "queue", tmp_path, practices=24, conninfo=conninfo, minutes=5, limit=270
+        "queue", tmp_path, practices=24, conninfo=conninfo, minutes=2, limit=270
     )
     assert result.problems == []
     assert result.kills, "how many of the six come depends on who is faster"
@@ -24,7 +24,7 @@ async def test_a_fleet_on_a_queue_outlives_its_workers(conninfo: str, tmp_path: 
 
 
 async def test_a_fleet_on_one_machine_outlives_its_process(tmp_path: Path) -> None:
-    result = await chaos.live("one-machine", tmp_path, practices=24, minutes=5, limit=270)
+    result = await chaos.live("one-machine", tmp_path, practices=24, minutes=2, limit=270)
     assert result.problems == []
     assert sum(result.kills.values()) == 3
     assert result.faults

@@ -121,9 +121,7 @@ async def life(conninfo: str, loss: Loss) -> tuple[Sandbox, int]:
                     loss.in_use = False
                 # Time passes: what a worker had that was lost is free, and tokens need renewing.
                 for table in ("practice_status", "lock"):
-                    await admin.execute(
-                        f"update ormco_trios_{table} set claimed_until = now()"
-                    )
+                    await admin.execute(f"update ormco_trios_{table} set claimed_until = now()")
                 sandbox.clock.advance(601)
             else:
                 pytest.fail(f"it stays like this: {status}")

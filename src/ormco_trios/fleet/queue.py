@@ -109,8 +109,13 @@ class FleetQueue(Shielded):
         self._sweeping = self._app.task(name=SWEEP, queue=QUEUE, queueing_lock=SWEEP)(self._sweep)
 
     async def __aenter__(self) -> Self:
-        await self._app.open_async()
-        return self
+        try:
+            await self._app.open_async()
+        except (ConnectorException, Error) as error:
+            failure = type(error).__name__
+        else:
+            return self
+        raise StorageUnavailable(f"The fleet's queue cannot be opened ({failure}).")
 
     async def __aexit__(self, *_: object) -> None:
         while self._idle:
