@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from tests.practices import Hands
 
 from ormco_trios.cli import code as code_module
 from ormco_trios.cli.app import cli
+from ormco_trios.cli.person import ask_for_task
+from ormco_trios.ormcodigital.tasks import Done, Failed, Task, TaskKind
 from ormco_trios.sandbox import Approval, Sandbox
 
 pytestmark = pytest.mark.socket
@@ -236,6 +239,23 @@ def test_an_address_that_is_no_api_loses_nothing(
         "removed",
     ]
     assert sandbox.journal.count("session.create") == 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (["done", "anna@clinic.example"], Done("anna@clinic.example")),
+        (["done", ""], Done()),
+        (["It was another one."], Failed("It was another one.")),
+    ],
+)
+def test_which_account_a_window_showed(
+    answers: list[str], expected: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("click.prompt", lambda *_, **__: answers.pop(0))
+    task = Task(TaskKind.IN_THE_WINDOW, "Allow access", ("Press it.",), asks_account=True)
+    assert ask_for_task(task, checked_at=datetime.now(UTC)) == expected
+    assert answers == []
 
 
 def test_the_sandbox_plays_it(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from ormco_trios import errors
 from ormco_trios.core._acompat import AsyncClosing, Closing
 from ormco_trios.ormcodigital.browser.actions import Arrived, Fill, Look, Open, Press
 from ormco_trios.ormcodigital.browser.guide import BrowserGuide, Login, Patience
@@ -29,6 +30,8 @@ class PagePortal:
         dialogs: What the browser's own dialogs say after *Update*.
         has_update: Whether there is an *Update* to press.
         refuses: Whether an answer to *Update* is an error.
+        asks: Whether the browser asks something after *Update*.
+        goes_away: Whether the portal cannot be reached after *Update*.
         address: Where 3Shape's window was sent to, if it was.
     """
 
@@ -38,7 +41,7 @@ class PagePortal:
         self.for_long: tuple[str, ...] = ()
         self.dialogs: tuple[str, ...] = ()
         self.has_update = True
-        self.refuses = False
+        self.refuses = self.asks = self.goes_away = False
         self.address: str | None = None
         self.pressed: list[str] = []
         self.typed: list[str] = []
@@ -47,17 +50,21 @@ class PagePortal:
         self._lasting: tuple[str, ...] = ()
         self._said: tuple[str, ...] = ()
         self._refused = 0
+        self._asked: tuple[str, ...] = ()
+        self._gone = False
 
     def perform(self, action: Any) -> Any:
         match action:
             case Look():
                 return self.seen()
             case Open():
+                if self._gone:
+                    raise errors.NotDelivered("OrmcoDigital cannot be reached.")
                 self.opened = True
             case Arrived():
                 return self.address
             case Press(thing):
-                self._said = ()
+                self._said = self._asked = ()
                 self.press(thing.name)
             case Fill(_, text):
                 self.typed.append(text)
@@ -76,12 +83,14 @@ class PagePortal:
                 self._lines, self._said = self.after_update, self.dialogs
                 self._lasting = self.for_long
                 self._refused += self.refuses
+                self._asked = ("Leave the page?",) if self.asks else ()
+                self._gone = self.goes_away
             case "My Profile":
                 self._lines = ()
 
     def seen(self) -> Seen:
-        if not self.opened:
-            return Seen()
+        if not self.opened or self._gone:
+            return Seen(asked=self._asked)
         things = [
             Thing("link", "My Profile", path=(1, 0)),
             Thing("text", "Submission Method", path=(2, 0)),
@@ -103,7 +112,7 @@ class PagePortal:
             tuple(things),
             tuple((line, False) for line in lines),
         )
-        return Seen((window,), refused=self._refused, said=self._said)
+        return Seen((window,), refused=self._refused, said=self._said, asked=self._asked)
 
     def access(self, both: Any) -> Any:
         """What ``ormco=`` of an onboarding takes."""

@@ -122,6 +122,18 @@ def test_an_answer_that_is_an_error_is_read_by_a_person() -> None:
     assert "an error" in " ".join(task.steps)
 
 
+@pytest.mark.parametrize("asks", [True, False], ids=["asked", "gone"])
+def test_update_without_an_answer_is_a_persons_to_see(asks: bool) -> None:
+    """It was pressed, and that is what the person is told."""
+    portal, visit = PagePortal(), PortalVisit(CLOCK)
+    portal.asks, portal.goes_away = asks, not asks
+    _, task = entered(portal, visit)
+    assert isinstance(task, Task)
+    assert "Ok and Update were pressed, and the profile was not read back." in task.steps[0]
+    assert ("Leave the page?" in task.steps[0]) is asks
+    assert visit.memory.connection is None
+
+
 @pytest.mark.parametrize("words", [(), ("Connected.",), ("Your account is connected to 3Shape.",)])
 def test_ok_without_update_connects_nothing(words: tuple[str, ...], both: Any) -> None:
     """Whatever the page says, and although the window of the code has closed."""

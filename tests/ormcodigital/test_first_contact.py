@@ -469,3 +469,39 @@ def test_no_typed_value_is_left_wherever_it_was(secret: str, layers: int, where:
 )
 def test_length_classes(length: int, named: str) -> None:
     assert length_class("x" * length) == named
+
+
+def test_a_cookie_beside_a_token_carries_no_session() -> None:
+    walk = as_assumed()
+    entries = walk["log"]["entries"]
+    entries[0]["response"]["headers"].append(
+        {"name": "Set-Cookie", "value": "seen=8f2c91d0; path=/"}
+    )
+    for each in entries[1:3]:
+        each["request"]["headers"].insert(0, {"name": "Cookie", "value": "seen=8f2c91d0"})
+    assert judge(redact(walk, TYPED, SITES))["session.carrier"].verdict is Verdict.HOLDS
+
+
+@pytest.mark.parametrize("typed", ["3Shape", "trios", "Intraoral Scanner", "profile"])
+def test_words_that_stay_anyway_may_have_been_typed(typed: str) -> None:
+    """As what a list was searched for: nothing is refused for it."""
+    made = json.dumps(redact(as_assumed(), {**TYPED, "field 3": typed}, SITES))
+    assert "3Shape Trios" in made
+
+
+@pytest.mark.parametrize(
+    "spread",
+    [
+        {"Wolken": {"Kuckuck": 7}},
+        [{"Wol": [{"ken": {"Kuc": {"kuck": [{"x7": 1}]}}}]}],
+        {"part": ["Wolken&", "Kuckuck%7"]},
+        [*"Wolken&Kuckuck%7"],
+    ],
+)
+def test_a_value_in_pieces_is_not_left(spread: Any) -> None:
+    answer = entry("GET", "https://portal.example/api/x", answer=spread)
+    written = json.dumps(redact(har(answer), {"password": "Wolken&Kuckuck%7"}, SITES))
+    letters = "".join(each for each in written if each.isalnum()).casefold()
+    assert "wolken" not in written.casefold()
+    assert "kuckuck" not in written.casefold()
+    assert "wolkenkuckuck7" not in letters

@@ -119,6 +119,8 @@ class Portal:
     delay: ClassVar[float] = 0.0
     truth: ClassVar[dict[str, str]] = {}
     """The verdicts that a recording of it has to come to, where they are not those of `TRUTH`."""
+    unsaid: ClassVar[frozenset[str]] = frozenset({"shipping_address"})
+    """Words of the guide that are on none of its pages, by their names in the table."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -132,6 +134,12 @@ class Portal:
         self.tries = 0
         self.updates = 0
         self.faults: set[str] = set()
+
+    @classmethod
+    def says(cls, words: str) -> str:
+        """The verdict that a recording of it has to come to about words of the guide."""
+        other = "email" if cls.signs_in_with == "Username" else "username"
+        return "not seen" if words in {other, *cls.unsaid} else "holds"
 
     # --- what all of them do ----------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from tests.ormcodigital.portals.base import PATIENT, Asked, Portal, Refused, Sai
 
 class FormsPortal(Portal):
     delay = 0.2
+    unsaid = frozenset()
     csrf = ""
     notice = ""
     open_dialog = False

@@ -221,12 +221,12 @@ class AsyncDriver(Shielded):
     # --- windows ----------------------------------------------------------------------------
 
     async def _start(self) -> BrowserContext:
-        if self._context is not None:
+        if self._context is not None and self._is_there(self._context):
             return self._context
         context = self._given
         if context is None:
             try:
-                self._playwright = await async_playwright().start()
+                self._playwright = self._playwright or await async_playwright().start()
             except Error as error:
                 raise ConfigurationError(
                     "A browser cannot be driven from inside a running event loop.",
@@ -238,6 +238,10 @@ class AsyncDriver(Shielded):
             context.on(name, listener)
         self._context = context
         return context
+
+    def _is_there(self, context: BrowserContext) -> bool:
+        """Whether a person has left it open; the caller's is theirs."""
+        return self._given is not None or context.browser is None or context.browser.is_connected()
 
     def _listeners(self) -> list[tuple[Any, Any]]:
         return [
@@ -253,7 +257,13 @@ class AsyncDriver(Shielded):
         if await self._come_back():
             return
         if self._page is None or self._page.is_closed() or self._page not in self._windows():
-            self._page = await context.new_page()
+            try:
+                self._page = await context.new_page()
+            except Error as error:
+                raise ConfigurationError(
+                    "The browser that was given has been closed.",
+                    advice="Make another BrowserPortal, with a context that is open.",
+                ) from error
         try:
             await self._page.goto(self._address, wait_until="domcontentloaded")
         except Error as error:
@@ -277,10 +287,11 @@ class AsyncDriver(Shielded):
         return page in self._away or (new and self._redirect is not None)
 
     async def _look(self, seconds: float) -> Seen:
-        windows = self._windows()
-        if windows:
+        # Also while the portal's only window is at 3Shape.
+        open_now = self._windows() or (self._context.pages if self._context is not None else [])
+        if open_now:
             with suppress(Error):  # it may be closed meanwhile
-                await windows[0].wait_for_timeout(seconds * 1000)
+                await open_now[0].wait_for_timeout(seconds * 1000)
         for handle in self._handles:
             with suppress(Error):
                 await handle.dispose()

@@ -200,20 +200,25 @@ class BrowserGuide:
                 return self._doubtful(f"{so_far} The window of the code is still open.", said)
             self._fresh = False
             yield from self._choose_trios()  # the page may have been drawn again
-            refused = yield from self._press_update(said)
+            before = yield from self._press_update()
             so_far = "Ok and Update were pressed, and the profile was not read back."
+            refused = yield from self._answer(before, said)
             seen = yield from self._profile_anew()
             said |= self._new(seen)
         except Stuck as stuck:
             if not so_far:
                 return stuck.task
             return self._doubtful(" ".join((so_far, *stuck.task.steps[:-2])), said)
+        except OrmcoTriosError as error:
+            if not so_far:
+                raise
+            return self._doubtful(f"{so_far} {error.happened}", said)
         return self._seen_of(seen, visit, said, refused=refused)
 
     def set_submission_method(self, visit: PortalVisit) -> Flow[Task | None]:
         try:
             yield from self._choose_trios()
-            yield from self._press_update({})
+            yield from self._answer((yield from self._press_update()), {})
             seen = yield from self._profile_anew()
             self._note(seen, visit)
         except Stuck as stuck:
@@ -371,13 +376,17 @@ class BrowserGuide:
         )
         return None
 
-    def _press_update(self, said: dict[str, bool]) -> Flow[bool]:
-        """Whether an answer to it was refused; what the page says goes to ``said``."""
+    def _press_update(self) -> Flow[Seen]:
+        """What there was before it."""
         before: Seen = yield from self._do(Look())
         self._usual(before)
         yield from self._press(UPDATE)
         self._entered = True
-        # What it says may come late, and be gone again: until nothing moves any more.
+        return before
+
+    def _answer(self, before: Seen, said: dict[str, bool]) -> Flow[bool]:
+        """Whether an answer to *Update* was refused; what the page says goes to ``said``."""
+        # It may come late, and be gone again: until nothing moves any more.
         seen, _ = yield from self._until(lambda _: None, said)
         return seen.refused > before.refused
 

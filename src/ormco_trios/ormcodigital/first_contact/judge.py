@@ -187,20 +187,21 @@ def _session(walk: Walk) -> Judged:
         return Verdict.NOT_SEEN, ""
     given = {field.number: field for field in walk.sign_in.received if field.number}
     after = walk.exchanges[walk.exchanges.index(walk.sign_in) + 1 :]
-    for each in after:
-        if each.service != "portal":
-            continue
-        for field in each.sent:
-            if field.number not in given:
-                continue
-            source = given[field.number]
-            if field.name == "authorization":
-                holds = source.where == "json" and field.value.startswith("Bearer ")
-                verdict = Verdict.HOLDS if holds else Verdict.DIFFERS
-                return verdict, f"Seen: {source} comes back in {field}."
-            if field.where == "cookie" or field.where in {"header", "json", "query"}:
-                return Verdict.DIFFERS, f"Seen: {source} comes back in {field}."
-    return Verdict.NOT_SEEN, ""
+    back = [
+        (given[field.number], field)
+        for each in after
+        if each.service == "portal"
+        for field in each.sent
+        if field.number in given and field.where in {"cookie", "header", "json", "query"}
+    ]
+    if not back:
+        return Verdict.NOT_SEEN, ""
+    # Where there is a token, a cookie beside it may be of something else.
+    source, field = next((pair for pair in back if pair[1].name == "authorization"), back[0])
+    holds = field.name == "authorization" and source.where == "json"
+    holds = holds and field.value.startswith("Bearer ")
+    verdict = Verdict.HOLDS if holds else Verdict.DIFFERS
+    return verdict, f"Seen: {source} comes back in {field}."
 
 
 def _profile_version(walk: Walk) -> Judged:

@@ -59,6 +59,15 @@ _KNOWN = frozenset(
 )
 
 
+def _is_public(typed: str) -> bool:
+    """Whether it is no more than words that stay anyway, as what a list was searched for."""
+    return phrase_of(typed) is not None or _are_known(_PARTS.findall(typed))
+
+
+def _are_known(parts: list[str]) -> bool:
+    return all(part.casefold() in _KNOWN or (part.isdecimal() and len(part) == 1) for part in parts)
+
+
 @dataclass(frozen=True, slots=True)
 class Sites:
     """Which hosts belong to whom.
@@ -133,6 +142,7 @@ def redact(har: Json, typed: Mapping[str, str], sites: Sites) -> Json:
     named = {
         "e-mail" if name == "username" and "@" in value else name: value
         for name, value in typed.items()
+        if not (name.startswith("field ") and _is_public(value))
     }
     values = Values(named)
     redactor = _Redactor(values, sites, frozenset(_data_words(entries)))
@@ -235,13 +245,14 @@ class _Redactor:
     def name(self, name: str) -> str:
         """A field's name or a word of a route, where it can be nothing else."""
         parts = [part.casefold() for part in _PARTS.findall(name)]
-        if all(part in _KNOWN or (part.isdecimal() and len(part) == 1) for part in parts) and parts:
+        if parts and _are_known(parts):
             if len(name) <= 60 and self._values.left_in(name) is None:
                 return name
         elif (
             _WORD.fullmatch(name)
             and not self._data_words.intersection(parts) - _KNOWN
             and self._values.left_in(name) is None
+            and not self._values.is_part(name)
         ):
             return name
         return self._values.of_text(name)
