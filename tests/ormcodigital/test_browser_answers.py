@@ -32,6 +32,7 @@ CLOCK = ManualClock()
         "Changes have been saved successfully!",
         "Thank you.",
         "3Shape connected",
+        "Code received. Press Update to save.",
         "Source: Intraoral Scanner 3Shape Trios",
     ],
 )

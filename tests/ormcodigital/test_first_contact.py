@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ormco_trios import errors
+from ormco_trios.ormcodigital.first_contact.export import code_in
 from ormco_trios.ormcodigital.first_contact.judge import Report, Verdict, judge
 from ormco_trios.ormcodigital.first_contact.redact import Sites, redact
 from ormco_trios.ormcodigital.first_contact.values import encodings, length_class
@@ -354,6 +356,64 @@ def test_words_of_the_guide_are_found_on_pages() -> None:
     seen = {each.name for each in report.judgements if each.verdict is Verdict.HOLDS}
     assert {"words.update", "words.here", "words.trios", "words.submission_method"} <= seen
     assert report["words.enter_code_title"].verdict is Verdict.NOT_SEEN
+
+
+def test_a_sign_in_that_brings_a_code_of_its_own() -> None:
+    """A portal behind OpenID Connect is sent a code as well, and before 3Shape's."""
+    recording = as_assumed()
+    recording["log"]["entries"].insert(
+        1, entry("GET", "https://portal.example/callback?code=of-its-own-sign-in&state=x")
+    )
+    assert code_in(recording) == CODE
+    # Where the authorization is not in the export, the first one is all there is.
+    recording["log"]["entries"] = [
+        e for e in recording["log"]["entries"] if e["request"]["url"] != LINK
+    ]
+    assert code_in(recording) == "of-its-own-sign-in"
+
+
+@pytest.mark.parametrize(
+    ("url", "service"),
+    [
+        ("https://www.portal.example/", "portal"),
+        ("https://login.portal.example/x", "portal"),
+        ("https://login.portal.example.evil.example/", None),
+        ("http://login.portal.example/", None),
+        ("https://auth.3shapecommunicate.com/", "3shape"),
+        ("https://ormco.com/?code=x", None),
+    ],
+)
+def test_the_portals_other_hosts_are_the_portals(url: str, service: str | None) -> None:
+    assert Sites("https://www.portal.example").service(url) == service
+
+
+def test_words_that_a_program_draws_and_those_in_fields() -> None:
+    page = f"""<input placeholder="Username"><input placeholder="Lone Hill">
+    <select><optgroup label="Intraoral Scanner"><option>3Shape Trios</select>
+    <script>draw("My Profile", 'Update', "{PATIENT}", 'PVS')</script>"""
+    recording = har(entry("GET", "https://portal.example/", answer=page, gives="text/html"))
+    redacted = redact(recording, {}, SITES)
+    report = judge(redacted)
+    for words in ("username", "intraoral_scanner", "trios", "profile", "update", "pvs"):
+        assert report[f"words.{words}"].verdict is Verdict.HOLDS, words
+    assert report["words.ok"].verdict is Verdict.NOT_SEEN
+    assert not {"Lone", *PATIENT.split()} & set(re.split(r"\W+", json.dumps(redacted)))
+    # A program that knows the words is not where the profile is read.
+    drawn = har(
+        entry(
+            "GET", "https://portal.example/", answer="<script>a='PVS'</script>", gives="text/html"
+        )
+    )
+    assert judge(redact(drawn, {}, SITES))["profile.route"].verdict is Verdict.NOT_SEEN
+
+
+def test_a_walk_that_ended_before_update_says_nothing_about_drafts() -> None:
+    recording = as_assumed()
+    entries = recording["log"]["entries"]
+    del entries[next(n for n, e in enumerate(entries) if e["request"]["method"] == "PUT") :]
+    report = judge(redact(recording, TYPED, SITES))
+    assert report["code.route"].verdict is Verdict.HOLDS
+    assert report["code.draft"].verdict is Verdict.NOT_SEEN
 
 
 def test_other_hosts_are_left_out() -> None:

@@ -11,7 +11,17 @@ from tests.ormcodigital.portals.walking import CHROMIUM
 
 from ormco_trios import errors
 from ormco_trios.ormcodigital.browser.actions import Look, Obstructed, Open, Press
-from ormco_trios.ormcodigital.phrases import CODE, OK, PROFILE, TRIOS, UPDATE, Phrase
+from ormco_trios.ormcodigital.browser.page import submit_of
+from ormco_trios.ormcodigital.phrases import (
+    CODE,
+    INTRAORAL_SCANNER,
+    OK,
+    PASSWORD,
+    PROFILE,
+    TRIOS,
+    UPDATE,
+    Phrase,
+)
 
 pytestmark = [
     pytest.mark.socket,
@@ -156,6 +166,22 @@ FOUND = {
         UPDATE,
         ["good"],
     ),
+    "words that are put into a slot": (
+        """<x-button><template shadowrootmode=open><button id=good><slot></slot></button></template>
+        Update</x-button>""",
+        UPDATE,
+        ["good"],
+    ),
+    "a choice whose words only follow it": (
+        "<p>Source <input type=radio id=good> Intraoral Scanner <input type=radio id=bad> PVS",
+        INTRAORAL_SCANNER,
+        ["good"],
+    ),
+    "a choice whose words are in the next cell": (
+        "<table><tr><td><input type=radio id=good><td>Intraoral Scanner<td>PVS</table>",
+        INTRAORAL_SCANNER,
+        ["good"],
+    ),
     "behind a modal dialog": (
         f"<button id=behind>Ok</button>{DIALOG.format(modal='aria-modal=true role=dialog')}",
         OK,
@@ -205,6 +231,47 @@ def test_what_lies_over_it_is_not_pressed_instead(veil: str, show: Any) -> None:
     with pytest.raises(Obstructed):
         shown.driver.perform(Press(update))
     assert shown.driver._page.title() not in {"pressed", "wrong"}
+
+
+@pytest.mark.parametrize(
+    ("form", "button", "trusted"),
+    [
+        ("", "", True),
+        ("action=/login", "", True),
+        ("action=https://login.portal.example/", "", True),
+        (f"action={ELSEWHERE}", "", False),
+        ("", f"formaction={ELSEWHERE}", False),
+    ],
+)
+def test_where_a_form_is_sent(form: str, button: str, trusted: bool, show: Any) -> None:
+    shown = show(
+        f"<form method=post {form}><label>Password <input type=password></label>"
+        f"<button {button}>Log in</button></form>"
+    )
+    (password,) = shown.seen.find(PASSWORD)
+    sent = submit_of(shown.seen, password)
+    assert sent is not None
+    assert (password.trusted and sent.trusted) is trusted
+
+
+def test_what_the_browser_asks_is_not_answered_for_a_person(show: Any) -> None:
+    shown = show("""<button onclick="document.title = confirm('Save?')">Update</button>""")
+    (update,) = shown.seen.find(UPDATE)
+    shown.driver.perform(Press(update))
+    assert shown.driver.perform(Look()).asked == ("Save?",)
+    assert shown.driver._page.title() == "false"
+
+
+def test_a_window_comes_to_the_front_before_something_is_pressed(
+    show: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind 3Shape's window a browser draws too seldom for a click on what is drawn again."""
+    shown = show(GOOD)
+    front: list[str] = []
+    monkeypatch.setattr(shown.driver._page, "bring_to_front", lambda: front.append("portal"))
+    (update,) = shown.seen.find(UPDATE)
+    shown.driver.perform(Press(update))
+    assert front == ["portal"]
 
 
 def test_names_are_in_no_line_of_a_table(show: Any) -> None:

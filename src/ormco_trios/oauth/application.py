@@ -17,6 +17,7 @@ from ormco_trios.core.errors import (
     ConfigurationError,
     IssuerMismatch,
     NotFound,
+    OrmcoTriosError,
     TokenNotSaved,
     TransportError,
 )
@@ -198,6 +199,16 @@ class Application:
         if (yield from self.load()) == used:
             yield from Local(self.store.delete, (self.account,))
             self.latest = None
+
+    def delete(self) -> Flow[bool]:
+        """Delete what is stored under this account, also if it cannot be read; was there any?"""
+        try:
+            there = (yield from Local(self.store.load, (self.account,))) is not None
+        except OrmcoTriosError:
+            there = True
+        yield from Local(self.store.delete, (self.account,))
+        self.latest = None
+        return there
 
     def load(self) -> Flow[Token | None]:
         token: Token | None = yield from Local(self.store.load, (self.account,))

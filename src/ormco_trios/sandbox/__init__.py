@@ -25,6 +25,7 @@ from ormco_trios.core.clock import Clock, ManualClock
 from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX, Environment
 from ormco_trios.sandbox.dispatch.dispatcher import Dispatcher
 from ormco_trios.sandbox.pages.rendering import JourneyFailed
+from ormco_trios.sandbox.serve.browser import Browser
 from ormco_trios.sandbox.serve.transport import (
     AsyncInProcessTransport,
     InProcessGateway,
@@ -44,7 +45,6 @@ from ormco_trios.sandbox.world.switches import Switches, Value
 from ormco_trios.sandbox.world.world import Settings, World
 
 if TYPE_CHECKING:
-    from ormco_trios.sandbox.serve.browser import Browser
     from ormco_trios.sandbox.serve.server import SandboxServer
 
 __all__ = [
@@ -270,7 +270,4 @@ class Sandbox(Registered, Closing):
 
     def browser(self) -> Browser:
         """A browser that keeps its cookies, for a person who opens more than one link in it."""
-        # Needs httpx, which is slow to import.
-        from ormco_trios.sandbox.serve.browser import Browser
-
         return Browser(self.world, served=self._served)

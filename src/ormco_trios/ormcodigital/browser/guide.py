@@ -63,13 +63,13 @@ from ormco_trios.ormcodigital.tasks import CONSENT, Address, Reply, Task, TaskKi
 T = TypeVar("T")
 
 _GOOD = frozenset(
-    "accepted complete completed connected done saved stored success successful successfully thank "
-    "thanks updated".split()
+    "accepted applied complete completed confirmed connected done established received saved "
+    "stored submitted success successful successfully thank thanks updated verified".split()
 )
 _PLAIN = frozenset(
-    "3shape a account all and are authorization been changes code connection data details for has "
-    "have information insignia is it method now ok our practice profile settings submission the "
-    "this to trios was we were with you your".split()
+    "3shape a account all and are authorization been changes click code connection data details "
+    "for has have information insignia is it method now ok our practice press profile save select "
+    "settings submission the this to trios update was we were with you your".split()
 )
 _METHODS = frozenset("3 3shape intraoral method pvs scanner shape source submission trios".split())
 
@@ -223,7 +223,7 @@ class BrowserGuide:
             self._note(seen, visit)
         except Stuck as stuck:
             return stuck.task
-        return None if _method(seen) == SubmissionMethod.trios() else self._task(seen)
+        return None if method(seen) == SubmissionMethod.trios() else self._task(seen)
 
     save_draft = set_submission_method
 
@@ -318,7 +318,7 @@ class BrowserGuide:
     def _choose_trios(self) -> Flow[None]:
         """*Intraoral Scanner*, and *3Shape Trios* in the list beside it."""
         seen = yield from self._to_profile()
-        if _method(seen) == SubmissionMethod.trios():
+        if method(seen) == SubmissionMethod.trios():
             return
         self._fresh = False
         self._usual(seen)
@@ -359,7 +359,7 @@ class BrowserGuide:
     ) -> Task | None:
         """What can be seen after *Update*, on the profile that was read anew."""
         self._note(seen, visit)
-        if _method(seen) != SubmissionMethod.trios():
+        if method(seen) != SubmissionMethod.trios():
             return self._doubtful("Update was pressed, and 3Shape Trios is not chosen now.", said)
         if refused:
             return self._doubtful("Update was pressed, and an answer to it was an error.", said)
@@ -496,9 +496,7 @@ class BrowserGuide:
             value=True, source=Source.BROWSER, at=now, evidence="The profile is shown."
         )
         if self._fresh:
-            memory.submission_method = MethodFact(
-                value=_method(seen), source=Source.BROWSER, at=now
-            )
+            memory.submission_method = MethodFact(value=method(seen), source=Source.BROWSER, at=now)
 
     # --- what a person is told --------------------------------------------------------------
 
@@ -667,7 +665,7 @@ def _asked_no_more(seen: Seen, field: Thing) -> bool | None:
     return True if not left or (not field.secret and seen.find(PASSWORD)) else None
 
 
-def _method(seen: Seen) -> SubmissionMethod | None:
+def method(seen: Seen) -> SubmissionMethod | None:
     """What is chosen on the profile; None if that is neither of the two that are known."""
 
     def chosen(option: Phrase) -> bool:
