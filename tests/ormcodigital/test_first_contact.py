@@ -505,3 +505,49 @@ def test_a_value_in_pieces_is_not_left(spread: Any) -> None:
     assert "wolken" not in written.casefold()
     assert "kuckuck" not in written.casefold()
     assert "wolkenkuckuck7" not in letters
+
+
+def page_of(html: str) -> dict[str, Any]:
+    return entry("GET", "https://portal.example/x", answer=html, gives="text/html")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        entry("GET", "https://portal.example/patients/Quendelmeyer/balthasar"),
+        entry("GET", "https://portal.example/search?Quendelmeyer"),
+        entry("GET", "https://portal.example/search?Quendelmeyer=1#Balthasar"),
+        entry("GET", "https://portal.example/x", answer={"Quendelmeyer": {"balthasar": 1}}),
+        entry("GET", "https://portal.example/x", answer={"balthasarQuendelmeyer": 1}),
+        entry("GET", "https://portal.example/x", sent={"Cookie": "Quendelmeyer=1"}),
+        entry("GET", "https://portal.example/x", received={"Location": "/p/Quendelmeyer"}),
+        entry(
+            *("GET", "https://portal.example/x"),
+            answer="<?xml version='1.0'?><r><Quendelmeyer>1</Quendelmeyer></r>",
+            gives="text/xml",
+        ),
+        page_of('<form id=Balthasar action="/p/Quendelmeyer"><input name=Quendelmeyer></form>'),
+        page_of('<!-- Quendelmeyer --><p title=Balthasar><script>var of = "Quendelmeyer"</script>'),
+        entry("QUENDELMEYER", "https://portal.example/x"),
+    ],
+)
+def test_names_are_left_nowhere_even_where_no_answer_says_them(made: dict[str, Any]) -> None:
+    written = json.dumps(redact(har(made), {"password": TYPED["password"]}, SITES)).casefold()
+    assert "quendelmeyer" not in written
+    assert "balthasar" not in written
+
+
+def test_names_that_a_program_has_written_stay() -> None:
+    script = 'fetch("/bff/grants", {body: {grantOfScanner: value}}); show(said.device);'
+    made = har(
+        entry(
+            *("GET", "https://portal.example/app.js"), answer=script, gives="application/javascript"
+        ),
+        entry(
+            *("POST", "https://portal.example/bff/grants", {"txtGrant": CODE}), {"device": PATIENT}
+        ),
+    )
+    written = json.dumps(redact(made, TYPED, SITES))
+    for name in ("/bff/grants", "txtGrant", "device"):
+        assert name in written
+    assert PATIENT not in written

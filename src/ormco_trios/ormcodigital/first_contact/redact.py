@@ -2,7 +2,8 @@
 
 Nothing is searched for and taken out.  A new document is built from what may stay: methods, status
 codes, the hosts of the portal and of 3Shape, words of routes and fields, and the guide's phrases.
-Everything else becomes a placeholder (`values`).
+A name stays if its words are common ones, or if a program of the portal has written it and no answer
+says it.  Everything else becomes a placeholder (`values`).
 """
 
 from __future__ import annotations
@@ -29,33 +30,38 @@ _HEADERS = frozenset(
     "accept authorization content-type cookie etag if-match if-none-match location set-cookie "
     "www-authenticate x-csrf-token x-requested-with x-xsrf-token".split()
 )
+_HTTP = frozenset("CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT TRACE".split())
 _WORD = re.compile(r"[A-Za-z_$@.:\[\]-]{1,40}")
 _XML = re.compile(
     r"<\?[^>]*\?>|<(?P<slash>/?)(?P<name>[\w:.-]+)[^>]*>|<!\[CDATA\[(?P<cdata>.*?)\]\]>|(?P<words>[^<]+)",
     re.DOTALL,
 )
 _SCRIPT = re.compile(r"(?is)<(?:script|style)\b[^>]*>(.*?)</(?:script|style)>")
+_QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|`[^`]*`")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 # Words that may be part of a route or a field's name even where they are also a person's value.
 _KNOWN = frozenset(
-    "3shape access account action add address agree allow and api app application "
-    "applications approve as aspx at auth authenticate authorisation authorise authorization "
-    "authorize base bearer body by callback case cases check city client clinic close code "
-    "communicate complete confirm connect connected connection connections content country "
-    "create csrf current data default delete dental device dialog disconnect display doctor "
-    "draft edit email enter error errors etag exchange expires field fields for form forms "
-    "get grant graphql html id identity in index info insignia integration integrations "
-    "intraoral items json lab last link list login logon logout main me message method "
-    "methods mutation my name new number oauth of oidc ok on operation operations option "
-    "options ormco out page password path pay payload pending phone php post practice "
-    "preferences production profile profiles put query radio redirect refresh register "
-    "remember request requestverificationtoken response result results return revision rpc "
-    "save scan scanner scanners scope select server service session sessions set setting "
-    "settings shape shipping sign signin source sso start state status step street submission "
-    "submit svc text the threeshape title to token trios type update updated uri url user "
-    "username users v value variables verification verify version view web with xml xsrf "
-    "zip".split()
+    "3shape acc access account acct action add address adfs agree allow and api app application "
+    "applications approve as ashx asmx asp aspx at auth authenticate authorisation authorise "
+    "authorization authorize base bearer body btn by callback case cases cgi check chk city "
+    "client clinic close code communicate complete confirm connect connected connection "
+    "connections content control country create csrf ctl current data ddl default delete dental "
+    "dentist device dialog disconnect display dlg do doctor doctors draft edit email enter error "
+    "errors etag eventargument eventtarget eventvalidation exchange expires field fields for form "
+    "forms frame get grant graphql hdn hid home html id identity in index info insignia "
+    "integration integrations intraoral items jsessionid json jsp lab labs last lastfocus lbl "
+    "link list login logon logout main me message method methods mobile modal mutation my name "
+    "net new number oauth of oidc ok okta on operation operations option options order orders "
+    "ormco orthodontist out page panel pass password path patient patients pay payload pending "
+    "phone php phpsessid placeholder popup post practice preferences production prof profile "
+    "profiles put pwd query radio rbl redirect refresh register remember request "
+    "requestverificationtoken response result results return revision rpc saml save scan scanner "
+    "scanners scope select server service session sessions set setting settings shape shipping "
+    "sid sign signin signout signup source sso start state status step street submission submit "
+    "svc tab text the threeshape title to token trios two txt type uid update updated uri url "
+    "user username users usr v value variables verification verify version view viewstate "
+    "viewstategenerator web window with www xml xsrf zip".split()
 )
 
 
@@ -145,7 +151,8 @@ def redact(har: Json, typed: Mapping[str, str], sites: Sites) -> Json:
         if not (name.startswith("field ") and _is_public(value))
     }
     values = Values(named)
-    redactor = _Redactor(values, sites, frozenset(_data_words(entries)))
+    words = frozenset(_program_words(entries)) - frozenset(_data_words(entries))
+    redactor = _Redactor(values, sites, words)
     made = {
         "log": {
             "version": "1.2",
@@ -181,10 +188,10 @@ def _brings_code(entry: Json, typed: Mapping[str, str]) -> bool:
 
 
 class _Redactor:
-    def __init__(self, values: Values, sites: Sites, data_words: frozenset[str]) -> None:
+    def __init__(self, values: Values, sites: Sites, words: frozenset[str]) -> None:
         self._values = values
         self.sites = sites
-        self._data_words = data_words
+        self._words = words
 
     def entry(self, entry: Json) -> Json:
         request, response = entry["request"], as_object(entry.get("response"))
@@ -192,7 +199,7 @@ class _Redactor:
         made: dict[str, Json] = {
             "_service": self.sites.service(url) or "redirect",
             "request": {
-                "method": str(request.get("method", "GET")).upper()[:10],
+                "method": method if (method := str(request.get("method"))) in _HTTP else "OTHER",
                 "url": self.url(url),
                 "headers": self._headers(request),
             },
@@ -226,7 +233,10 @@ class _Redactor:
         made = f"{parts.scheme}://{host}{self._path(parts, known)}"
         # As it is on the wire: how often the code is percent-encoded is one of the questions.
         pairs = (pair.partition("=") for pair in parts.query.split("&") if pair)
-        query = [f"{self.name(unquote(name))}={self._parameter(value)}" for name, _, value in pairs]
+        query = [
+            f"{self.name(unquote(name))}={self._parameter(value)}" if equals else self.text(name)
+            for name, equals, value in pairs
+        ]
         if query:
             made += f"?{'&'.join(query)}"
         return made + (f"#{self._values.of_text(parts.fragment)}" if parts.fragment else "")
@@ -250,7 +260,7 @@ class _Redactor:
                 return name
         elif (
             _WORD.fullmatch(name)
-            and not self._data_words.intersection(parts) - _KNOWN
+            and self._words.union(_KNOWN).issuperset(parts)
             and self._values.left_in(name) is None
             and not self._values.is_part(name)
         ):
@@ -300,21 +310,12 @@ class _Redactor:
 
     def _posted(self, post: dict[str, Json]) -> Json:
         media = _media(post.get("mimeType"))
-        params = [as_object(each) for each in as_list(post.get("params"))]
-        if not params and media == "application/x-www-form-urlencoded":
-            pairs = parse_qsl(str(post.get("text", "")), keep_blank_values=True)
-            params = [{"name": name, "value": value} for name, value in pairs]
-        elif not params and media == "multipart/form-data":
-            params = list(_multipart(str(post.get("text", ""))))
-        if params:
+        fields = _fields(post)
+        if fields:
             return {
                 "mimeType": media,
                 "params": [
-                    {
-                        "name": self.name(str(each.get("name", ""))),
-                        "value": self.text(str(each.get("value") or "")),
-                    }
-                    for each in params
+                    {"name": self.name(name), "value": self.text(value)} for name, value in fields
                 ],
             }
         return {"mimeType": media, "text": self._body(str(post.get("text", "")), media)}
@@ -440,12 +441,52 @@ def _text_of(content: dict[str, Json]) -> str:
         return ""
 
 
-def _multipart(text: str) -> Iterator[dict[str, Json]]:
+def _fields(post: dict[str, Json]) -> list[tuple[str, str]]:
+    """Names and values of a form that was sent."""
+    params = [as_object(each) for each in as_list(post.get("params"))]
+    media, text = _media(post.get("mimeType")), str(post.get("text", ""))
+    if params:
+        return [(str(each.get("name", "")), str(each.get("value") or "")) for each in params]
+    if media == "application/x-www-form-urlencoded":
+        return parse_qsl(text, keep_blank_values=True)
+    return list(_multipart(text)) if media == "multipart/form-data" else []
+
+
+def _multipart(text: str) -> Iterator[tuple[str, str]]:
     for part in re.split(r"(?:^|\r?\n)--[^\r\n]+", text):
         head, _, value = part.replace("\r\n", "\n").lstrip("\n").partition("\n\n")
         name = re.search(r'name="([^"]*)"', head)
         if name is not None:
-            yield {"name": name[1], "value": value}
+            yield name[1], value
+
+
+def _program_words(entries: list[dict[str, Json]]) -> Iterator[str]:
+    """Words that a program has written: those of its own text, and names of what it sends."""
+
+    def names(value: Json) -> Iterator[str]:
+        for name, each in as_object(value).items():
+            yield name
+            yield from names(each)
+        for each in as_list(value):
+            yield from names(each)
+
+    for entry in entries:
+        post = as_object(entry["request"].get("postData"))
+        sent = str(post.get("text") or "")
+        content = as_object(as_object(entry.get("response")).get("content"))
+        text = _text_of(content)
+        is_program = "javascript" in str(content.get("mimeType"))
+        programs = text if is_program else " ".join(_SCRIPT.findall(text))
+        found = [
+            *names(_json(sent)),
+            *(name for name, _ in _fields(post)),
+            *re.findall(r"<([\w:.-]+)", sent if "xml" in str(post.get("mimeType")) else ""),
+            # What it quotes is data, but for routes.
+            *re.findall(r"[A-Za-z_$]+", _QUOTED.sub(" ", programs)),
+            *re.findall(r"[\"'`]/([A-Za-z/._-]+)", programs),
+        ]
+        for name in found:
+            yield from (part.casefold() for part in _PARTS.findall(name))
 
 
 def _data_words(entries: list[dict[str, Json]]) -> Iterator[str]:
