@@ -264,6 +264,9 @@ def _look_at_connections(seen: Observation, me: User, region: Region, target: Ta
     remarks: list[str] = []
     if len(known) > len(own):
         remarks.append("One with this lab belongs to another account, such as the company's.")
+    if len(own) > 1:
+        # As when a worker was stopped right before it sent, and sends when another has done so.
+        remarks.append(f"The account lists {len(own)} with this lab; one is enough.")
     others = {
         region_of(side) for c in connections for side in (c.inviter_user_email, c.remote_user_email)
     }
