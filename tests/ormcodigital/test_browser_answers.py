@@ -34,6 +34,9 @@ CLOCK = ManualClock()
         "3Shape connected",
         "Code received. Press Update to save.",
         "Source: Intraoral Scanner 3Shape Trios",
+        "You can now send scans to Insignia: your account is linked.",
+        "Last saved on 24.11.2026 at 10:03",
+        "10:03:07",
     ],
 )
 def test_words_that_say_nothing_but_that_it_was_saved(line: str) -> None:
@@ -54,6 +57,10 @@ def test_words_that_say_nothing_but_that_it_was_saved(line: str) -> None:
         "Session",
         "Your code",
         "500",
+        "0 changes saved",
+        "Is your profile saved?",
+        "Your profile was saved with code 0",
+        "You can now send scans to Insignia",
     ],
 )
 def test_all_other_words_are_a_persons_to_read(line: str) -> None:

@@ -63,13 +63,16 @@ from ormco_trios.ormcodigital.tasks import CONSENT, Address, Reply, Task, TaskKi
 T = TypeVar("T")
 
 _GOOD = frozenset(
-    "accepted applied complete completed confirmed connected done established received saved "
-    "stored submitted success successful successfully thank thanks updated verified".split()
+    "accepted activated active applied changed complete completed confirmed connected done enabled "
+    "established linked received recorded registered saved stored submitted success successful "
+    "successfully thank thanks updated verified".split()
 )
 _PLAIN = frozenset(
-    "3shape a account all and are authorization been changes click code connection data details "
-    "for has have information insignia is it method now ok our practice press profile save select "
-    "settings submission the this to trios update was we were with you your".split()
+    "3shape a account all and are at authorization been by can case cases changes click code "
+    "communicate connection data details for from great has have in information insignia intraoral "
+    "is it last method my now of ok on ormco our practice preferences press profile save scan "
+    "scanner scans select send settings since submission the this to today trios update was we "
+    "were will with you your".split()
 )
 _METHODS = frozenset("3 3shape intraoral method pvs scanner shape source submission trios".split())
 
@@ -80,8 +83,14 @@ def says_nothing_else(line: str) -> bool:
     The guide prints no such words, so none of them counts as success.  But whatever has another
     word in it, in whatever language, has to be read by a person.
     """
-    words = set(re.findall(r"\w+", line.casefold()))
-    return words <= _METHODS or bool(words & _GOOD and words <= _GOOD | _PLAIN)
+    found = re.findall(r"\w+", line.casefold())
+    # A date or a time; a number alone may be that of an error, and a nought says that nothing was.
+    numbers = [word for word in found if word.isdecimal() and word.strip("0")]
+    words = {word for word in found if word not in numbers}
+    if not words:
+        return len(numbers) > 1
+    saved = bool(words & _GOOD) and words <= _GOOD | _PLAIN
+    return "?" not in line and (words <= _METHODS or saved)
 
 
 _WINDOW = "Go on in the browser window that this program has opened."

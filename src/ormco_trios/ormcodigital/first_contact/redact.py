@@ -2,8 +2,8 @@
 
 Nothing is searched for and taken out.  A new document is built from what may stay: methods, status
 codes, the hosts of the portal and of 3Shape, words of routes and fields, and the guide's phrases.
-A name stays if its words are common ones, or if a program of the portal has written it and no answer
-says it.  Everything else becomes a placeholder (`values`).
+A name stays if its words are common ones, or if a program of the portal has written it and no
+answer says it.  Everything else becomes a placeholder (`values`).
 """
 
 from __future__ import annotations
