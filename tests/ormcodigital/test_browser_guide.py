@@ -369,3 +369,13 @@ def test_what_something_covers_is_not_waited_for_again() -> None:
     with pytest.raises(Stuck) as stuck:
         run(guide(browser)._press(UPDATE))
     assert 'Another element covers "Update"' in stuck.value.task.steps[0]
+
+
+def test_names_on_another_page_are_not_passed_on() -> None:
+    people = ("Balthasar Quendelmeyer", "Anna Seeblick", "Ben Tannenhof")
+    page = seen(heading="One moment", words=(*people, "We have to check something."))
+    task = look(guide(Fake(NOTHING, page)), PortalVisit(CLOCK)).task
+    assert task is not None
+    said = " ".join(task.steps)
+    assert "We have to check something." in said
+    assert not any(name in said for name in people)
