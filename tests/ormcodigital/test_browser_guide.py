@@ -229,6 +229,16 @@ def test_a_login_is_typed_once() -> None:
     assert [a.text for a in browser.done if isinstance(a, Fill)] == ["anna", "a secret"]
 
 
+def test_an_error_is_told_as_often_as_it_is_seen() -> None:
+    """Also where the way to the page goes through the page that shows it."""
+    menu = thing("link", "My Account")
+    browser = Fake(NOTHING, seen(menu, words=("Good morning",)), seen(menu, words=("Error 503.",)))
+    portal, visit = guide(browser), PortalVisit(CLOCK)
+    for _ in range(3):
+        task = look(portal, visit).task
+        assert 'It says: "Error 503."' in task.steps
+
+
 def test_no_password_on_another_host() -> None:
     foreign = tuple(replace(each, trusted=False) for each in FORM)
     browser = Fake(NOTHING, seen(*foreign, heading="Log in"))

@@ -144,6 +144,7 @@ class BrowserGuide:
         self._patience = patience
         self._hand = HandPortal()
         self._before: set[str] = set()  # what the portal showed before a code was entered
+        self._told: set[str] = set()  # what a person was told to read: it is never usual
         self._entered = False  # Ok or Update was pressed: what is new from then on is its answer
         self._named = False  # the user name was sent on a page of its own
         self._tried = False  # the password was sent: once is all it gets
@@ -512,7 +513,7 @@ class BrowserGuide:
     def _usual(self, seen: Seen) -> None:
         """Remember what the portal shows, as long as no code was entered."""
         if not self._entered:
-            self._before.update(seen.lines)
+            self._before.update(seen.lines.keys() - self._told)
 
     def _new(self, seen: Seen) -> dict[str, bool]:
         """The lines that were not there before a code was entered, each with whether it is loud."""
@@ -535,6 +536,7 @@ class BrowserGuide:
     def _task(self, seen: Seen, why: str = "") -> Task:
         heading = self._harmless(seen.heading)
         said = " ".join(f'"{line}"' for line in _to_show(self._new(seen)) if line != heading)
+        self._told.update(seen.lines.keys() - self._before)
         steps = [
             why or "This program does not know what the page asks for, and touches nothing there.",
             f'The page is headed "{heading}".' if heading else "The page has no heading.",
