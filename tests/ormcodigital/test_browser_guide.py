@@ -343,9 +343,13 @@ def test_a_page_that_always_waits_for_an_answer() -> None:
 
 
 def test_what_the_browser_asked() -> None:
-    browser = Fake(NOTHING, replace(seen(thing("button", "My Account")), asked=("Sure?",)))
-    task = look(guide(browser), PortalVisit(CLOCK)).task
+    page = replace(seen(thing("button", "My Account")), asked=("Sure?",))
+    browser = Fake(NOTHING, page, replace(seen(TITLE, LIST), asked=("Sure?",)))
+    portal, visit = guide(browser), PortalVisit(CLOCK)
+    task = look(portal, visit).task
     assert 'asked "Sure?", and this program has answered Cancel' in task.steps[0]
+    assert browser.done == [Open()]
+    assert look(portal, visit).task is None  # it is not asked again
 
 
 def test_one_that_cannot_be_used_is_not_several() -> None:

@@ -179,7 +179,6 @@ class AsyncDriver(Shielded):
         """
         if not isinstance(action, Look | Arrived):
             self._said.clear()
-            self._asked.clear()
         self._acting = True
         try:
             await self._answer_dialogs()

@@ -178,7 +178,6 @@ class Driver(Shielded):
         """
         if not isinstance(action, Look | Arrived):
             self._said.clear()
-            self._asked.clear()
         self._acting = True
         try:
             self._answer_dialogs()

@@ -146,6 +146,7 @@ class BrowserGuide:
         self._before: set[str] = set()  # what the portal showed before a code was entered
         self._told: set[str] = set()  # what a person was told to read: it is never usual
         self._entered = False  # Ok or Update was pressed: what is new from then on is its answer
+        self._heard = 0  # so many questions of the browser were passed on to a person
         self._named = False  # the user name was sent on a page of its own
         self._tried = False  # the password was sent: once is all it gets
         self._fresh = False  # the profile is as the portal gave it
@@ -443,8 +444,9 @@ class BrowserGuide:
             seen = yield from self._do(Look())
             if said is not None:
                 said |= self._new(seen)
-            if seen.asked:
-                raise Stuck(self._task(seen, _ASKED.format(self._harmless(seen.asked[0]))))
+            asked, self._heard = seen.asked[self._heard :], len(seen.asked)
+            if asked:
+                raise Stuck(self._task(seen, _ASKED.format(self._harmless(asked[0]))))
             now = (seen.lines, len(seen.things))
             still = 0 if now != before else still + 1
             # Some pages wait for an answer all the time.

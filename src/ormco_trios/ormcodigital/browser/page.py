@@ -113,7 +113,7 @@ class Seen:
         refused: How many answers to the portal's own requests had a status of 400 or more so far.
         answers: How many answers came to the portal's own requests so far.
         said: What the browser's own dialogs said since something was done last.
-        asked: Those of them that ask something; no program answers for a person.
+        asked: What they asked so far; no program answers that for a person.
     """
 
     windows: tuple[Window, ...] = ()
