@@ -68,6 +68,11 @@ class Thing:
     trusted: bool = True
     ref: Any = None
 
+    @property
+    def window(self) -> int:
+        """Which window it is in; the frames of each begin at a hundred of their own."""
+        return self.frame // 100
+
     def together(self, other: Thing) -> bool:
         """Whether it is in the same form as ``other``, or both are in none on the same page."""
         return self.frame == other.frame and self.form == other.form
