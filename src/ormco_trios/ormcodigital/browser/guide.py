@@ -144,7 +144,7 @@ class BrowserGuide:
         self._patience = patience
         self._hand = HandPortal()
         self._before: set[str] = set()  # what the portal showed before a code was entered
-        self._told: set[str] = set()  # what a person was told to read: it is never usual
+        self._told: set[str] = set()  # what a person was told to read is told again
         self._entered = False  # Ok or Update was pressed: what is new from then on is its answer
         self._named = False  # the user name was sent on a page of its own
         self._tried = False  # the password was sent: once is all it gets
@@ -315,6 +315,7 @@ class BrowserGuide:
         yield from self._until(lambda seen: _asked_no_more(seen, last))
 
     def _to_code_field(self) -> Flow[Seen]:
+        self._told.clear()  # what the profile shows before there is a code says nothing about it
         seen: Seen = yield from self._do(Look())
         if not _code_fields(seen):
             yield from self._choose_trios()
