@@ -147,6 +147,7 @@ class BrowserGuide:
         self._told: set[str] = set()  # what a person was told to read is told again
         self._entered = False  # Ok or Update was pressed: what is new from then on is its answer
         self._named = False  # the user name was sent on a page of its own
+        self._signing_in = False  # a person may have signed in
         self._tried = False  # the password was sent: once is all it gets
         self._fresh = False  # the profile is as the portal gave it
         self._sent_off: Task | None = None  # *here* was pressed
@@ -246,7 +247,7 @@ class BrowserGuide:
 
     def done(self, task: TaskKind, visit: PortalVisit) -> None:
         if task is TaskKind.IN_THE_WINDOW:
-            self._fresh = False  # a person was at it
+            self._fresh, self._signing_in = False, True  # a person was at it
             return
         doubt, self._doubt = self._doubt, None
         self._hand.done(task, visit)
@@ -289,10 +290,13 @@ class BrowserGuide:
         login = self._login
         user = seen.find(USERNAME) or seen.find(EMAIL)
         password = seen.find(PASSWORD)
-        if login is None:
-            raise Stuck(self._task(seen, "Sign in to OrmcoDigital in the window."))
-        if self._tried or (self._named and not password):
-            raise Stuck(self._task(seen, "OrmcoDigital asks for the sign-in again: do it there."))
+        if login is None or self._tried or (self._named and not password):
+            field = [*user, *password][-1]
+            if self._signing_in:  # a person has done it, and the page goes on
+                seen, gone = yield from self._until(lambda seen: _asked_no_more(seen, field))
+                if gone:
+                    return
+            raise Stuck(self._task(seen, _SIGN_IN if login is None else _SIGN_IN_AGAIN))
         if len(user) > 1 or len(password) > 1:
             raise Stuck(self._task(seen, _SEVERAL.format("sign-in")))
         last = [*user, *password][-1]
@@ -592,6 +596,8 @@ _ASKED = 'The browser asked "{}", and this program has answered Cancel: do it ag
 _COVERED = 'Another element covers "{}", or the page draws it again all the time.'
 _OFF = 'The page has "{}", and does not let it be used now.'
 _ELSEWHERE = "This form, or what it is sent to, is not of the portal's address: sign in there."
+_SIGN_IN = "Sign in to OrmcoDigital in the window."
+_SIGN_IN_AGAIN = "OrmcoDigital asks for the sign-in again: do it there."
 _SEVERAL = 'The page has more than one "{}", and this program cannot tell which is meant.'
 
 
