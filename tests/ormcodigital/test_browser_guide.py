@@ -343,9 +343,13 @@ def test_a_page_that_always_waits_for_an_answer() -> None:
 
 
 def test_what_the_browser_asked() -> None:
-    browser = Fake(NOTHING, replace(seen(thing("button", "My Account")), asked=("Sure?",)))
-    task = look(guide(browser), PortalVisit(CLOCK)).task
+    page = replace(seen(thing("button", "My Account")), asked=("Sure?",))
+    browser = Fake(NOTHING, page, replace(seen(TITLE, LIST), asked=("Sure?",)))
+    portal, visit = guide(browser), PortalVisit(CLOCK)
+    task = look(portal, visit).task
     assert 'asked "Sure?", and this program has answered Cancel' in task.steps[0]
+    assert browser.done == [Open()]
+    assert look(portal, visit).task is None  # it is not asked again
 
 
 def test_one_that_cannot_be_used_is_not_several() -> None:
@@ -389,3 +393,19 @@ def test_names_on_another_page_are_not_passed_on() -> None:
     said = " ".join(task.steps)
     assert "We have to check something." in said
     assert not any(name in said for name in people)
+
+
+@pytest.mark.parametrize(("answers", "tries"), [(0, 2), (1, 1)], ids=["not sent", "sent"])
+def test_a_click_that_failed_after_something_was_sent_is_a_try(answers: int, tries: int) -> None:
+    class Failing(Fake):
+        def perform(self, action: Any) -> Any:
+            if isinstance(action, Press) and len(self.pages) == 1:
+                self.pages = [replace(self.pages[0], answers=answers)]
+                self.done.append(action)
+                raise Obstructed
+            return super().perform(action)
+
+    browser = Failing(NOTHING, seen(*FORM))
+    assert look(guide(browser), PortalVisit(CLOCK)).task is not None
+    typed = [a.text for a in browser.done if isinstance(a, Fill)]
+    assert (typed.count("a secret") > 1) is (tries > 1)

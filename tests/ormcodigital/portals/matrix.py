@@ -13,6 +13,8 @@ from tests.ormcodigital.portals.base import PASSWORD, PATIENT, TRUTH, Portal
 from tests.ormcodigital.portals.forms import FormsPortal
 from tests.ormcodigital.portals.frames import FramesPortal
 from tests.ormcodigital.portals.graphql import GraphqlPortal
+from tests.ormcodigital.portals.openid import OpenIdPortal
+from tests.ormcodigital.portals.restless import RestlessPortal
 from tests.ormcodigital.portals.spa import SpaPortal
 from tests.ormcodigital.portals.walking import recording, walking
 from tests.ormcodigital.portals.windows import WindowsPortal
@@ -24,7 +26,15 @@ from ormco_trios.ormcodigital.first_contact.values import found
 from ormco_trios.ormcodigital.phrases import PHRASES
 from ormco_trios.ormcodigital.tasks import Task
 
-PORTALS = [FormsPortal, SpaPortal, GraphqlPortal, FramesPortal, WindowsPortal]
+PORTALS = [
+    FormsPortal,
+    SpaPortal,
+    GraphqlPortal,
+    FramesPortal,
+    WindowsPortal,
+    OpenIdPortal,
+    RestlessPortal,
+]
 
 each_portal = pytest.mark.parametrize("kind", PORTALS, ids=lambda kind: kind.__name__)
 

@@ -72,4 +72,4 @@ class Obstructed(Exception):
 
 
 class Covered(Obstructed):
-    """It did not get through for as long as it may take: something lies over it."""
+    """It did not get through for as long as it may take, or nobody knows whether it did."""

@@ -24,7 +24,6 @@ from playwright.async_api import (
     WebSocket,
     async_playwright,
 )
-from playwright.async_api import TimeoutError as TookTooLong
 
 from ormco_trios.core.errors import ConfigurationError, NotDelivered
 from ormco_trios.core.shield import Shielded
@@ -179,7 +178,6 @@ class AsyncDriver(Shielded):
         """
         if not isinstance(action, Look | Arrived):
             self._said.clear()
-            self._asked.clear()
         self._acting = True
         try:
             await self._answer_dialogs()
@@ -359,12 +357,16 @@ class AsyncDriver(Shielded):
             frame = await element.owner_frame()
             # A window behind another draws too seldom for a click.
             await frame.page.bring_to_front()
+        except (AttributeError, Error):
+            raise Obstructed from None
+        try:
             await getattr(element, what)(*values, **named, timeout=self._patience * 1000)
-        except TookTooLong:
-            raise Covered from None
-        except (AttributeError, Error) as error:
+            # It was drawn again while it was typed in.
+            if what == "fill" and await element.evaluate("(field) => field.value === ''"):
+                raise Obstructed
+        except Error as error:
             # Without the error: it may hold what was typed.
-            raise Obstructed(type(error).__name__) from None
+            raise (Obstructed if "not attached" in error.message else Covered) from None
 
     async def _arrival(self) -> str | None:
         """Where 3Shape's window came."""

@@ -25,7 +25,6 @@ from playwright.sync_api import (
     WebSocket,
     sync_playwright,
 )
-from playwright.sync_api import TimeoutError as TookTooLong
 
 from ormco_trios.core.errors import ConfigurationError, NotDelivered
 from ormco_trios.core.shield import Shielded
@@ -178,7 +177,6 @@ class Driver(Shielded):
         """
         if not isinstance(action, Look | Arrived):
             self._said.clear()
-            self._asked.clear()
         self._acting = True
         try:
             self._answer_dialogs()
@@ -358,12 +356,16 @@ class Driver(Shielded):
             frame = element.owner_frame()
             # A window behind another draws too seldom for a click.
             frame.page.bring_to_front()
+        except (AttributeError, Error):
+            raise Obstructed from None
+        try:
             getattr(element, what)(*values, **named, timeout=self._patience * 1000)
-        except TookTooLong:
-            raise Covered from None
-        except (AttributeError, Error) as error:
+            # It was drawn again while it was typed in.
+            if what == "fill" and element.evaluate("(field) => field.value === ''"):
+                raise Obstructed
+        except Error as error:
             # Without the error: it may hold what was typed.
-            raise Obstructed(type(error).__name__) from None
+            raise (Obstructed if "not attached" in error.message else Covered) from None
 
     def _arrival(self) -> str | None:
         """Where 3Shape's window came."""

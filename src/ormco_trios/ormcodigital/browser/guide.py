@@ -146,6 +146,7 @@ class BrowserGuide:
         self._before: set[str] = set()  # what the portal showed before a code was entered
         self._told: set[str] = set()  # what a person was told to read is told again
         self._entered = False  # Ok or Update was pressed: what is new from then on is its answer
+        self._heard = 0  # so many questions of the browser were passed on to a person
         self._named = False  # the user name was sent on a page of its own
         self._signing_in = False  # a person may have signed in
         self._tried = False  # the password was sent: once is all it gets
@@ -276,7 +277,7 @@ class BrowserGuide:
             if step is SUBMISSION_METHOD:
                 return seen
             if step in {USERNAME, PASSWORD}:
-                yield from self._sign_in(seen)
+                yield from self._insist(self._sign_in, "sign-in")
                 continue
             self._usual(seen)
             pressed.append(step)
@@ -285,38 +286,60 @@ class BrowserGuide:
                 self._fresh = True
         raise Stuck(self._task(seen))
 
-    def _sign_in(self, seen: Seen) -> Flow[None]:
+    def _sign_in(self) -> Flow[None]:
         """Type the login, once; the user name may have a page of its own."""
-        login = self._login
+        seen: Seen = yield from self._do(Look())
+        asked = seen.find(PASSWORD) or seen.find(USERNAME) or seen.find(EMAIL)
+        if self._signing_in and asked and (self._login is None or self._tried):
+            # A person has done it, and the page goes on.
+            seen, gone = yield from self._until(lambda seen: _asked_no_more(seen, asked[-1]))
+            if gone:
+                return
+        login, user, password = self._sign_in_form(seen)
+        self._usual(seen)
+        if user is not None and user.editable and not self._named:
+            yield from self._do(Fill(user, login.username))
+        if password is not None:
+            yield from self._do(Fill(password, login.password.get_secret_value()))
+        # What was typed may have drawn it again.
+        seen = yield from self._do(Look())
+        _, user, password = self._sign_in_form(seen)
+        last = password or user
+        button = None if last is None else submit_of(seen, last)
+        before = self._named, self._tried
+        self._named, self._tried = before[0] or user is not None, password is not None
+        try:
+            if last is not None:
+                yield from self._do(Submit(last) if button is None else Press(button))
+        except Obstructed as error:
+            now: Seen = yield from Page(self._browser, Look())
+            nothing_sent = now.answers == seen.answers and not now.busy
+            if nothing_sent and not isinstance(error, Covered):
+                self._named, self._tried = before
+            raise
+        # A form that is still there once everything is quiet has refused.
+        yield from self._until(lambda seen: _asked_no_more(seen, last))
+
+    def _sign_in_form(self, seen: Seen) -> tuple[Login, Thing | None, Thing | None]:
+        """The fields for the user name and the password, if the login may be typed there."""
         user = seen.find(USERNAME) or seen.find(EMAIL)
         password = seen.find(PASSWORD)
-        if login is None or self._tried or (self._named and not password):
-            field = [*user, *password][-1]
-            if self._signing_in:  # a person has done it, and the page goes on
-                seen, gone = yield from self._until(lambda seen: _asked_no_more(seen, field))
-                if gone:
-                    return
-            raise Stuck(self._task(seen, _SIGN_IN if login is None else _SIGN_IN_AGAIN))
+        if self._login is None:
+            raise Stuck(self._task(seen, "Sign in to OrmcoDigital in the window."))
+        if self._tried or (self._named and not password):
+            raise Stuck(self._task(seen, "OrmcoDigital asks for the sign-in again: do it there."))
         if len(user) > 1 or len(password) > 1:
-            raise Stuck(self._task(seen, _SEVERAL.format("sign-in")))
-        last = [*user, *password][-1]
-        button = submit_of(seen, last)
-        if not all(each.trusted for each in (*user, *password, button or last)):
+            raise Stuck(self._task(seen, _why(user if len(user) > 1 else password, PASSWORD)))
+        fields = [*user, *password]
+        buttons = filter(None, [submit_of(seen, each) for each in fields[-1:]])
+        if not all(each.trusted for each in (*fields, *buttons)):
             raise Stuck(self._task(seen, _ELSEWHERE))
         if password and not password[0].secret:
             raise Stuck(self._task(seen, "The password would be readable there: sign in yourself."))
-        if len([t for t in seen.things if t.secret and t.together(last)]) > 1:
+        secrets = [t for t in seen.things if t.secret and fields and t.together(fields[-1])]
+        if len(secrets) > 1:
             raise Stuck(self._task(seen, "This form asks for more than one password."))
-        self._usual(seen)
-        if user and user[0].editable and not self._named:
-            yield from self._do(Fill(user[0], login.username))
-            self._named = True
-        if password:
-            yield from self._do(Fill(password[0], login.password.get_secret_value()))
-            self._tried = True
-        yield from self._do(Submit(last) if button is None else Press(button))
-        # A form that is still there once everything is quiet has refused.
-        yield from self._until(lambda seen: _asked_no_more(seen, last))
+        return self._login, next(iter(user), None), next(iter(password), None)
 
     def _to_code_field(self) -> Flow[Seen]:
         self._told.clear()  # what the profile shows before there is a code says nothing about it
@@ -343,6 +366,9 @@ class BrowserGuide:
         yield from self._choose(TRIOS)
 
     def _choose(self, option: Phrase) -> Flow[None]:
+        yield from self._insist(lambda: self._choose_once(option), option.words[0])
+
+    def _choose_once(self, option: Phrase) -> Flow[None]:
         """By its words, in a native list, or in a list that has to be opened first."""
 
         def there(seen: Seen) -> list[Thing]:
@@ -448,8 +474,9 @@ class BrowserGuide:
             seen = yield from self._do(Look())
             if said is not None:
                 said |= self._new(seen)
-            if seen.asked:
-                raise Stuck(self._task(seen, _ASKED.format(self._harmless(seen.asked[0]))))
+            asked, self._heard = seen.asked[self._heard :], len(seen.asked)
+            if asked:
+                raise Stuck(self._task(seen, _ASKED.format(self._harmless(asked[0]))))
             now = (seen.lines, len(seen.things))
             still = 0 if now != before else still + 1
             # Some pages wait for an answer all the time.
@@ -482,27 +509,36 @@ class BrowserGuide:
         find: Callable[[Seen], list[Thing]],
         act: Callable[[Thing], Action],
     ) -> Flow[None]:
-        """Do something with the one thing; again where it was drawn again since it was seen."""
-        for _ in range(5):
+        """Do something with the one thing that is found."""
+
+        def once() -> Flow[None]:
             seen, thing = yield from self._until(lambda seen: _ready(find(seen)))
             if thing is None:
                 raise Stuck(self._task(seen, _why(find(seen), phrase)))
+            yield from self._do(act(thing))
+
+        yield from self._insist(once, phrase.words[0])
+
+    def _insist(self, step: Callable[[], Flow[None]], what: str) -> Flow[None]:
+        """Take a step; again where the page was drawn again since it was looked at."""
+        for _ in range(5):
             try:
-                yield from Page(self._browser, act(thing))
+                yield from step()
             except Covered:
                 break
             except Obstructed:
                 continue
             return
         seen = yield from self._do(Look())
-        raise Stuck(self._task(seen, _COVERED.format(phrase.words[0])))
+        raise Stuck(self._task(seen, _COVERED.format(what)))
 
     def _do(self, action: Action) -> Flow[Any]:
-        try:
-            return (yield from Page(self._browser, action))
-        except Obstructed:
-            seen = yield from Page(self._browser, Look())
-        raise Stuck(self._task(seen))
+        """Perform it in the browser.
+
+        Raises:
+            Obstructed: It did not get through.
+        """
+        return (yield from Page(self._browser, action))
 
     def _note(self, seen: Seen, visit: PortalVisit) -> None:
         """Remember what the profile shows."""
@@ -596,8 +632,7 @@ _ASKED = 'The browser asked "{}", and this program has answered Cancel: do it ag
 _COVERED = 'Another element covers "{}", or the page draws it again all the time.'
 _OFF = 'The page has "{}", and does not let it be used now.'
 _ELSEWHERE = "This form, or what it is sent to, is not of the portal's address: sign in there."
-_SIGN_IN = "Sign in to OrmcoDigital in the window."
-_SIGN_IN_AGAIN = "OrmcoDigital asks for the sign-in again: do it there."
+_WINDOWS = 'There is "{}" in more than one window: close those that are not needed.'
 _SEVERAL = 'The page has more than one "{}", and this program cannot tell which is meant.'
 
 
@@ -627,6 +662,8 @@ def _at_3shape(account: str | None) -> Task:
 
 def _why(found: list[Thing], phrase: Phrase) -> str:
     """What is wrong with what was found."""
+    if len({each.window for each in found}) > 1:
+        return _WINDOWS.format(phrase.words[0])
     if len(found) > 1:
         return _SEVERAL.format(phrase.words[0])
     return _OFF.format(phrase.words[0]) if found else ""
@@ -674,8 +711,8 @@ def _code_fields(seen: Seen) -> list[Thing]:
     ]
 
 
-def _asked_no_more(seen: Seen, field: Thing) -> bool | None:
-    if seen.busy:
+def _asked_no_more(seen: Seen, field: Thing | None) -> bool | None:
+    if seen.busy or field is None:
         return None
     phrase = PASSWORD if field.secret else USERNAME
     left = seen.find(phrase) if field.secret else seen.find(USERNAME) or seen.find(EMAIL)

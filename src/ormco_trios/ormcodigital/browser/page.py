@@ -68,6 +68,11 @@ class Thing:
     trusted: bool = True
     ref: Any = None
 
+    @property
+    def window(self) -> int:
+        """Which window it is in; the frames of each begin at a hundred of their own."""
+        return self.frame // 100
+
     def together(self, other: Thing) -> bool:
         """Whether it is in the same form as ``other``, or both are in none on the same page."""
         return self.frame == other.frame and self.form == other.form
@@ -113,7 +118,7 @@ class Seen:
         refused: How many answers to the portal's own requests had a status of 400 or more so far.
         answers: How many answers came to the portal's own requests so far.
         said: What the browser's own dialogs said since something was done last.
-        asked: Those of them that ask something; no program answers for a person.
+        asked: What they asked so far; no program answers that for a person.
     """
 
     windows: tuple[Window, ...] = ()

@@ -174,7 +174,8 @@ def _sign_in_fields(walk: Walk) -> Judged:
 
 
 def _sign_in_by(walk: Walk) -> Judged:
-    names = _carriers(walk.sign_in, "username", "e-mail")
+    # It may be asked for on a page of its own.
+    names = [name for each in walk.portal for name in _carriers(each, "username", "e-mail")]
     if walk.sign_in is None or not names:
         return Verdict.NOT_SEEN, ""
     mail = is_typed(names[0].value, "e-mail")
@@ -185,12 +186,19 @@ def _session(walk: Walk) -> Judged:
     """Who carries the session: what the sign-in's answer gave and later requests bring back."""
     if walk.sign_in is None:
         return Verdict.NOT_SEEN, ""
-    given = {field.number: field for field in walk.sign_in.received if field.number}
-    after = walk.exchanges[walk.exchanges.index(walk.sign_in) + 1 :]
+    portal = [*walk.portal]
+    after = portal[portal.index(walk.sign_in) :]
+    # The answer may send on to what gives it.
+    last = next((n for n, each in enumerate(after) if not 300 <= each.status < 400), 0)
+    given = {
+        field.number: field
+        for each in after[: last + 1]
+        for field in each.received
+        if field.number and field.name != "location"
+    }
     back = [
         (given[field.number], field)
-        for each in after
-        if each.service == "portal"
+        for each in after[1:]
         for field in each.sent
         if field.number in given and field.where in {"cookie", "header", "json", "query"}
     ]
