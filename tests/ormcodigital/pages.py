@@ -18,6 +18,7 @@ PROFILE = (
     *("Practice portal", "My Profile", "Submission Method", "Intraoral Scanner"),
     *("3Shape Trios", "Connect 3Shape to Insignia", "Update"),
 )
+FOOTER = "Ihr Partner seit 1950."
 
 
 class PagePortal:
@@ -32,6 +33,7 @@ class PagePortal:
         refuses: Whether an answer to *Update* is an error.
         asks: Whether the browser asks something after *Update*.
         goes_away: Whether the portal cannot be reached after *Update*.
+        lost: Whether a page is shown that the guide does not know.
         address: Where 3Shape's window was sent to, if it was.
     """
 
@@ -41,6 +43,7 @@ class PagePortal:
         self.for_long: tuple[str, ...] = ()
         self.dialogs: tuple[str, ...] = ()
         self.has_update = True
+        self.lost = False
         self.refuses = self.asks = self.goes_away = False
         self.address: str | None = None
         self.pressed: list[str] = []
@@ -91,6 +94,9 @@ class PagePortal:
     def seen(self) -> Seen:
         if not self.opened or self._gone:
             return Seen(asked=self._asked)
+        if self.lost:
+            shown = (("Einen Moment", False), (FOOTER, False))
+            return Seen((Window("https://portal.example/", "Einen Moment", (), shown),))
         things = [
             Thing("link", "My Profile", path=(1, 0)),
             Thing("text", "Submission Method", path=(2, 0)),
@@ -100,7 +106,7 @@ class PagePortal:
         ]
         if self.has_update:
             things.append(Thing("button", "Update", path=(6, 0)))
-        lines = [*PROFILE, *self._lasting, *self._lines]
+        lines = [*PROFILE, FOOTER, *self._lasting, *self._lines]
         if self.dialog:
             field = Thing("field", "Enter Code :", path=(12, 10, 0))
             things += [field, replace(field, role="link", name="here", path=(11, 10, 0))]

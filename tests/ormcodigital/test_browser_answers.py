@@ -88,6 +88,21 @@ def test_a_portal_that_says_nothing_else_is_seen(words: tuple[str, ...]) -> None
         assert line in known.evidence
 
 
+def test_what_each_page_shows_is_no_answer() -> None:
+    """Such as a line at the end of it, also where a person was asked to go on."""
+    portal, visit = PagePortal(), PortalVisit(CLOCK)
+    portal.lost = True
+    guide = portal.guide()
+    asked: Any = Runner({}, CLOCK).run(guide.look(visit)).task
+    assert "Ihr Partner seit 1950." in " ".join(asked.steps)
+    portal.lost = False
+    guide.done(asked.kind, visit)
+    code = AuthorizationCode.from_pasted(f"https://a.example/?code={CODE}")
+    Runner({}, CLOCK).run(guide.look(visit))
+    assert Runner({}, CLOCK).run(guide.enter_code(code, visit)) is None
+    assert visit.memory.view().connection is not None
+
+
 @pytest.mark.parametrize(
     "where", ["after_ok", "after_update", "for_long", "dialogs"], ids=lambda name: name
 )

@@ -393,3 +393,19 @@ def test_names_on_another_page_are_not_passed_on() -> None:
     said = " ".join(task.steps)
     assert "We have to check something." in said
     assert not any(name in said for name in people)
+
+
+@pytest.mark.parametrize(("answers", "tries"), [(0, 2), (1, 1)], ids=["not sent", "sent"])
+def test_a_click_that_failed_after_something_was_sent_is_a_try(answers: int, tries: int) -> None:
+    class Failing(Fake):
+        def perform(self, action: Any) -> Any:
+            if isinstance(action, Press) and len(self.pages) == 1:
+                self.pages = [replace(self.pages[0], answers=answers)]
+                self.done.append(action)
+                raise Obstructed
+            return super().perform(action)
+
+    browser = Failing(NOTHING, seen(*FORM))
+    assert look(guide(browser), PortalVisit(CLOCK)).task is not None
+    typed = [a.text for a in browser.done if isinstance(a, Fill)]
+    assert (typed.count("a secret") > 1) is (tries > 1)

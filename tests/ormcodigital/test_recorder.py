@@ -54,6 +54,19 @@ def test_a_second_try_is_the_one_that_signs_in(again: str) -> None:
     assert "a secret" in found.values()
 
 
+def test_a_page_that_draws_itself_has_other_fields() -> None:
+    """All of it has one address."""
+    found = typed(ANNA, SECRET, (LOGIN, "3", False, "the code"), (LOGIN, "4", False, "a city"))
+    assert found == {
+        "username": "anna",
+        "password": "a secret",
+        "field 3": "the code",
+        "field 4": "a city",
+    }
+    found = typed(ANNA, SECRET, (LOGIN, "3", True, "a new one"))
+    assert (found["password"], found["field 3"]) == ("a secret", "a new one")
+
+
 def test_a_new_password_is_another_field() -> None:
     found = typed(ANNA, SECRET, ("https://portal.example/renew", "3", True, "a new one"))
     assert (found["password"], found["field 3"]) == ("a secret", "a new one")

@@ -51,6 +51,20 @@ def test_it_connects(both: Any, kind: type[Portal]) -> None:
 
 
 @each_portal
+def test_a_person_signs_in(both: Any, kind: type[Portal]) -> None:
+    with walking(both, kind, knows_login=False) as walk:
+        task: Any = walk.on()
+        assert "Sign in to OrmcoDigital in the window." in text_of(task)
+        assert walk.portal.tries == 0
+        walk.log_in()
+        walk.onboarding.finish_task(Done(), id=task.id)
+        outcome = walk.on()
+        assert isinstance(outcome, Connected), outcome
+        assert outcome.source is Source.BROWSER
+        assert (walk.portal.tries, walk.portal.updates) == (1, 1)
+
+
+@each_portal
 def test_a_recording_is_judged_by_the_portals_own_truth(kind: type[Portal]) -> None:
     with closing(SyncOrAsync("async")) as both, recording(both, kind) as (walk, recorder):
         assert isinstance(walk.on(), Connected)

@@ -108,4 +108,6 @@ class RestlessPortal(Portal):
             return as_json({"words": "We do not know this user name or password."})
         if "expired password" in self.faults:
             return as_json({"expired": True})
-        return as_json({"ok": True}, **{"set-cookie": f"r={session}; Path=/; HttpOnly"})
+        said = as_json({"ok": True})
+        said.headers["set-cookie"] = f"r={session}; Path=/; HttpOnly"
+        return said

@@ -28,7 +28,14 @@ class Walk:
     """What one practice goes through with one portal."""
 
     def __init__(
-        self, both: Any, sandbox: Sandbox, portal: Portal, address: str, *, context: Any = None
+        self,
+        both: Any,
+        sandbox: Sandbox,
+        portal: Portal,
+        address: str,
+        *,
+        context: Any = None,
+        knows_login: bool = True,
     ) -> None:
         self.both, self.sandbox, self.portal = both, sandbox, portal
         self.browser = both.make(
@@ -37,8 +44,8 @@ class Walk:
             context=context,
             headless=True,
             executable=str(CHROMIUM),
-            username=portal.login,
-            password=portal.password,
+            username=portal.login if knows_login else None,
+            password=portal.password if knows_login else None,
         )
         self.hidden: Any = getattr(self.browser, "_target", self.browser)
         # These portals answer at once, or say that they are busy.
@@ -74,6 +81,24 @@ class Walk:
         """Sign out of 3Shape, by the guide's last resort."""
         self._in_the_browser(self._forget)
 
+    def log_in(self) -> None:
+        """Sign in at the portal, in its window."""
+        self._in_the_browser(self._log_in)
+
+    async def _log_in(self) -> None:
+        (page,) = self.hidden._driver._context.pages
+        name = page.locator("input:not([type=password], [type=image]):visible").first
+        password = page.locator("[type=password]:visible")
+        await _settled(name.fill(self.portal.login))
+        if not await _settled(password.count()):
+            await _settled(name.press("Enter"))
+        await _settled(password.fill(self.portal.password))
+        button = page.get_by_role("button", name="Continue", exact=True)
+        if await _settled(button.count()):
+            await _settled(button.click())
+        else:
+            await _settled(password.press("Enter"))
+
     async def _forget(self) -> None:
         # The portal is at the same host, so its cookies stay.
         context = self.hidden._driver._context
@@ -104,12 +129,14 @@ async def _settled(value: Any) -> Any:
 
 
 @contextmanager
-def walking(both: Any, kind: type[Portal], *faults: str) -> Iterator[Walk]:
+def walking(
+    both: Any, kind: type[Portal], *faults: str, knows_login: bool = True
+) -> Iterator[Walk]:
     with Sandbox(server=True, approval=Approval.immediately()) as sandbox:
         portal = kind(sandbox)
         portal.faults.update(faults)
         with portal.serve() as address:
-            walk = Walk(both, sandbox, portal, address)
+            walk = Walk(both, sandbox, portal, address, knows_login=knows_login)
             try:
                 yield walk
             finally:

@@ -144,10 +144,11 @@ class BrowserGuide:
         self._patience = patience
         self._hand = HandPortal()
         self._before: set[str] = set()  # what the portal showed before a code was entered
-        self._told: set[str] = set()  # what a person was told to read: it is never usual
+        self._told: set[str] = set()  # what a person was told to read is told again
         self._entered = False  # Ok or Update was pressed: what is new from then on is its answer
         self._heard = 0  # so many questions of the browser were passed on to a person
         self._named = False  # the user name was sent on a page of its own
+        self._signing_in = False  # a person may have signed in
         self._tried = False  # the password was sent: once is all it gets
         self._fresh = False  # the profile is as the portal gave it
         self._sent_off: Task | None = None  # *here* was pressed
@@ -247,7 +248,7 @@ class BrowserGuide:
 
     def done(self, task: TaskKind, visit: PortalVisit) -> None:
         if task is TaskKind.IN_THE_WINDOW:
-            self._fresh = False  # a person was at it
+            self._fresh, self._signing_in = False, True  # a person was at it
             return
         doubt, self._doubt = self._doubt, None
         self._hand.done(task, visit)
@@ -288,6 +289,12 @@ class BrowserGuide:
     def _sign_in(self) -> Flow[None]:
         """Type the login, once; the user name may have a page of its own."""
         seen: Seen = yield from self._do(Look())
+        asked = seen.find(PASSWORD) or seen.find(USERNAME) or seen.find(EMAIL)
+        if self._signing_in and asked and (self._login is None or self._tried):
+            # A person has done it, and the page goes on.
+            seen, gone = yield from self._until(lambda seen: _asked_no_more(seen, asked[-1]))
+            if gone:
+                return
         login, user, password = self._sign_in_form(seen)
         self._usual(seen)
         if user is not None and user.editable and not self._named:
@@ -305,7 +312,9 @@ class BrowserGuide:
             if last is not None:
                 yield from self._do(Submit(last) if button is None else Press(button))
         except Obstructed as error:
-            if not isinstance(error, Covered):  # nothing was sent
+            now: Seen = yield from Page(self._browser, Look())
+            nothing_sent = now.answers == seen.answers and not now.busy
+            if nothing_sent and not isinstance(error, Covered):
                 self._named, self._tried = before
             raise
         # A form that is still there once everything is quiet has refused.
@@ -327,11 +336,13 @@ class BrowserGuide:
             raise Stuck(self._task(seen, _ELSEWHERE))
         if password and not password[0].secret:
             raise Stuck(self._task(seen, "The password would be readable there: sign in yourself."))
-        if len([t for t in seen.things if t.secret and t.together(fields[-1])]) > 1:
+        secrets = [t for t in seen.things if t.secret and fields and t.together(fields[-1])]
+        if len(secrets) > 1:
             raise Stuck(self._task(seen, "This form asks for more than one password."))
         return self._login, next(iter(user), None), next(iter(password), None)
 
     def _to_code_field(self) -> Flow[Seen]:
+        self._told.clear()  # what the profile shows before there is a code says nothing about it
         seen: Seen = yield from self._do(Look())
         if not _code_fields(seen):
             yield from self._choose_trios()

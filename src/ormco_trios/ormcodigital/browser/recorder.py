@@ -49,7 +49,8 @@ class Recorder(Shielded):
         self._entries: list[Json] = []
         self._open: dict[Request, Json] = {}
         self._fields: dict[str, str] = {}
-        self._pages: dict[str, str] = {}
+        self._pages: dict[str, str] = {}  # where each password was asked for
+        self._asked: dict[str, str] = {}  # the last field of each page that is no password
         self._reading: set[asyncio.Task[None]] = set()
         self.typed: dict[str, str] = {}
 
@@ -92,17 +93,28 @@ class Recorder(Shielded):
         names = _NAMES.get(self._sites.service(url) or "")
         if names is None:
             return other
-        name, page = names[secret], url.partition("?")[0]
-        again = self._pages.get(name) == page
-        if name in self.typed and again:
-            # The same form once more: what was typed the last time was wrong.
-            earlier = f"earlier {name} {len(self._fields)}"
-            self.typed[earlier] = self.typed.pop(name)
-            self._fields = {k: earlier if n == name else n for k, n in self._fields.items()}
-        elif name in self.typed or (not secret and names[True] in self.typed):
+        plain, hidden = names
+        page = url.partition("?")[0]
+        if not secret and hidden not in self.typed and plain not in self.typed:
+            return plain
+        if not secret:
+            self._asked[page] = other
             return other
-        self._pages[name] = page
-        return name
+        if hidden in self.typed:
+            again = self._asked.pop(page, None)
+            if again is None or self._pages.get(hidden) != page:
+                return other
+            # The same form once more: what was typed the last time was wrong.
+            self._rename(plain, f"earlier {plain} {len(self._fields)}")
+            self._rename(hidden, f"earlier {hidden} {len(self._fields)}")
+            self._rename(again, plain)
+        self._pages[hidden] = page
+        return hidden
+
+    def _rename(self, old: str, new: str) -> None:
+        self._fields = {key: new if name == old else name for key, name in self._fields.items()}
+        if old in self.typed:
+            self.typed[new] = self.typed.pop(old)
 
     def _request(self, request: Request) -> None:
         known = self._sites.service(request.url) is not None
