@@ -31,7 +31,7 @@ def approve(who: tuple[str, ...], yes: bool, as_json: bool, sandbox: bool) -> No
         unknown = [each for each in who if not any(_is(request, each) for request in waiting)]
         if unknown:
             raise NotFound(
-                f"{len(unknown)} of {len(who)} mean nobody who waits; nothing was approved.",
+                f"{len(unknown)} of {len(who)} match nobody who waits; nothing was approved.",
                 operation="connections.approve",
                 status=200,
                 advice="See who waits with: ormco-trios approve",

@@ -32,11 +32,11 @@ def sandbox(
             switches=Switches().with_changes(changes),
             seed_file=seed,
         )
+        for fault in planned:
+            box.world.plan(fault)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     with _serving(box, port):
-        for fault in planned:
-            box.world.plan(fault)
         _introduce(box)
         try:
             threading.Event().wait()
