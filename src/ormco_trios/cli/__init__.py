@@ -28,5 +28,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in {"click", "rich"}:
             raise
-        sys.exit("The command line needs an extra: pip install 'ormco-trios[cli]'")
+        print("The command needs an extra: pip install 'ormco-trios[cli]'", file=sys.stderr)
+        sys.exit(2)
     cli()
