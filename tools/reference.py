@@ -19,7 +19,7 @@ PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
 PACKAGES = {
     "fleet": "Many practices; [the guide](../fleet.md) says which form is for what.",
     "operations": "An endpoint of your own; [the guide](../endpoints.md) shows how.",
-    "sandbox": "The simulator; [Testing your integration](../testing.md) shows how to use it.",
+    "sandbox": "The simulator; [The sandbox](../sandbox.md) shows how to use it.",
     "testing": "For the tests of programs that use the library.",
 }
 INTRODUCTION = """\
