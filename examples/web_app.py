@@ -295,7 +295,7 @@ class Worker:
         listed = "".join(
             f'<li><a href="/practice/{row["id"]}">{_name(row)}</a></li>' for row in mine
         )
-        return _page(f"<ul>{listed}</ul>{START}" if mine else START)
+        return _page(f"<h2>Your practices</h2><ul>{listed}</ul>{START}" if mine else START)
 
     async def start(self, request: Request) -> Response:
         """The first round is done at once, so that the page that follows has the link."""

@@ -278,7 +278,7 @@ def test_an_answer_that_belongs_to_somebody_else(
         assert forged.status_code == 403
         # The attacker's code was sent nowhere, and the victim's own link still works.
         assert victim.get(sandbox.authorize(victim.link(a))).status_code == 303
-        assert "Signed in to 3Shape Communicate</b></div>" in victim.page(b)
+        assert "Signed in to 3Shape Communicate</b>: done" in victim.page(b)
 
 
 def test_a_known_account_opens_nothing(sandbox: Sandbox, workers: tuple[Worker, Worker]) -> None:

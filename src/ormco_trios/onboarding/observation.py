@@ -327,13 +327,13 @@ def _said(fact: Fact) -> dict[str, Any]:
     return {"source": fact.source, "said_at": fact.at}
 
 
-def _unknown(name: StepName, evidence: str) -> Step:
+def _unknown(name: StepName, evidence: str, next_action: str | None = "Look again later.") -> Step:
     return Step(
         name=name,
         state=StepState.UNKNOWN,
         evidence=evidence,
         actor=Actor.NOBODY,
-        next_action="Look again later.",
+        next_action=next_action,
     )
 
 
@@ -460,11 +460,11 @@ _BY_HAND = "Follow the steps that this program shows."
 def _not_told(name: StepName, seen: Observation) -> Step:
     """A step at the portal of which nothing is known."""
     if seen.portal is None:
-        return _unknown(name, _NOT_LOOKED)
+        return _unknown(name, _NOT_LOOKED, None)
     if seen.portal.problem is not None:
         return _unknown(name, "OrmcoDigital could not be asked.")
     if not seen.approved:
-        return _unknown(name, _NOT_LOOKED)
+        return _unknown(name, _NOT_LOOKED, None)
     return Step(
         name=name,
         state=StepState.MISSING,
