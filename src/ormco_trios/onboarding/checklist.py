@@ -255,7 +255,8 @@ class Checklist(BaseModel):
         return (
             f'<tr style="background:none"><td style="{_LEFT};width:5px;padding:0 .8em 0 0;'
             f'border-left:5px solid {colour};"></td>'
-            f'<td style="{_LEFT}"><div><b>{SYMBOLS[step.state]} {escape(step.title)}</b>: '
+            f'<td style="{_LEFT};padding:.15em .5em .45em 0">'
+            f"<div><b>{SYMBOLS[step.state]} {escape(step.title)}</b>: "
             f"{escape(step.words(self.looked_at))}</div>"
             f'<div style="opacity:.75">{escape(step.grounds)}</div>{ahead}{hints}</td></tr>'
         )
@@ -293,7 +294,7 @@ _COLOURS = {
     StepState.UNKNOWN: "#808080",
 }
 
-_LEFT = "text-align:left;vertical-align:top"
+_LEFT = "text-align:left;vertical-align:top;overflow-wrap:anywhere"
 
 
 _AT_THE_PORTAL = frozenset(

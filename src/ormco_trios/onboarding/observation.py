@@ -327,7 +327,7 @@ def _said(fact: Fact) -> dict[str, Any]:
     return {"source": fact.source, "said_at": fact.at}
 
 
-def _unknown(name: StepName, evidence: str, next_action: str | None = "Look again later.") -> Step:
+def _unknown(name: StepName, evidence: str, next_action: str | None = None) -> Step:
     return Step(
         name=name,
         state=StepState.UNKNOWN,
@@ -460,11 +460,11 @@ _BY_HAND = "Follow the steps that this program shows."
 def _not_told(name: StepName, seen: Observation) -> Step:
     """A step at the portal of which nothing is known."""
     if seen.portal is None:
-        return _unknown(name, _NOT_LOOKED, None)
+        return _unknown(name, _NOT_LOOKED)
     if seen.portal.problem is not None:
         return _unknown(name, "OrmcoDigital could not be asked.")
     if not seen.approved:
-        return _unknown(name, _NOT_LOOKED, None)
+        return _unknown(name, _NOT_LOOKED)
     return Step(
         name=name,
         state=StepState.MISSING,
@@ -554,7 +554,11 @@ def _authorization(seen: Observation) -> Step:
             evidence += f" {NOT_LISTED}"
         return Step(name=name, state=StepState.DONE, evidence=evidence, **_said(fact))
     if fact.value not in _WITHOUT_CODE:
-        return _unknown(name, "OrmcoDigital is in a state that this version does not know.")
+        return _unknown(
+            name,
+            "OrmcoDigital is in a state that this version does not know.",
+            "Look again later.",
+        )
     state, evidence, actor, action = _WITHOUT_CODE[fact.value]
     return Step(
         name=name,
