@@ -219,15 +219,15 @@ class Worker:
                     await self._use(row, onboarding, wish)
                 except (errors.AuthorizationError, errors.OutcomeUnknown) as error:
                     # Its text says what to do, and holds nothing that must not be shown.
-                    changes["problem"] = str(error)
+                    changes["problem"] = error.message
                 try:
                     outcome = await onboarding.advance(repair=wish.repair)
                 except errors.WrongAccount as error:
                     # Its sign-in was dropped, so there is a fresh link for the right one.
-                    changes["problem"] = str(error)
+                    changes["problem"] = error.message
                     outcome = await onboarding.advance()
             except errors.OrmcoTriosError as error:
-                changes["problem"] = str(error)
+                changes["problem"] = error.message
                 if isinstance(error, PASSING):
                     changes["due"] = time.time() + 60
             else:

@@ -26,6 +26,7 @@ from ormco_trios.cli.app import cli
 from ormco_trios.cli.commands.practice import connect, repair
 from ormco_trios.cli.common import NobodyAnswered, prompt
 from ormco_trios.communicate.regions import Region
+from ormco_trios.core import _httpx
 from ormco_trios.core.clock import Clock
 from ormco_trios.fleet.encryption import Encryption
 from ormco_trios.onboarding.outcomes import Repair
@@ -256,6 +257,39 @@ def test_an_encoding_without_the_marks_has_plain_ones() -> None:
     )
     assert done.returncode == 4, done.stderr
     assert done.stdout.startswith(b"- Signed in to 3Shape Communicate: to do")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"HTTPS_PROXY": "ftp://127.0.0.1:9"},
+        {"HTTPS_PROXY": "socks5://127.0.0.1:9"},
+        {"SSL_CERT_FILE": "/no"},
+    ],
+    ids=lambda wrong: "".join(wrong.values()),
+)
+def test_what_the_machine_sets_wrongly(
+    wrong: dict[str, str],
+    run: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signed_in(tmp_path / "tokens")
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    # No SOCKS where its package is not installed.
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    _httpx.tls_context.cache_clear()
+    nowhere = {name: value.replace("http:", "https:") for name, value in DEAD.items()}
+    nowhere = {
+        name: value.replace("127.0.0.1", "nowhere.example") for name, value in nowhere.items()
+    }
+    done = run("cases list", APPLICATION | nowhere)
+    _httpx.tls_context.cache_clear()
+    _httpx._proxy.cache_clear()
+    assert done.exit_code == 2
+    assert next(iter(wrong)) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_verbose_says_what_support_needs(run: Callable[..., Result], tmp_path: Path) -> None:

@@ -296,7 +296,7 @@ def _download(
                         "path": str(path),
                         "type": file.type,
                         "error": type(error).__name__,
-                        "message": str(error),
+                        "message": error.message,
                     }
                 )
             else:

@@ -7,6 +7,7 @@ as it is, so that its proxies, certificates and mocks count.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import ssl
@@ -15,7 +16,7 @@ import threading
 import warnings
 import zlib
 from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterable
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic as _now
@@ -84,7 +85,26 @@ _ANY_ZLIB = 47
 @functools.cache
 def tls_context() -> ssl.SSLContext:
     """The process's one TLS context; making one costs more than 60 calls."""
-    return httpx.create_ssl_context()
+    try:
+        return httpx.create_ssl_context()
+    except OSError:
+        raise ConfigurationError(
+            "The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read.",
+            advice="Correct these two settings of this machine, or remove them.",
+        ) from None
+
+
+@contextlib.contextmanager
+def _named_proxy() -> Generator[None]:
+    """The machine's settings can name a proxy that there is no way to use."""
+    try:
+        yield
+    except (ValueError, ImportError, httpx.InvalidURL):
+        raise ConfigurationError(
+            "The proxy that this machine's settings name (HTTPS_PROXY, ALL_PROXY) cannot be used.",
+            advice="Name one such as http://proxy.example:3128; for a SOCKS proxy, "
+            "pip install 'httpx[socks]'.",
+        ) from None
 
 
 def _verification(origin: str) -> ssl.SSLContext:
@@ -568,7 +588,8 @@ class _Connection:
 
     def __init__(self, origin: str, proxy: str | None) -> None:
         verify = _verification(origin)
-        self.transport = httpx.HTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
+        with _named_proxy():
+            self.transport = httpx.HTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
         # httpx takes no backend, and there is no other way to end a read of headers in a thread.
         pool = self.transport._pool  # pyright: ignore[reportPrivateUsage]
         self._backend = _Punctual(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
@@ -587,10 +608,12 @@ class _AsyncConnection:
     def __init__(self, library: HttpLibrary, origin: str, proxy: str | None) -> None:
         self._backend = None
         if library == "aiohttp":
-            self.transport = _aiohttp_transport(proxy)
+            with _named_proxy():
+                self.transport = _aiohttp_transport(proxy)
             return
         verify = _verification(origin)
-        transport = httpx.AsyncHTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
+        with _named_proxy():
+            transport = httpx.AsyncHTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
         pool = transport._pool  # pyright: ignore[reportPrivateUsage]
         self._backend = _Tracking(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
         pool._network_backend = self._backend  # pyright: ignore[reportPrivateUsage]
@@ -967,7 +990,9 @@ def _proxy(url: str) -> str | None:
     if proxy_bypass(host):
         return None
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    # Without a scheme too, as other programs take it.
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
 # httpx-aiohttp calls these, too, time-outs while connecting, but they come at any time.

@@ -32,7 +32,7 @@ async def let_go_async(
         else:
             places.append(removed(SIGN_IN, await onboarding.forget_sign_in(revoke=take_back)))
     except OrmcoTriosError as error:
-        places.append(Place(SIGN_IN, PlaceState.FAILED, str(error)))
+        places.append(Place(SIGN_IN, PlaceState.FAILED, error.message))
     except Exception as error:  # noqa: BLE001 - the caller's function may raise anything
         places.append(Place(SIGN_IN, PlaceState.FAILED, f"It failed with {type(error).__name__}."))
     finally:

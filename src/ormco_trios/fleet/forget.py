@@ -31,7 +31,7 @@ def let_go(open_practice: Callable[[], Onboarding], *, take_back: bool) -> list[
         else:
             places.append(removed(SIGN_IN, onboarding.forget_sign_in(revoke=take_back)))
     except OrmcoTriosError as error:
-        places.append(Place(SIGN_IN, PlaceState.FAILED, str(error)))
+        places.append(Place(SIGN_IN, PlaceState.FAILED, error.message))
     except Exception as error:  # noqa: BLE001 - the caller's function may raise anything
         places.append(Place(SIGN_IN, PlaceState.FAILED, f"It failed with {type(error).__name__}."))
     finally:
