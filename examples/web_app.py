@@ -189,7 +189,7 @@ class Worker:
                 redirect_uri=f"{self.public_url}/callback",
                 server=AuthorizationServer.named(os.environ.get("ORMCO_TRIOS_DIALECT", "account")),
                 store=self.tokens,
-                # Not the e-mail: anybody can type that, and would be given its tokens.
+                # Not the e-mail: any visitor can type that, and would be given its tokens.
                 account=row["id"],
             ) as oauth,
             AsyncCommunicateClient(self.environment, auth=oauth.auth) as communicate,
@@ -324,7 +324,7 @@ class Worker:
         """Where 3Shape sends the browser.
 
         The practice is one of this browser's: the one whose pending authorization expects this
-        ``state``. An address that somebody else began is refused.
+        ``state``. An address that another visitor began is refused.
         """
         mine = self.practices.of(_browser(request))
         state = request.query_params.get("state")
@@ -362,7 +362,7 @@ class Worker:
         return _page("<p>Please send this once more.</p>", status=503)
 
     async def page(self, request: Request) -> Response:
-        """Where it stands; reads the database, and what this process alone knows."""
+        """Its status; reads the database, and what this process alone knows."""
         row = self._mine(request)
         if row is None:
             return _page(START, status=404)

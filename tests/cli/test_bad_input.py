@@ -26,7 +26,7 @@ from ormco_trios.cli.app import cli
 from ormco_trios.cli.commands.practice import connect, repair
 from ormco_trios.cli.common import NobodyAnswered, prompt
 from ormco_trios.communicate.regions import Region
-from ormco_trios.core import _httpx
+from ormco_trios.core._http import connection
 from ormco_trios.core.clock import Clock
 from ormco_trios.fleet.encryption import Encryption
 from ormco_trios.onboarding.outcomes import Repair
@@ -57,7 +57,7 @@ class Bad:
     Attributes:
         says: What the message has to name.
         settings: Variables without their prefix, besides those of an application.
-        files: What is in the folder, whose name stands for ``{here}``.
+        files: What is in the folder, whose name replaces ``{here}``.
         typed: On standard input, which is no terminal and ends.
     """
 
@@ -279,14 +279,14 @@ def test_what_the_machine_sets_wrongly(
         monkeypatch.setenv(name, value)
     # No SOCKS where its package is not installed.
     monkeypatch.setitem(sys.modules, "socksio", None)
-    _httpx.tls_context.cache_clear()
+    connection.tls_context.cache_clear()
     nowhere = {name: value.replace("http:", "https:") for name, value in DEAD.items()}
     nowhere = {
         name: value.replace("127.0.0.1", "nowhere.example") for name, value in nowhere.items()
     }
     done = run("cases list", APPLICATION | nowhere)
-    _httpx.tls_context.cache_clear()
-    _httpx._proxy.cache_clear()
+    connection.tls_context.cache_clear()
+    connection.proxy_for.cache_clear()
     assert done.exit_code == 2
     assert next(iter(wrong)) in done.stderr
     assert len(done.stderr.splitlines()) == 1
