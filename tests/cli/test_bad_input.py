@@ -308,6 +308,13 @@ def test_a_dead_network_is_not_known_rather_than_a_persons_turn(
     assert "ConnectError" not in done.output
 
 
+def test_json_carries_what_is_wrong(run: Callable[..., Result], tmp_path: Path) -> None:
+    done = run(f"fleet status --json --records {tmp_path}/none.db", {})
+    assert done.exit_code == 2
+    assert "There is no fleet yet" in json.loads(done.stdout)["error"]["message"]
+    assert done.stderr == ""
+
+
 @input_ends
 def test_json_carries_the_link(run: Callable[..., Result]) -> None:
     done = run("connect --json", APPLICATION)

@@ -169,6 +169,10 @@ def reporting(as_json: bool) -> Generator[None]:
         context = click.get_current_context(silent=True)
         document: dict[str, Any] = {} if context is None else context.meta.get(_NEEDED, {})
         _fail(as_json, "NobodyAnswered", _NOBODY_ANSWERED, code=4, **document)
+    except click.UsageError as error:
+        if not as_json:
+            raise
+        _fail(as_json, "UsageError", error.format_message(), code=2)
     except (KeyboardInterrupt, click.Abort) as stop:
         message = "Interrupted. Nothing is lost: run the same command again and it goes on."
         message = " ".join([message, *getattr(stop, "__notes__", ())])
