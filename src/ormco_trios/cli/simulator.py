@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
@@ -41,9 +42,12 @@ def sandbox(
     )
     _given("fault", lambda: [box.world.plan(fault) for fault in planned])
     with _serving(box, port):
-        _introduce(box)
         try:
+            _introduce(box)
             threading.Event().wait()
+        except KeyboardInterrupt:
+            click.echo("The sandbox has stopped, and forgets all that was in it.", err=True)
+            sys.exit(130)
         finally:
             for fault in box.world.faults.unused():
                 click.echo(f"This fault never fired: {fault.describe()}", err=True)
