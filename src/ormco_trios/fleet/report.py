@@ -96,7 +96,7 @@ def body(status: FleetNumbers) -> str:
     """What is on the page, for a notebook too."""
     parts = [
         f"<style>{_STYLE}</style><div class='fleet'>",
-        f"<h1>{status.stages[Stage.CONNECTED]} of {status.total} practices connected</h1>",
+        f"<h1>{status.stages[Stage.CONNECTED]} of {status.practices} connected</h1>",
         f"<p class='quiet'>{status.looked_at:%Y-%m-%d %H:%M} UTC</p>",
         _stages(status),
         _cards(status),
