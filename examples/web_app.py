@@ -304,7 +304,7 @@ class Worker:
             return _page("<p>The 3Shape account is an e-mail address.</p>", status=422)
         browser = _browser(request)
         if not self.practices.of(browser):
-            browser = secrets.token_urlsafe(32)  # nobody but us may choose it
+            browser = secrets.token_urlsafe(32)  # one that only we have chosen
         practice = self.practices.add(browser, account)
         row = self.practices.take(practice)
         if row is not None:
@@ -382,7 +382,7 @@ class Worker:
         return Response(SCRIPT + WATCH, media_type="text/javascript")
 
     def _now(self, row: sqlite3.Row) -> str:
-        return _standing(row, self.codes.get(row["id"], (None, 0.0))[0])
+        return _status(row, self.codes.get(row["id"], (None, 0.0))[0])
 
     def _mine(self, request: Request) -> sqlite3.Row | None:
         wanted = request.path_params["practice"]
@@ -428,7 +428,7 @@ async def _form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 
 
-def _standing(row: sqlite3.Row, with_code: str | None) -> str:
+def _status(row: sqlite3.Row, with_code: str | None) -> str:
     here = f"/practice/{row['id']}"
     parts: list[str] = []
     if row["problem"]:
