@@ -188,7 +188,7 @@ class FleetDatabase(Shielded):
         )
         if not found or found[0][0] < len(schema.STEPS):
             raise ConfigurationError(
-                "The fleet's tables are older than this version of the library.",
+                "The fleet's tables are missing, or older than this version of the library.",
                 advice="Run `ormco-trios fleet migrate`; workers of the version before go on.",
             )
         if found[0][1] > len(schema.STEPS):
