@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.fleet.test_fleet import Stand
 from tests.fleet.test_queue import Stand as QueueStand
 from tests.fleet.test_queue import all_connected, working
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("sqlite_is_closed")
 
 
 @pytest.fixture
-def stand(both: Colour, tmp_path: Path) -> Any:
+def stand(both: SyncOrAsync, tmp_path: Path) -> Any:
     with Sandbox(approval=Approval.immediately()) as sandbox:
         stand = Stand(both, sandbox, tmp_path, practices=3)
         yield stand

@@ -294,7 +294,7 @@ async def test_a_claim_that_was_given_back_is_not_renewed(conninfo: str) -> None
 
 
 async def test_a_refresh_asks_for_its_lock_directly_before_it_is_sent(conninfo: str) -> None:
-    """Somebody else takes over while it waits for its turn: the token is not sent."""
+    """Another worker takes over while it waits for its turn: the token is not sent."""
     with Sandbox(token_lifetime=60) as sandbox:
         async with database(conninfo) as opened:
             store = PostgresTokenStore(opened)
@@ -364,7 +364,7 @@ async def test_a_practice_is_one_workers_at_a_time(conninfo: str) -> None:
         assert await one.next_due() is None
 
 
-async def test_whoever_was_taken_for_dead_sends_and_writes_nothing(conninfo: str) -> None:
+async def test_a_worker_taken_for_dead_sends_and_writes_nothing(conninfo: str) -> None:
     async with database(conninfo) as a, database(conninfo) as b:
         frozen, other = PostgresRecords(a), PostgresRecords(b)
         await frozen.enroll([PracticeStatus.enrolled("p", NOW)])
@@ -431,7 +431,7 @@ async def test_a_database_that_ends_its_sessions(conninfo: str) -> None:
             "where datname = current_database() and pid <> pg_backend_pid()"
         )
         await ended.close()
-        with pytest.raises(errors.StorageUnavailable, match="did not do what it was asked"):
+        with pytest.raises(errors.StorageUnavailable, match="refused a command"):
             await asyncio.gather(*(store.load("p") for _ in range(3)))
         assert await store.load("p") == TOKEN
         del connection

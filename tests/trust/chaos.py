@@ -1,7 +1,7 @@
 """Many onboardings through a sandbox server where everything goes wrong at random.
 
 A *shard* is one server and one worker process at a time.  The server spoils answers at random in
-every way it knows; the worker, which onboards one practice after the other in either colour, is
+every way it knows; the worker, which onboards one practice after the other, sync or async, is
 killed at random requests and started again with nothing but its token files, and sometimes its
 saved progress; it is interrupted at random moments and goes on with the same clients; and it is
 forked at random requests, and both processes go on with them.  Every other practice signs in the
@@ -232,9 +232,9 @@ def _is_connected(job: Job, index: int) -> bool:
     Where a refresh spends its token, and the answer to the last one was lost, the sign-in is
     missing, and nothing but that.
     """
-    from tests.conftest import Colour
+    from tests.conftest import SyncOrAsync
 
-    both = Colour("sync")
+    both = SyncOrAsync("sync")
     try:
         onboarding = _clients(both, job, index, hook=None, hurried=False)
         if index % 2 and onboarding.check().state.value == "needs_authorization":
@@ -273,11 +273,11 @@ def _problems(sandbox: Any, practices: int) -> list[str]:
 
 def work(job: Job, first: int, deaths: int) -> None:
     """Onboard the practices from ``first`` on; a line on standard output for each."""
-    from tests.conftest import Colour
+    from tests.conftest import SyncOrAsync
 
     for index in range(first, len(job.practices)):
         rng = random.Random(f"{job.seed}/{index}/{deaths}")
-        both = Colour(rng.choice(["sync", "async"]))
+        both = SyncOrAsync(rng.choice(["sync", "async"]))
         trouble = _Trouble(
             rng.randint(1, 30) if rng.random() < KILLS else 0,
             rng.randint(1, 30) if rng.random() < FORKS else 0,

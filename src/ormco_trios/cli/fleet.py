@@ -96,7 +96,7 @@ def _offer_to_forget(gone: Sequence[str]) -> None:
     if gone:
         few = ", ".join(gone[:8]) + (f" and {len(gone) - 8} more" if len(gone) > 8 else "")
         click.echo(
-            f"No longer in the list, but something is kept of them: {few}. "
+            f"No longer in the list, but their records are kept: {few}. "
             "`ormco-trios fleet forget ID` deletes what is kept of one.",
             err=True,
         )
@@ -204,7 +204,7 @@ def authorize(practice: str, practices: Path | None, records: Path) -> None:
             _answer(known, records, practice, said, id=needed.task.id)
     except LookupError:
         raise click.UsageError("There is no such practice in this fleet.") from None
-    click.echo("Taken. The run goes on with this practice by itself.")
+    click.echo("Accepted. The run goes on with this practice by itself.")
 
 
 def _answer(

@@ -116,7 +116,7 @@ class Fleet(Closing, Shielded, Generic[P]):
             self._records.close()
 
     def status(self) -> FleetStatus:
-        """Where all of them stand; not those that are only in the records."""
+        """The status of all of them; not of those that are only in the records."""
         known = (each for each in self._records if each.practice in self._practices)
         return FleetStatus.of(known, now=self._clock.now())
 

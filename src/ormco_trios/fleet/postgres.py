@@ -130,7 +130,7 @@ class FleetDatabase(Shielded):
             with contextlib.suppress(Error):
                 await self.pool.check()  # the others may have ended with this one
             raise StorageUnavailable(
-                f"The fleet's database did not do what it was asked ({type(error).__name__})."
+                f"The fleet's database refused a command ({type(error).__name__})."
             ) from None
         else:
             return

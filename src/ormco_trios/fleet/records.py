@@ -101,7 +101,7 @@ class FleetRecords:
             connection.close()
             raise ConfigurationError(
                 "The fleet's record cannot be opened: it is in use, or cannot be written.",
-                advice="Wait for whatever uses it, and check who may write to its folder.",
+                advice="End the program that uses it, or check who may write to its folder.",
             ) from None
         except sqlite3.DatabaseError:
             connection.close()
@@ -112,7 +112,7 @@ class FleetRecords:
 
     def after_fork(self) -> None:
         """Leave to the process that this one was forked from what is its own; called by itself."""
-        self._lock = threading.Lock()  # whoever held the other stayed behind
+        self._lock = threading.Lock()  # the thread that held the other stayed behind
         _INHERITED.add(self._connection)
 
     @property

@@ -239,7 +239,7 @@ class Application:
         return (yield from self._keep(reply.token(self.clock)))
 
     def _keep(self, token: Token, *, instead_of: Token | None = None) -> Flow[Token]:
-        """Save ``token`` before anybody uses it.
+        """Save ``token`` before it is used.
 
         If the store fails, or is interrupted, the old refresh token may be worth nothing already:
         the new one is remembered here, and the next `renew` saves it before anything else.

@@ -72,12 +72,12 @@ def mend_connection(context: Context, seen: Observation) -> Flow[NeedsPerson | b
         return False
     if connection.id.casefold() != repair.connection.casefold():
         return False
-    if not repair.somebody_there:
+    if not repair.person_there:
         return needs_person(context, seen, begin_repair(connection=True))
     yield from withdraw(REMOVE, {"user": seen.me.id, "connection": connection.id})
     context.progress.waiting_since = None
-    # Whoever is there now may be gone when Ormco has approved.
-    repair.somebody_there = False
+    # The person who is there now may be gone when Ormco has approved.
+    repair.person_there = False
     return True
 
 
@@ -101,7 +101,7 @@ def mend_portal(context: Context, seen: Observation) -> Flow[NeedsPerson | bool]
     if not (again or unlisted or in_doubt):
         return False
     takes_away = again or seen.way is PortalWay.API
-    if takes_away and (seen.linked or seen.granted) and not repair.somebody_there:
+    if takes_away and (seen.linked or seen.granted) and not repair.person_there:
         return needs_person(context, seen, begin_repair(connection=False))
     if again and not repair.revoked:
         task = yield from revoke(context, seen)

@@ -24,7 +24,7 @@ from ormco_trios.ormcodigital.tasks import Done, Failed, Task
 def repair(
     context: Context, *, extent: Repair, timeout: timedelta, asking: Asking
 ) -> Flow[Repaired]:
-    """Do the least that mends it, and more only if that was not enough."""
+    """Do the least that repairs it, and more only if that was not enough."""
     connected = yield from run(context, timeout=timeout, asking=asking, repair=extent)
     assert connected.repaired is not None
     return connected.repaired
