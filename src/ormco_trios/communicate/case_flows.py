@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from ormco_trios.communicate.case_sync import (
     EVERY_PRACTICE,
@@ -38,6 +38,7 @@ from ormco_trios.core.errors import (
     PermissionDenied,
     UnexpectedAnswer,
 )
+from ormco_trios.core.model import in_utc
 from ormco_trios.core.operation import Operation
 
 
@@ -174,29 +175,76 @@ def set_state(home: Home, case: str, state: str) -> Flow[None]:
 def _pages(
     home: Home, operation: Operation[CasePage], query: Mapping[str, str], practice: str
 ) -> Flow[None]:
-    """Emit each case once: one that arrives meanwhile moves the others to the next page."""
+    """Emit each case once, although the list may change while it is read.
+
+    A case that arrives or changes comes to the front and moves others to the next page; one that is
+    gone moves others to the page before.  Either can hide a case from this reading, so it is read
+    again: from the front as far as there is something new, or to its end.
+    """
     of = check_filter(practice)
     base = yield from find_home(home)
     seen: set[str] = set()
-    known = number = shown = 0
+    to_the_end = True
+    for _ in range(_READINGS):
+        moved, gone = yield from _reading(operation, query, base, of, seen, to_the_end=to_the_end)
+        if not (moved or gone):
+            return
+        to_the_end = gone
+
+
+_READINGS = 4
+"""How often a list that changes is read; one that changes all the time is for `sync`."""
+
+_IDLE = 3
+"""Pages without anything new; more of them, and the service does not heed the page's number."""
+
+
+def _reading(
+    operation: Operation[CasePage],
+    query: Mapping[str, str],
+    base: str,
+    practice: str,
+    seen: set[str],
+    *,
+    to_the_end: bool,
+) -> Flow[tuple[bool, bool]]:
+    """Read page after page and emit what was not ``seen``.
+
+    Returns:
+        Whether cases have moved to a later page meanwhile, and whether some have gone.
+    """
+    here: set[str] = set()
+    moved = gone = False
+    number = shown = idle = 0
+    before: int | None = None
     while True:
         page = yield from Call(operation, query={**query, "page": str(number)}, base_url=base)
         cases = page.cases or []
         fresh = [case for case in cases if case.id not in seen]
         for case in fresh:
             seen.add(case.id)
-            if passes(case, of):
+            if passes(case, practice):
                 yield from Emit(case)
+        ids = {case.id for case in cases}
+        moved |= not ids.isdisjoint(here)
+        gone |= page.count is not None and page.count < (before or 0)
         shown += len(cases)
-        if not cases or (page.count is not None and shown >= page.count):
-            return
-        # Ten at once may have arrived; otherwise it would go on like this for ever.
-        if not fresh and (page.count or 0) <= known:
-            raise UnexpectedAnswer(
-                "The next page holds the same cases again.", operation=operation.name, status=200
-            )
-        known = page.count or 0
+        if not shown and page.cases is None and page.count:
+            raise _odd(operation, "There are cases, and the answer holds none.")
+        over = not cases or (page.count is not None and shown >= page.count)
+        if over or not (fresh or to_the_end):
+            return moved, gone
+        grown = (page.count or 0) > (before or 0)
+        idle = 0 if grown or not ids <= here else idle + 1
+        if idle > _IDLE:
+            raise _odd(operation, "The next pages hold the same cases again.")
+        here |= ids
+        before = page.count
         number += 1
+
+
+def _odd(operation: Operation[CasePage], happened: str) -> UnexpectedAnswer:
+    return UnexpectedAnswer(happened, operation=operation.name, status=200)
 
 
 def _span(since: datetime | None, until: datetime | None) -> dict[str, str]:
@@ -211,5 +259,9 @@ def _moment(value: datetime) -> str:
             "A time without a zone could be any of several moments.",
             advice="Use an aware datetime, such as datetime.now(UTC).",
         )
+    try:
+        moment = in_utc(value)
+    except ValueError:
+        raise ConfigurationError("A time is outside the calendar.") from None
     # Not strftime, whose years before 1000 have fewer digits on some systems.
-    return value.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
