@@ -406,7 +406,7 @@ def _standing(row: sqlite3.Row, with_code: str | None) -> str:
 START = """<section class="trios"><h2>Connect your TRIOS scanner to Ormco</h2>
 <form method="post" action="/start">
 <label for="account">E-mail of your 3Shape account</label>
-<input id="account" name="account" type="email" autocomplete="email" inputmode="email">
+<input id="account" name="account" autocomplete="email" inputmode="email">
 <button>Begin</button></form></section>"""
 
 
