@@ -106,7 +106,7 @@ async def bare(practices: Practices, looks: int) -> float:
     """CPU seconds of one look at a practice that is open; nothing is kept."""
     opened = [practices.opener.open(each) for each in practices.known.values()]
     # They share connections, as a fleet's practices do; or each would open one of its own.
-    from ormco_trios.core.transport import AsyncHttpConnections
+    from ormco_trios.core.connections import AsyncHttpConnections
 
     connections = AsyncHttpConnections("httpx")
     for each in opened:

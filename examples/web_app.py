@@ -1,6 +1,6 @@
 """A web back end that connects practices, with any number of workers over one database.
 
-What a worker remembers stands in the database, so any worker can do the next step of any
+What a worker remembers is in the database, so any worker can do the next step of any
 practice, and a worker that dies takes nothing with it, but for one thing: the code that a practice
 is entering at OrmcoDigital is in the memory of the worker that took it, and nowhere else::
 
@@ -187,7 +187,7 @@ class Worker:
                 redirect_uri=f"{self.public_url}/callback",
                 server=AuthorizationServer.account(),
                 store=self.tokens,
-                # Not the e-mail: anybody can type that, and would be given its tokens.
+                # Not the e-mail: any visitor can type that, and would be given its tokens.
                 account=row["session"],
             ) as oauth,
             AsyncCommunicateClient(self.environment, auth=oauth.auth) as communicate,
@@ -304,7 +304,7 @@ class Worker:
         """Where 3Shape sends the browser.
 
         The practice is the one of the browser's cookie, and its pending authorization knows which
-        ``state`` it expects: an address that somebody else began is refused.
+        ``state`` it expects: an address that another visitor began is refused.
         """
         return await self._do(request, Wish(redirected=str(request.url)))
 
@@ -334,7 +334,7 @@ class Worker:
         return _page("<p>Please send this once more.</p>", status=503)
 
     async def page(self, request: Request) -> Response:
-        """Where it stands; reads the database, and what this process alone knows."""
+        """Its status; reads the database, and what this process alone knows."""
         row = self._mine(request)
         if row is None:
             return _page(START)

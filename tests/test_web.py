@@ -116,7 +116,7 @@ def workers(sandbox: Sandbox, tmp_path: Path) -> Iterator[tuple[Worker, Worker]]
     }
     first, second = Worker(environ), Worker(environ)
     with contextlib.closing(first), contextlib.closing(second):
-        # Whoever balances the load would give the public address; here it is the second's.
+        # A load balancer would give the public address; here it is the second's.
         first.start(second.url)
         second.start(second.url)
         yield first, second
@@ -201,7 +201,7 @@ def test_two_workers_and_a_restart(sandbox: Sandbox, workers: tuple[Worker, Work
         assert [e.explain for e in journal if not e.ok and e.status != 401] == []
 
 
-def test_a_repair_takes_nothing_away_before_somebody_is_there(
+def test_a_repair_takes_nothing_away_before_a_person_is_there(
     sandbox: Sandbox, workers: tuple[Worker, Worker], tmp_path: Path
 ) -> None:
     a, b = workers
@@ -251,7 +251,7 @@ def test_a_code_is_not_sent_again_after_a_worker_died_over_it(
         assert sandbox.authorize(browser.link(a)) != address
 
 
-def test_an_answer_that_belongs_to_somebody_else(
+def test_an_answer_that_belongs_to_another_practice(
     sandbox: Sandbox, workers: tuple[Worker, Worker]
 ) -> None:
     a, b = workers

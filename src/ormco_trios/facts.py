@@ -335,7 +335,7 @@ CODES: Final[Facts] = {
     ),
     "so": fact(
         "payloads begin with `IAAAA`, and a cut or mistyped code can be told from a whole one "
-        "without asking anybody",
+        "without a request",
         DNOA,
     ),
     "that the server is DotNetOpenAuth": fact(
@@ -356,7 +356,7 @@ PORTAL: Final[Facts] = {
         f"{_words('sentence')}; the page may say it otherwise", guide("OrmcoDigital 1 to 3")
     ),
     "the sign-in form's button, and the drop-down": fact(
-        "have no words that anybody has printed", INFERRED
+        "have no words in any published picture", INFERRED
     ),
     "the only scanner shown": fact(f"`{TRIOS}`", guide("OrmcoDigital 2")),
     "fields of the shipping address": fact(

@@ -1,6 +1,6 @@
 """axe-core over everything that a person looks at; `nox -s accessibility` fetches it and runs this.
 
-Each page is looked at on a phone, a tablet and a desk, light and dark, and kept as a picture.
+Each page is looked at on a phone, a tablet and a desktop, light and dark, and kept as a picture.
 """
 
 from __future__ import annotations

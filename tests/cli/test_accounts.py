@@ -118,7 +118,7 @@ def test_one_that_fails_does_not_keep_the_others(sandbox: Sandbox, lab: list[str
     assert accepted(sandbox) == len(document["approved"]) == 2
 
 
-def test_whoever_is_not_signed_in_is_asked_to(sandbox: Sandbox, monkeypatch: Any) -> None:
+def test_an_account_that_is_not_signed_in_is_asked_to(sandbox: Sandbox, monkeypatch: Any) -> None:
     def paste(text: str, **options: Any) -> str:
         assert options == {"hide_input": sys.stdin.isatty(), "err": True}
         return sandbox.authorize(shown[-1], email=sandbox.practice.lab_email)

@@ -54,7 +54,7 @@ class Bad:
     Attributes:
         says: What the message has to name.
         settings: Variables without their prefix, besides those of an application.
-        files: What is in the folder, whose name stands for ``{here}``.
+        files: What is in the folder, whose name replaces ``{here}``.
         typed: On standard input, which is no terminal and ends.
     """
 

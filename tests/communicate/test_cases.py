@@ -285,6 +285,7 @@ class Changing:
                 effect = flow.send(reply)
                 reply = None
                 if isinstance(effect, Emit):
+                    assert isinstance(effect.item, Case)
                     emitted.append(effect.item.id)
                     continue
                 assert isinstance(effect, Call)

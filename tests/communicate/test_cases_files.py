@@ -154,12 +154,12 @@ def test_what_is_there_stays_if_it_is_not_to_be_replaced(
         cases.download(picture, target, overwrite=False)
     assert sandbox.journal.count("cases.download") == asked, "that is said before it is fetched"
 
-    def somebody_else(received: int, _: int | None) -> None:
+    def another_program(received: int, _: int | None) -> None:
         if received:
             (tmp_path / "new").write_bytes(b"theirs")
 
     with pytest.raises(FileExistsError, match="not to be replaced"):
-        cases.download(picture, tmp_path / "new", overwrite=False, progress=somebody_else)
+        cases.download(picture, tmp_path / "new", overwrite=False, progress=another_program)
     assert target.read_bytes() == b"before"
     assert (tmp_path / "new").read_bytes() == b"theirs"
     assert len(list(tmp_path.iterdir())) == 2

@@ -1,4 +1,4 @@
-"""What is due when: nobody early, nobody forgotten, whoever else writes the records meanwhile."""
+"""What is due when: nothing early, nothing forgotten, also if another process writes records."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ TestSchedule = Schedule.TestCase
 
 @settings(max_examples=25)
 @given(moments=st.lists(st.integers(0, 1000), max_size=50))
-def test_whoever_is_due_first_is_first(moments: list[int]) -> None:
+def test_the_practice_that_is_due_first_is_first(moments: list[int]) -> None:
     clock = ManualClock()
     with tempfile.TemporaryDirectory() as folder, FleetRecords(Path(folder, "f.db")) as records:
         ids = [f"p{n}" for n in range(len(moments))]

@@ -135,7 +135,7 @@ def test_another_account_is_found_out_before_anything_is_done(
     assert onboarding.progress.account is None
 
 
-def test_whoever_answers_first_is_the_practices_account(
+def test_the_account_that_answers_first_is_the_practices(
     both: Any, sandbox: Sandbox, other: Practice
 ) -> None:
     first = clients(both, sandbox)

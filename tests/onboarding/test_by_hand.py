@@ -141,7 +141,7 @@ def test_nothing_is_sent_to_the_portal(both: Any) -> None:
         ]
 
 
-def test_without_somebody_to_ask(both: Any) -> None:
+def test_without_a_person_to_ask(both: Any) -> None:
     with Sandbox() as sandbox:
         onboarding = to_the_portal(both, sandbox)
         with pytest.raises(errors.PersonNeeded, match=r"^Pass person="):
@@ -331,7 +331,7 @@ def test_a_paste_that_is_no_address_leaves_the_task(
         assert shown(onboarding.advance())
 
 
-def test_an_error_that_anybody_can_have_written_repeats_the_task(both: Any) -> None:
+def test_an_error_that_a_stranger_can_have_written_repeats_the_task(both: Any) -> None:
     """The portal's link has no state, so nothing shows whose the answer is."""
     with Sandbox(approval=Approval.immediately()) as sandbox:
         practice = signed_in(both, sandbox, by_hand=True)
@@ -433,10 +433,10 @@ def test_the_answer_to_an_older_task_is_not_used(both: Any) -> None:
 
 
 def test_of_two_answers_at_once_one_is_used() -> None:
-    from tests.conftest import Colour
+    from tests.conftest import SyncOrAsync
 
     with Sandbox() as sandbox:
-        both = Colour("sync")
+        both = SyncOrAsync("sync")
         onboarding = to_the_portal(both, sandbox)
         id = onboarding.advance().task.id
         addresses = [Hands(sandbox).press_here() for _ in range(8)]
@@ -530,7 +530,7 @@ def test_before_its_turn_nothing_is_asked_of_a_person(both: Any) -> None:
         for name in AT_THE_PORTAL:
             step = waiting.checklist[name]
             assert step.state is StepState.UNKNOWN
-            assert "turn comes" in step.evidence
+            assert "part follows" in step.evidence
         sandbox.approve()
         assert onboarding.check().state is OverallState.NEEDS_PERSON
         step = onboarding.check()[StepName.AUTHORIZATION]
@@ -736,4 +736,4 @@ def test_progress_of_a_later_version_keeps_the_account(later: dict[str, Any]) ->
     assert read.account is not None
     assert (read.account.id, read.account.confirmed, read.refused) == ("A", False, ("x",))
     assert (read.pending, read.task, read.repair) == (None, None, None)
-    assert read.portal.view().connection is read.portal.view().signed_in is None
+    assert (read.portal.connection, read.portal.signed_in) == (None, None)

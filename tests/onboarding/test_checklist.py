@@ -58,7 +58,7 @@ def notebook(checklist: Checklist) -> str:
         checklist._repr_html_(),
         re.DOTALL,
     ).groups()  # type: ignore[union-attr]  # no match fails the test as well
-    # The state stands before the step there, and the summary comes last where people look.
+    # The state is before the step there, and the summary comes last where people look.
     rows = re.sub(
         r"<td[^>]*></td><td[^>]*>\S+ ([^<]*)</td><td[^>]*><div><b>([^<]*)</b></div>",
         r"\2: \1 ",

@@ -59,7 +59,7 @@ def revoked(both: Any, sandbox: Sandbox) -> None:
 
 
 def company_owns_it(both: Any, sandbox: Sandbox) -> None:
-    """Whoever is signed in sees the company's active connection with the lab, and has none."""
+    """The signed-in account sees the company's active connection with the lab, and has none."""
     world = sandbox.world
     (company,) = sandbox.practices(1)
     world.new_connection(world.user(company.email), world.user(EUROPE)).accepted = True

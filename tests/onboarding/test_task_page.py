@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.practices import Hands, signed_in
 
 from ormco_trios import (
@@ -99,7 +99,7 @@ def test_what_a_form_sends(fields: dict[str, str], answer: object) -> None:
 
 
 class Browser:
-    """Somebody at the page, in a thread of their own."""
+    """A person at the page, in a thread of their own."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -121,13 +121,13 @@ class Browser:
 
 
 @pytest.fixture
-def practice(both: Colour) -> Iterator[tuple[Any, Hands]]:
+def practice(both: SyncOrAsync) -> Iterator[tuple[Any, Hands]]:
     with Sandbox(approval=Approval.immediately()) as sandbox:
         yield signed_in(both, sandbox, by_hand=True), Hands(sandbox)
 
 
 @pytest.mark.socket
-def test_a_person_at_the_page(both: Colour, practice: tuple[Any, Hands]) -> None:
+def test_a_person_at_the_page(both: SyncOrAsync, practice: tuple[Any, Hands]) -> None:
     clients, hands = practice
     shown: list[str] = []
     page = both.make("TaskPage", show=shown.append)
@@ -154,7 +154,7 @@ def test_a_person_at_the_page(both: Colour, practice: tuple[Any, Hands]) -> None
 
     with ThreadPoolExecutor() as pool:
         at_the_page = pool.submit(person)
-        # Whoever fails does not keep the others waiting.
+        # A request that fails does not keep the others waiting.
         at_the_page.add_done_callback(lambda done: done.exception() and page.close())
         connected = clients.onboarding.run(person=page._target.ask if both.is_async else page.ask)
         at_the_page.result(20)
@@ -170,7 +170,7 @@ def test_a_person_at_the_page(both: Colour, practice: tuple[Any, Hands]) -> None
 
 
 @pytest.mark.socket
-def test_nobody_else_sees_it_or_answers(both: Colour, practice: tuple[Any, Hands]) -> None:
+def test_nobody_else_sees_it_or_answers(both: SyncOrAsync, practice: tuple[Any, Hands]) -> None:
     clients, _ = practice
     needed = clients.onboarding.advance()
     assert isinstance(needed, NeedsPerson)
@@ -232,7 +232,7 @@ def test_an_answer_of_the_last_moment_is_this_forms_and_not_the_next_ones(
 
 
 @pytest.mark.socket
-def test_nobody_answers(both: Colour, practice: tuple[Any, Hands]) -> None:
+def test_nobody_answers(both: SyncOrAsync, practice: tuple[Any, Hands]) -> None:
     clients, _ = practice
     needed = clients.onboarding.advance()
     page = both.make("TaskPage", show=lambda url: None, timeout=0.01)

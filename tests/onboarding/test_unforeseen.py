@@ -288,7 +288,7 @@ def test_a_request_of_what_is_no_lab_is_refused(both: Any) -> None:
     with Sandbox() as sandbox:
         world, who = sandbox.world, sandbox.practice
         world.new_connection(world.user(who.lab_email), world.user(who.email))
-        world.user(who.lab_email).roles = ["Clinic"]
+        world.user(who.lab_email).roles = ("Clinic",)
         with pytest.raises(errors.NotALab):
             signed_in(both, sandbox).onboarding.advance()
         assert not world.connections()[0].accepted

@@ -32,7 +32,7 @@ from ormco_trios import (
     TokenBucket,
     errors,
 )
-from ormco_trios.core._httpx import HttpxPool
+from ormco_trios.core._http.pool import HttpxPool
 from ormco_trios.core.clock import ManualClock
 from ormco_trios.core.transport import Request
 
@@ -53,7 +53,7 @@ class _Echo(BaseHTTPRequestHandler):
         id = self.path.rpartition("/")[2]
         server.asked.append((id, self.client_address))
         body = b'{"Id": "%s"}' % id.encode()
-        # In two pieces, so that whoever reads what is another's is likely to get a part of it.
+        # In two pieces: a process that reads what is another's is likely to get a part of it.
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
         self.wfile.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
 
@@ -284,7 +284,7 @@ class Interrupt(BaseException):
 
 
 def test_a_thread_that_is_interrupted_anywhere(server: Counting) -> None:
-    """In each function of httpx and below it: the next call gets its own answer."""
+    """On entering any function of httpx and below it: the next call gets its own answer."""
     client = CommunicateClient(Environment.sandbox(server.url), token="t", timeout=LIMITS)
     left = 0
 
@@ -298,7 +298,7 @@ def test_a_thread_that_is_interrupted_anywhere(server: Counting) -> None:
                 raise Interrupt
 
     place = 0
-    for place in range(1, 2000, 3):
+    for place in range(1, 2000):
         left = place
         sys.setprofile(interrupt)
         try:

@@ -240,7 +240,7 @@ def _folder_name(case: Case) -> str:
 def _fetching(
     account: Account, as_json: bool, as_ply: bool, max_bytes: int | None, overwrite: bool
 ) -> Generator[Fetch]:
-    """Downloads a file and draws a bar, where somebody can see it."""
+    """Downloads a file and draws a bar on a terminal."""
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),

@@ -54,7 +54,7 @@ def complain(message: object) -> None:
 
 
 def harmless(text: str | None) -> Text:
-    """What somebody else has written, without what could move the cursor or turn the text."""
+    """Text from outside, without what could move the cursor or turn the text."""
     # Here, since rich takes longer to import than `ormco-trios code` takes in all.
     from rich.text import Text
 

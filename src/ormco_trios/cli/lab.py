@@ -31,7 +31,7 @@ def approve(who: tuple[str, ...], yes: bool, as_json: bool, sandbox: bool) -> No
         unknown = [each for each in who if not any(_is(request, each) for request in waiting)]
         if unknown:
             raise NotFound(
-                f"{len(unknown)} of {len(who)} mean nobody who waits; nothing was approved.",
+                f"{len(unknown)} of {len(who)} name no account that waits; nothing was approved.",
                 operation="connections.approve",
                 status=200,
                 advice="See who waits with: ormco-trios approve",
@@ -78,7 +78,7 @@ def _name(request: Connection) -> str:
 
 def _show(console: Console, requests: list[Connection]) -> None:
     if not requests:
-        console.print("Nobody waits for an approval.")
+        console.print("No request waits for approval.")
         return
     view = Table(box=None, pad_edge=False, header_style="dim")
     view.add_column("Practice")

@@ -147,7 +147,7 @@ def sandbox_practice(
     if way is PortalWay.BROWSER:
         raise ConfigurationError(
             "The sandbox plays the doctor, who would have to sit at the browser's window.",
-            advice="Try --portal manual or api, or run `ormco-trios sandbox` and sit there.",
+            advice="Try --portal manual or api, or run `ormco-trios sandbox` and use its pages.",
         )
     from ormco_trios.sandbox import Approval, Sandbox
 

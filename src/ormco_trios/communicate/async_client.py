@@ -27,7 +27,7 @@ from ormco_trios.communicate.regions import (
     choose_region,
 )
 from ormco_trios.core import _client
-from ormco_trios.core._httpx import AsyncHttpClient
+from ormco_trios.core._http.transport import AsyncHttpClient
 from ormco_trios.core.async_base_client import AsyncBaseClient
 from ormco_trios.core.async_runner import AsyncRunner
 from ormco_trios.core.auth import Auth
@@ -227,7 +227,7 @@ class AsyncConnections(Shielded):
 
         Raises:
             NotFound: This account has no such request.
-            PermissionDenied: The request was made to somebody else.
+            PermissionDenied: The request was made to another account.
         """
         return await self._runner.run(flows.approve_connection(id))
 

@@ -28,7 +28,7 @@ from ormco_trios.communicate.regions import (
     choose_region,
 )
 from ormco_trios.core import _client
-from ormco_trios.core._httpx import HttpClient
+from ormco_trios.core._http.transport import HttpClient
 from ormco_trios.core.auth import Auth
 from ormco_trios.core.base_client import BaseClient
 from ormco_trios.core.channel import Channel
@@ -228,7 +228,7 @@ class Connections(Shielded):
 
         Raises:
             NotFound: This account has no such request.
-            PermissionDenied: The request was made to somebody else.
+            PermissionDenied: The request was made to another account.
         """
         return self._runner.run(flows.approve_connection(id))
 

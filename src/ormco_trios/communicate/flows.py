@@ -84,7 +84,7 @@ def check_id(found: str, asked: str, operation: str) -> None:
             "The answer has another id than was asked for.",
             operation=operation,
             status=200,
-            advice="Use nothing of it. Check what is between this program and the service: a "
+            advice="Do not use it. Check what is between this program and the service: a "
             "cache, a proxy, or an http_client that several processes share.",
         )
 

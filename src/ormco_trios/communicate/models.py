@@ -61,7 +61,7 @@ class Dongle(PascalModel):
 
 
 class ConnectionState(enum.Enum):
-    """Where a connection stands, in the words of Communicate's page [guide]."""
+    """The state of a connection, in the words of Communicate's page [guide]."""
 
     PENDING = "pending"
     """*Request sent, waiting for approval*: up to 24 hours."""

@@ -84,6 +84,10 @@ _ACTORS = {
 }
 
 
+UNREADABLE = "What is stored of this practice cannot be read."
+"""The problem of such a practice: it is named, and it hides no other."""
+
+
 @dataclass(frozen=True, slots=True)
 class PracticeStatus:
     """One practice of a fleet, as its last round left it.

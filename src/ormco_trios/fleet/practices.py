@@ -34,7 +34,7 @@ PracticeId = Annotated[str, Field(pattern=_ID)]
 
 
 def check_id(practice: str) -> str:
-    """The id, if it may stand in queues, logs and reports.
+    """The id, if it may be in queues, logs and reports.
 
     Raises:
         ConfigurationError: It may not, such as an e-mail address.

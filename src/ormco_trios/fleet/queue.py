@@ -25,9 +25,23 @@ from ormco_trios.core.log import logger
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpLibrary
 from ormco_trios.fleet._fencing import FencedConnections
-from ormco_trios.fleet.async_forget import KEPT, LOGIN, RECORD, failed, let_go_async, removed
+from ormco_trios.fleet.async_forget import (
+    KEPT,
+    LOGIN,
+    RECORD,
+    SIGN_IN,
+    failed,
+    let_go_async,
+    removed,
+)
 from ormco_trios.fleet.async_round import do_round_async, take_answer_async
-from ormco_trios.fleet.postgres import Claim, FleetDatabase, PostgresPractices, PostgresRecords
+from ormco_trios.fleet.postgres import (
+    Claim,
+    FleetDatabase,
+    PostgresPractices,
+    PostgresRecords,
+    PostgresTokenStore,
+)
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.practices import check_id
 from ormco_trios.fleet.report import FleetStatus
@@ -95,8 +109,13 @@ class FleetQueue(Shielded):
         self._sweeping = self._app.task(name=SWEEP, queue=QUEUE, queueing_lock=SWEEP)(self._sweep)
 
     async def __aenter__(self) -> Self:
-        await self._app.open_async()
-        return self
+        try:
+            await self._app.open_async()
+        except (ConnectorException, Error) as error:
+            failure = type(error).__name__
+        else:
+            return self
+        raise StorageUnavailable(f"The fleet's queue cannot be opened ({failure}).")
 
     async def __aexit__(self, *_: object) -> None:
         while self._idle:
@@ -180,7 +199,9 @@ class FleetQueue(Shielded):
         wanted = None if practices is None else set(practices)
         failed = [each for each in await self._records.failed() if wanted is None or each in wanted]
         for practice in failed:
-            await self._records.change(practice, lambda it: it.due_at(self._clock.now()))
+            await self._records.change(
+                practice, lambda it: it.due_at(self._clock.now()), opened=False
+            )
         if failed:
             await self._wake()
         return len(failed)
@@ -216,7 +237,7 @@ class FleetQueue(Shielded):
         there = await self._records.forget(practice)
         if not there and not await stored.knows(practice):
             raise LookupError("there is no such practice")
-        places = await let_go_async(lambda: self._open(practice), take_back=take_back)
+        places = await self._let_go(practice, take_back=take_back)
         if take_back and failed(places):
             places.append(Place(LOGIN, PlaceState.FAILED, KEPT))
         else:
@@ -301,12 +322,29 @@ class FleetQueue(Shielded):
             return await take_answer_async(asked, answer, lambda: self._open(practice), id=id)
         finally:
             del answer
-            await self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
+            try:
+                await self._records.change(
+                    practice, lambda it: it.answered(asked, self._clock.now())
+                )
+            except LookupError:
+                # Forgotten meanwhile, so nothing is kept of what the answer has brought.
+                await self._let_go(practice, take_back=False)
+                raise
             await self._wake()
+
+    async def _let_go(self, practice: str, *, take_back: bool) -> list[Place]:
+        places = await let_go_async(lambda: self._open(practice), take_back=take_back)
+        # Also the sign-in of a practice that cannot be opened.
+        if not (take_back and failed(places)) and await PostgresTokenStore(
+            self.database
+        ).forget_practice(practice):
+            places[-1] = removed(SIGN_IN, True)
+        return places
 
     async def _check(self) -> None:
         await self.database.check()
         await self.database.check_keys()
+        await self.database.seal_canary()
         there = await self.database.rows("select to_regclass('procrastinate_jobs') is not null")
         if not there[0][0]:
             raise ConfigurationError(

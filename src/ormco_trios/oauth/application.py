@@ -17,6 +17,7 @@ from ormco_trios.core.errors import (
     ConfigurationError,
     IssuerMismatch,
     NotFound,
+    OrmcoTriosError,
     TokenNotSaved,
     TransportError,
 )
@@ -199,6 +200,16 @@ class Application:
             yield from Local(self.store.delete, (self.account,))
             self.latest = None
 
+    def delete(self) -> Flow[bool]:
+        """Delete what is stored under this account, also if it cannot be read; was there any?"""
+        try:
+            there = (yield from Local(self.store.load, (self.account,))) is not None
+        except OrmcoTriosError:
+            there = True
+        yield from Local(self.store.delete, (self.account,))
+        self.latest = None
+        return there
+
     def load(self) -> Flow[Token | None]:
         token: Token | None = yield from Local(self.store.load, (self.account,))
         ours = token is not None and token.owner in (None, self.owner)
@@ -228,7 +239,7 @@ class Application:
         return (yield from self._keep(reply.token(self.clock)))
 
     def _keep(self, token: Token, *, instead_of: Token | None = None) -> Flow[Token]:
-        """Save ``token`` before anybody uses it.
+        """Save ``token`` before it is used.
 
         If the store fails, or is interrupted, the old refresh token may be worth nothing already:
         the new one is remembered here, and the next `renew` saves it before anything else.

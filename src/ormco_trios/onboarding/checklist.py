@@ -1,4 +1,4 @@
-"""Where a practice stands: the guide's steps, each with its state and the evidence for it."""
+"""The status of a practice: the guide's steps, each with its state and the evidence for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StepState(enum.Enum):
 
     DONE = "done"
     WAITING = "waiting"
-    """Somebody else has to act; time will tell."""
+    """Another person has to act: the lab, mostly."""
     MISSING = "missing"
     """Not done yet."""
     BROKEN = "broken"
@@ -51,7 +51,7 @@ class StepName(enum.Enum):
 
     @property
     def is_witness(self) -> bool:
-        """Whether it stands beside the others: seen, it speaks for them; unseen, against none."""
+        """Whether it only confirms other steps: unseen, it is evidence against none."""
         return self in {StepName.CONSENT, StepName.CASE_ARRIVED}
 
     @property
@@ -177,7 +177,7 @@ class Checklist(BaseModel):
     """Every step of one practice, as far as it was known at one moment, and who says so.
 
     It holds no secret and no patient data.  ``str()`` is a plain text form of it, a notebook shows
-    it as a table, and the command line in colour; all three show the same.
+    it as a table, and the command line on a terminal; all three show the same.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)

@@ -90,7 +90,7 @@ class Asking:
     person: bool
 
     def can(self, needed: NeedsAuthorization | NeedsPerson) -> bool:
-        """Whether this can be asked; that somebody is there is known from either."""
+        """Whether this can be asked; that a person is there is known from either."""
         if isinstance(needed, NeedsAuthorization):
             return self.authorize
         if needed.task.kind is TaskKind.BEGIN_REPAIR:
@@ -134,7 +134,7 @@ def advance(context: Context, repair: Repair | None = None) -> Flow[Outcome]:
         elif outcome is not None:
             return outcome
     raise UnexpectedAnswer(
-        "What was changed does not show when it is looked at again.",
+        "The change does not show when the services are read again.",
         operation="onboarding.advance",
         status=200,
     )
@@ -164,7 +164,7 @@ def _act(context: Context, seen: Observation) -> Flow[Outcome | User | None]:
                     operation=ME.name,
                     status=200,
                 )
-            # It was there: whoever removed it had a reason, so a person decides about another.
+            # It was there, and was removed for a reason, so a person decides about another.
             context.progress.waiting_since = None
             raise removed()
         assert seen.region is not None
@@ -400,7 +400,7 @@ def _nobody_to_ask(needed: NeedsAuthorization | NeedsPerson) -> OrmcoTriosError:
 def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[None]:
     """Ask a person, again when the paste is bad: nothing is lost by that."""
     if isinstance(needed, NeedsPerson) and needed.task.kind is TaskKind.BEGIN_REPAIR:
-        # Whoever began the repair with somebody to ask has answered this.
+        # The caller who began the repair with a person to ask has answered this.
         yield from finish_task(context, Done(), id=needed.task.id)
         return
     for attempt in range(1, TRIES + 1):

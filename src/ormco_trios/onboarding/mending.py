@@ -72,14 +72,14 @@ def mend_connection(context: Context, seen: Observation) -> Flow[NeedsPerson | b
         return False
     if plain_id(connection.id) != plain_id(repair.connection):
         return False
-    if not repair.somebody_there:
+    if not repair.person_there:
         return needs_person(context, seen, begin_repair(connection=True))
     if seen.region is not None:
         context.progress.region = seen.region.region  # the connection may be all that says it
     yield from withdraw(REMOVE, {"user": seen.me.id, "connection": connection.id})
     context.progress.waiting_since = None
-    # Whoever is there now may be gone when Ormco has approved.
-    repair.somebody_there = False
+    # The person who is there now may be gone when Ormco has approved.
+    repair.person_there = False
     return True
 
 
@@ -103,7 +103,7 @@ def mend_portal(context: Context, seen: Observation) -> Flow[NeedsPerson | bool]
     if not (again or unlisted or in_doubt):
         return False
     takes_away = again or seen.way is PortalWay.API
-    if takes_away and (seen.linked or seen.granted) and not repair.somebody_there:
+    if takes_away and (seen.linked or seen.granted) and not repair.person_there:
         return needs_person(context, seen, begin_repair(connection=False))
     if again and not repair.revoked:
         task = yield from revoke(context, seen)

@@ -55,7 +55,7 @@ from ormco_trios.onboarding.account import (
 )
 from ormco_trios.onboarding.arrival import Arrival, look_for_a_case
 from ormco_trios.onboarding.checklist import Actor, Checklist, Step, StepName, StepState
-from ormco_trios.ormcodigital.facts import Fact, PortalView, Source
+from ormco_trios.ormcodigital.facts import PortalFact, PortalView, Source
 from ormco_trios.ormcodigital.models import TriosState
 from ormco_trios.ormcodigital.portal import Portal, PortalVisit, PortalWay
 
@@ -335,7 +335,7 @@ def _said_by_3shape(seen: Observation) -> dict[str, Any]:
     return {"source": Source.COMMUNICATE, "said_at": seen.looked_at}
 
 
-def _said(fact: Fact) -> dict[str, Any]:
+def _said(fact: PortalFact) -> dict[str, Any]:
     return {"source": fact.source, "said_at": fact.at}
 
 
@@ -474,7 +474,7 @@ def _approval(seen: Observation, since: datetime | None, until: datetime | None)
     )
 
 
-_NOT_LOOKED = "The portal's turn comes once the connection is active."
+_NOT_LOOKED = "The portal's part follows once the connection is active."
 _NOBODY_SAID = "The portal cannot be asked, and nobody has said so yet."
 _BY_HAND = "Follow the steps that this program shows."
 

@@ -297,9 +297,9 @@ class RepairUnderWay(BaseModel):
     Attributes:
         broken: The steps that were not done when it began.
         worked: Whether it had been connected at all, so that something was interrupted.
-        last_worked: When it last worked for certain, if anybody knows.
+        last_worked: When it last worked for certain, if that is known.
         connection: The connection that *connect again* removes; never one that was made since.
-        somebody_there: Whether a person is there who can authorize again.
+        person_there: Whether a person is there who can authorize again.
         revoked: Whether Ormco's access has been taken away.
         renewed: Whether the portal has been made to ask for a new authorization.
         refused: How many codes were not taken.
@@ -312,7 +312,7 @@ class RepairUnderWay(BaseModel):
     worked: bool = False
     last_worked: Moment | None = None
     connection: str | None = None
-    somebody_there: bool = False
+    person_there: bool = False
     revoked: bool = False
     renewed: bool = False
     refused: int = 0

@@ -29,7 +29,7 @@ def weakest(sources: Iterable[Source]) -> Source | None:
     return max(sources, key=list(Source).index, default=None)
 
 
-class Fact(BaseModel):
+class PortalFact(BaseModel):
     """One thing that is known.
 
     Attributes:
@@ -45,19 +45,19 @@ class Fact(BaseModel):
     evidence: str = ""
 
 
-class SignInFact(Fact):
+class SignInFact(PortalFact):
     """Whether the practice's login works."""
 
     value: bool
 
 
-class MethodFact(Fact):
+class MethodFact(PortalFact):
     """What the profile says; None if nothing was ever chosen."""
 
     value: SubmissionMethod | None
 
 
-class ConnectionFact(Fact):
+class ConnectionFact(PortalFact):
     """The portal's connection to 3Shape."""
 
     value: TriosState

@@ -77,7 +77,7 @@ class Profile(WireModel):
 
 
 class TriosState(enum.Enum):
-    """Where the portal's connection to 3Shape stands [assumed]."""
+    """The state of the portal's connection to 3Shape [assumed]."""
 
     NOT_CONNECTED = "not_connected"
     DRAFT = "draft"

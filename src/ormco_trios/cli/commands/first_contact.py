@@ -26,7 +26,7 @@ def first_contact() -> None:
 @click.option(
     "--browser",
     metavar="FILE",
-    help="Which browser to start; by default the Chromium, Chrome or Edge that is there.",
+    help="Which browser to start; by default the Chromium, Chrome or Edge that is installed.",
 )
 @runs_in("first_contact")
 def record() -> None:

@@ -15,7 +15,7 @@ _records = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("fleet.db"),
     show_default=True,
-    help="The file that remembers where each practice stands.",
+    help="The file that remembers the status of each practice.",
 )
 _rate = click.option(
     "--rate",
@@ -60,8 +60,8 @@ def fleet() -> None:
     metavar="N",
     help="Instead of a list: N practices of a simulator, whose doctors are played.",
 )
-@click.option("--stay", is_flag=True, help="Go on when only people can: look whether they have.")
-@click.option("--retry", is_flag=True, help="Try those again that had failed.")
+@click.option("--stay", is_flag=True, help="Do not end when only people can go on: wait for them.")
+@click.option("--retry", is_flag=True, help="Try the failed practices again.")
 @click.option("--in-flight", type=click.IntRange(1, 256), default=32, show_default=True)
 @_rate
 @_records
@@ -71,7 +71,7 @@ def fleet() -> None:
 def run() -> None:
     """Do everything that is missing for every practice.
 
-    Safe to interrupt and to repeat: it goes on from wherever each practice stands.
+    Safe to interrupt and to repeat: it goes on from the status of each practice.
     """
 
 
@@ -82,7 +82,7 @@ def run() -> None:
 @json_option
 @runs_in("fleet")
 def status() -> None:
-    """Show where the practices stand: of the database if there is one, or of --records."""
+    """Show the status of the practices: of the database if there is one, or of --records."""
 
 
 @fleet.command()
