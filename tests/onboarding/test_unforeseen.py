@@ -349,6 +349,22 @@ def test_a_clear_country_decides_whatever_was_chosen(both: Any) -> None:
         assert "North America, for the country US" in evidence
 
 
+def test_a_choice_settles_what_the_account_says_in_two_ways(both: Any) -> None:
+    with Sandbox(approval=Approval.immediately()) as sandbox:
+        who = sandbox.practice_in("eu")
+        sandbox.world.user(who.email).fields["Country"] = "AU"
+        first = signed_in(both, sandbox, who=who)
+        for look in (first.onboarding.check, first.onboarding.advance):
+            with pytest.raises(errors.RegionUnclear, match="Asia Pacific, but 3Shape keeps"):
+                look()
+        chosen = signed_in(both, sandbox, who=who, region=Region.ASIA_PACIFIC)
+        chosen.run()
+        progress = Progress.from_json(chosen.onboarding.progress.to_json())
+        again = signed_in(both, sandbox, who=who, progress=progress)
+        assert again.onboarding.check().state is OverallState.CONNECTED
+        assert again.onboarding.disconnect().complete
+
+
 def test_two_connections_tell_nothing(both: Any) -> None:
     with Sandbox(approval=Approval.immediately()) as sandbox:
         who = abroad(sandbox, None)

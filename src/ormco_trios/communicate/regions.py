@@ -93,7 +93,7 @@ def choose_region(
     Args:
         me: The account.
         environment: Where its servers are.
-        known: What was chosen before; where the country says nothing, it stays.
+        known: What was chosen before; it stays where the account says nothing clear.
 
     Raises:
         RegionUnclear: Neither says it, or they say different regions.
@@ -102,7 +102,9 @@ def choose_region(
     clear = _clear(country)
     said = {region for region in said_regions(me, environment) if region is not None}
     own = sorted(said)
-    if clear is None and known is not None:
+    if clear is not None and all(_OF_3SHAPE[region] is clear for region in own):
+        return ChosenRegion(clear, f"for {_name(country)}")
+    if known is not None:
         return ChosenRegion(known, "as chosen before")
     connected = set() if clear else {*_connected(me)}
     if len(connected) == 1 and connected != {_OF_3SHAPE[each] for each in own}:
@@ -123,11 +125,7 @@ def choose_region(
     kept = f"3Shape keeps the account in {' and in '.join(own)}"
     if clear is None:
         raise RegionUnclear(f"{kept}, and nothing is published for {_name(country)}.")
-    if any(_OF_3SHAPE[region] is not clear for region in own):
-        raise RegionUnclear(
-            f"By {_name(country)} the lab is the one for {clear.label}, but {kept}."
-        )
-    return ChosenRegion(clear, f"for {_name(country)}")
+    raise RegionUnclear(f"By {_name(country)} the lab is the one for {clear.label}, but {kept}.")
 
 
 def _connected(me: User) -> Iterator[Region]:
