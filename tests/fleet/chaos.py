@@ -439,7 +439,7 @@ async def trouble(
             worker = rng.choice(sorted(alive))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGSTOP)
-            # Where there are others, long enough to be taken for dead, whatever it was to send.
+            # Where there are others, long enough to be taken for dead in the middle of anything.
             await asyncio.sleep(0.5 if relay is None else 1.5 * STALLED_AFTER)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGCONT)

@@ -275,6 +275,16 @@ def test_a_request_of_the_lab_is_accepted(both: Any) -> None:
         assert connection.accepted
 
 
+def test_of_two_requests_the_labs_is_accepted(both: Any) -> None:
+    with Sandbox(approval=Approval.held()) as sandbox:
+        world, who = sandbox.world, sandbox.practice
+        practice = signed_in(both, sandbox)
+        assert isinstance(practice.onboarding.advance(), Waiting)
+        world.new_connection(world.user(who.lab_email), world.user(who.email))
+        assert isinstance(practice.run(), Connected)
+        assert [c.accepted for c in world.connections()] == [False, True]
+
+
 def test_a_request_of_anybody_else_is_not(both: Any) -> None:
     with Sandbox(approval=Approval.held()) as sandbox:
         world, who = sandbox.world, sandbox.practice

@@ -32,7 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -313,7 +313,14 @@ class _Trouble:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.until_fork == 0:
             print("forked", flush=True)
-            self.children.append(_fork(self.clients[-1], self.email))
+            self.children.append(self._fork())
+
+    def _fork(self) -> int:
+        child = os.fork()
+        if not child:
+            self.until_kill = 0  # it is not killed on top of it
+            _go_on(self.clients[-1], self.email)
+        return child
 
     def end(self) -> None:
         """Make sure that what was forked ended well."""
@@ -323,16 +330,13 @@ class _Trouble:
                 raise RuntimeError(f"a forked process ended with {status}")
 
 
-def _fork(onboarding: Any, email: str) -> int:
-    """A process that goes on with the clients it has inherited; its id.
+def _go_on(onboarding: Any, email: str) -> NoReturn:
+    """A forked process goes on with the clients it has inherited.
 
     It ends well unless it gets another account's answer, or an error that is none of ours.
     """
     from ormco_trios import errors
 
-    child = os.fork()
-    if child:
-        return child
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(60)

@@ -37,6 +37,9 @@ Row = tuple[Any, ...]
 
 _MACHINE = Clock()
 
+RECONNECT = 5.0
+"""Seconds after which a pool begins anew to connect: its pauses grow, to minutes by default."""
+
 _UNLESS_SAID: Mapping[str, Any] = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -75,6 +78,7 @@ class FleetDatabase(Shielded):
             conninfo,
             min_size=1,
             max_size=connections,
+            reconnect_timeout=RECONNECT,
             kwargs=self.options,
             configure=_commit_by_statement,
             open=False,

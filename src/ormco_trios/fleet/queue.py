@@ -36,6 +36,7 @@ from ormco_trios.fleet.async_forget import (
 )
 from ormco_trios.fleet.async_round import do_round_async, take_answer_async
 from ormco_trios.fleet.postgres import (
+    RECONNECT,
     Claim,
     FleetDatabase,
     PostgresPractices,
@@ -55,6 +56,7 @@ with extra("fleet"):
     from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
     from procrastinate.jobs import Status
     from psycopg import Error
+    from psycopg_pool import AsyncConnectionPool
 
 QUEUE = "ormco-trios"
 LOOK = "ormco_trios.look"
@@ -101,10 +103,15 @@ class FleetQueue(Shielded):
         self._places = asyncio.Semaphore(self._concurrency)
         self._tick = 5.0
         self._claimed_for = 120.0
-        connector = PsycopgConnector(
-            conninfo=database.conninfo, kwargs=database.options, min_size=1, max_size=4
+        self._connector = PsycopgConnector(
+            pool_factory=_pool,
+            conninfo=database.conninfo,
+            kwargs=database.options,
+            min_size=1,
+            max_size=4,
+            reconnect_timeout=RECONNECT,
         )
-        self._app = App(connector=connector)
+        self._app = App(connector=self._connector)
         self._app.task(name=LOOK, queue=QUEUE)(self._look)
         self._sweeping = self._app.task(name=SWEEP, queue=QUEUE, queueing_lock=SWEEP)(self._sweep)
 
@@ -303,8 +310,7 @@ class FleetQueue(Shielded):
                         # Its database is away, or it was taken for dead: it begins again.
                         logger.warning("the fleet's worker lost its database, and begins again")
                         await _MACHINE.sleep_async(min(polling, 5.0))
-                        with contextlib.suppress(Error):
-                            await self.database.pool.check()
+                        await self._drop_what_has_ended()
                 if self._batches:
                     await asyncio.wait(self._batches, timeout=2 * TURN)
             finally:
@@ -481,14 +487,35 @@ class FleetQueue(Shielded):
         await self._defer(f"{LOOK}/now", 0.0)
 
     async def _defer(self, name: str, seconds: float) -> None:
-        try:
-            await self._app.configure_task(
-                name=LOOK, queue=QUEUE, queueing_lock=name, schedule_in={"seconds": seconds}
-            ).defer_async()
-        except AlreadyEnqueued:
-            pass
-        except (ConnectorException, Error):
-            logger.warning("a fleet's workers could not be woken; the sweep does it")
+        job = self._app.configure_task(
+            name=LOOK, queue=QUEUE, queueing_lock=name, schedule_in={"seconds": seconds}
+        )
+        for _ in range(2):
+            try:
+                await job.defer_async()
+            except AlreadyEnqueued:
+                return
+            except (ConnectorException, Error):
+                await self._drop_what_has_ended()
+            else:
+                return
+        logger.warning("a fleet's workers could not be woken; the sweep does it")
+
+    async def _drop_what_has_ended(self) -> None:
+        """Connections that ended with the one that was just met."""
+        for pool in (self.database.pool, self._connector.pool):
+            with contextlib.suppress(Error):
+                await pool.check()
+
+
+def _pool(**options: Any) -> AsyncConnectionPool:
+    """Procrastinate's, but for its check of each connection that is taken.
+
+    That finds a dead one after another, and waits twice as long after each: up to half a minute in
+    which a worker gives no sign of life.
+    """
+    del options["check"]
+    return AsyncConnectionPool(**options)
 
 
 async def _until(working: asyncio.Future[None], stopped: asyncio.Event) -> None:

@@ -272,12 +272,16 @@ def _look_at_connections(seen: Observation, me: User, region: Region, target: Ta
         lab = yield from the_lab(target, region)
         known = [c for c in connections if involves(c, lab)]
     own = [c for c in known if c.owned_by(me.id)]
-    active = (c for c in own if c.state is ConnectionState.ACTIVE)
-    seen.connection = next(active, own[0] if own else None)
+    # An active one rather than one to accept, and that rather than one to wait for.
+    own.sort(key=lambda c: (c.state is not ConnectionState.ACTIVE, not waits_for(me, c)))
+    seen.connection = own[0] if own else None
     seen.lab_role = _lab_role(seen.connection, email, target.lab)
     remarks: list[str] = []
     if len(known) > len(own):
         remarks.append("One with this lab belongs to another account, such as the company's.")
+    if len(own) > 1:
+        # As when a worker was stopped right before it sent, and sends when another has done so.
+        remarks.append(f"The account lists {len(own)} with this lab; one is enough.")
     others = {region_of(side.email) for c in connections for side in (c.inviter, c.remote)}
     remarks += (
         f"There is one with Ormco's lab of another region ({other.label}) as well."
