@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.practices import signed_in
 
 from ormco_trios import Environment, errors
@@ -248,10 +250,14 @@ def page(*ids: str, count: int | None) -> CasePage:
         ([CasePage()], "", "0"),
         ([page("a", count=1)], "a", "0"),
         ([page("a", count=None), page(count=None)], "a", "01"),
-        ([page("a", "b", count=3), page("b", count=3)], "ab", "010"),
+        ([page("a", "b", count=3), page("b", count=3)], "ab", "01012012012"),
         # It says there are more, and then there are not.
         ([page("a", count=9), page(count=9)], "a", "01"),
-        ([page("a", "b", count=4), page("a", "b", count=5), page("c", count=5)], "abc", "0120"),
+        (
+            [page("a", "b", count=4), page("a", "b", count=5), page("c", count=5)],
+            "abc",
+            "012012340123401234",
+        ),
     ],
 )
 def test_where_the_pages_end(answers: list[CasePage], emitted: str, asked: str) -> None:
@@ -301,17 +307,19 @@ class Changing:
     [
         ({}, 4),
         # One that was not read yet is changed, and so is the newest now.
-        ({1: "gabcdefh"}, 6),
-        ({2: "hgabcdef"}, 6),
+        ({1: "gabcdefh"}, 5),
+        ({2: "hgabcdef"}, 5),
         # So many that a whole page comes again.
-        ({1: "hgabcdef"}, 6),
-        ({1: "hgfeabcd"}, 6),
+        ({1: "hgabcdef"}, 5),
+        ({1: "hgfeabcd"}, 5),
+        # One that was read already comes before it.
+        ({2: "adchbefg"}, 6),
         # One is gone, and all others move to the page before.
         ({1: "bcdefgh"}, 8),
         ({2: "acdefgh"}, 8),
         # One arrives.
-        ({1: "xabcdefgh"}, 7),
-        ({1: "xabcdefgh", 2: "yxabcdefgh", 3: "zyxabcdefgh"}, 9),
+        ({1: "xabcdefgh"}, 6),
+        ({1: "xabcdefgh", 2: "yxabcdefgh", 3: "zyxabcdefgh"}, 8),
         # One is gone as another one arrives.
         ({1: "xbcdefgh"}, 4),
     ],
@@ -322,6 +330,27 @@ def test_no_case_is_missed_because_another_one_moves(changes: dict[int, str], as
     assert len(emitted) == len(set(emitted))
     assert set("abcdefgh") & set(service.cases) <= set(emitted)
     assert service.asked == asked
+
+
+@given(
+    st.dictionaries(
+        st.integers(1, 9),
+        st.tuples(st.sampled_from(["arrives", "changes", "is gone"]), st.integers(0, 20)),
+        max_size=3,
+    )
+)
+def test_nothing_is_missed_whatever_changes_now_and_then(plan: dict[int, tuple[str, int]]) -> None:
+    cases, new = "abcdefgh", iter("xyz")
+    changes: dict[int, str] = {}
+    for asked, (what, place) in sorted(plan.items()):
+        case = cases[place % len(cases)]
+        front = {"arrives": "", "changes": case, "is gone": ""}[what]
+        cases = next(new) + cases if what == "arrives" else front + cases.replace(case, "")
+        changes[asked] = cases
+    service = Changing("abcdefgh")
+    emitted = service.read(changes)
+    assert len(emitted) == len(set(emitted))
+    assert set("abcdefgh") & set(cases) <= set(emitted)
 
 
 def test_a_list_that_never_rests_is_read_a_few_times() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ormco_trios.communicate.case_sync import (
@@ -177,19 +178,18 @@ def _pages(
 ) -> Flow[None]:
     """Emit each case once, although the list may change while it is read.
 
-    A case that arrives or changes comes to the front and moves others to the next page; one that is
-    gone moves others to the page before.  Either can hide a case from this reading, so it is read
-    again: from the front as far as there is something new, or to its end.
+    A case that arrives or changes comes to the front.  If it was not read before, the others move
+    on by one, and one of them comes again: as many as came again are looked for at the front.  A
+    case that is gone moves others to the page before and hides one: then all of it is read again.
     """
     of = check_filter(practice)
     base = yield from find_home(home)
+    last = _Reading()
     seen: set[str] = set()
-    to_the_end = True
     for _ in range(_READINGS):
-        moved, gone = yield from _reading(operation, query, base, of, seen, to_the_end=to_the_end)
-        if not (moved or gone):
+        last = yield from _read_through(operation, query, base, of, seen, last)
+        if not (last.again or last.gone):
             return
-        to_the_end = gone
 
 
 _READINGS = 4
@@ -199,24 +199,34 @@ _IDLE = 3
 """Pages without anything new; more of them, and the service does not heed the page's number."""
 
 
-def _reading(
+@dataclass(slots=True)
+class _Reading:
+    """What a list did while it was read.
+
+    Attributes:
+        again: How many cases came again.
+        gone: Whether cases have gone, so that any other one may have been missed.
+        count: How many there were at the end.
+    """
+
+    again: int = 0
+    gone: bool = True
+    count: int = 0
+
+
+def _read_through(
     operation: Operation[CasePage],
     query: Mapping[str, str],
     base: str,
     practice: str,
     seen: set[str],
-    *,
-    to_the_end: bool,
-) -> Flow[tuple[bool, bool]]:
-    """Read page after page and emit what was not ``seen``.
-
-    Returns:
-        Whether cases have moved to a later page meanwhile, and whether some have gone.
-    """
+    last: _Reading,
+) -> Flow[_Reading]:
+    """Read page after page, and emit what was not ``seen``, as far as the ``last`` reading asks."""
     here: set[str] = set()
-    moved = gone = False
-    number = shown = idle = 0
-    before: int | None = None
+    this = _Reading(gone=False, count=last.count)
+    wanted = last.again
+    number = shown = found = idle = 0
     while True:
         page = yield from Call(operation, query={**query, "page": str(number)}, base_url=base)
         cases = page.cases or []
@@ -226,20 +236,23 @@ def _reading(
             if passes(case, practice):
                 yield from Emit(case)
         ids = {case.id for case in cases}
-        moved |= not ids.isdisjoint(here)
-        gone |= page.count is not None and page.count < (before or 0)
+        grown = (page.count or 0) - this.count
+        if not number:
+            wanted += max(grown, 0)  # these are at the front as well
+        found += len(fresh)
         shown += len(cases)
+        this.again += len(ids & here)
+        this.gone |= page.count is not None and grown < 0
+        this.count = page.count or 0
         if not shown and page.cases is None and page.count:
             raise _odd(operation, "There are cases, and the answer holds none.")
         over = not cases or (page.count is not None and shown >= page.count)
-        if over or not (fresh or to_the_end):
-            return moved, gone
-        grown = (page.count or 0) > (before or 0)
-        idle = 0 if grown or not ids <= here else idle + 1
+        if over or (found >= wanted and not last.gone):
+            return this
+        idle = 0 if grown > 0 or not ids <= here else idle + 1
         if idle > _IDLE:
             raise _odd(operation, "The next pages hold the same cases again.")
         here |= ids
-        before = page.count
         number += 1
 
 
