@@ -417,9 +417,9 @@ def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[Non
         except (PasteError, WrongAccount, CodeSpent) as error:
             if attempt == TRIES:
                 raise
-            needed = needed.because(error.message)
             if isinstance(error, WrongAccount) and _in_the_window(needed):
                 return  # the next round opens the page again, and says why
+            needed = needed.because(error.message)
         except (ConsentDenied, AuthorizationRefused) as error:
             # The portal's link has no state: nothing proves that this answers it.
             proven = isinstance(needed, NeedsAuthorization) and needed.request.provable
