@@ -306,8 +306,8 @@ class BrowserGuide:
         _, user, password = self._sign_in_form(seen)
         last = password or user
         button = None if last is None else submit_of(seen, last)
-        before = self._named, self._tried
-        self._named, self._tried = before[0] or user is not None, password is not None
+        named = self._named
+        self._named, self._tried = named or user is not None, password is not None
         try:
             if last is not None:
                 yield from self._do(Submit(last) if button is None else Press(button))
@@ -315,7 +315,7 @@ class BrowserGuide:
             now: Seen = yield from Page(self._browser, Look())
             nothing_sent = now.answers == seen.answers and not now.busy
             if nothing_sent and not isinstance(error, Covered):
-                self._named, self._tried = before
+                self._named, self._tried = named, False
             raise
         # A form that is still there once everything is quiet has refused.
         yield from self._until(lambda seen: _asked_no_more(seen, last))
