@@ -147,7 +147,7 @@ class BrowserGuide:
         self._told: set[str] = set()  # what a person was told to read is told again
         self._entered = False  # Ok or Update was pressed: what is new from then on is its answer
         self._heard = 0  # so many questions of the browser were passed on to a person
-        self._named = False  # the user name was sent on a page of its own
+        self._named: bool = False  # the user name was sent on a page of its own
         self._signing_in = False  # a person may have signed in
         self._tried = False  # the password was sent: once is all it gets
         self._fresh = False  # the profile is as the portal gave it
