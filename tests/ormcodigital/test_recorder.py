@@ -54,6 +54,12 @@ def test_a_second_try_is_the_one_that_signs_in(again: str) -> None:
     assert "a secret" in found.values()
 
 
+def test_a_field_that_is_drawn_again_is_the_same() -> None:
+    found = typed(ANNA, SECRET, (LOGIN, "3", False, "anna"), (LOGIN, "4", True, "a secret"))
+    assert (found["username"], found["password"]) == ("anna", "a secret")
+    assert set(found.values()) == {"anna", "a secret"}
+
+
 def test_a_page_that_draws_itself_has_other_fields() -> None:
     """All of it has one address."""
     found = typed(ANNA, SECRET, (LOGIN, "3", False, "the code"), (LOGIN, "4", False, "a city"))

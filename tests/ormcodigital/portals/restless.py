@@ -70,6 +70,8 @@ setTimeout(async () => { at = (await ask("who")).in ? "home" : "in"; draw(); }, 
 class RestlessPortal(Portal):
     """What a person does is kept, however often the page is drawn."""
 
+    truth = {"code.field": "holds"}
+
     def handle(self, asked: Asked) -> Said:
         what = asked.path.removeprefix("/rpc/")
         given = asked.json if asked.body else {}

@@ -84,10 +84,11 @@ class Recorder(Shielded):
         """Keep what is in a field now; what was typed at the portal before is the user name."""
         key = told["field"]
         if key not in self._fields:
-            self._fields[key] = self._name(source["frame"].url, secret=told["secret"])
+            url, secret = source["frame"].url, told["secret"]
+            self._fields[key] = self._name(url, told["value"], secret=secret)
         self.typed[self._fields[key]] = told["value"]
 
-    def _name(self, url: str, *, secret: bool) -> str:
+    def _name(self, url: str, value: str, *, secret: bool) -> str:
         """What a new field is called: by what it is for, once, or else by a number."""
         other = f"field {len(self._fields) + 1}"
         names = _NAMES.get(self._sites.service(url) or "")
@@ -100,6 +101,8 @@ class Recorder(Shielded):
         if not secret:
             self._asked[page] = other
             return other
+        if self.typed.get(hidden) == value:
+            return hidden  # the page has drawn the field again
         if hidden in self.typed:
             again = self._asked.pop(page, None)
             if again is None or self._pages.get(hidden) != page:
