@@ -491,7 +491,7 @@ if (shown) setInterval(async () => {
 START = """<section class="trios"><h2>Connect your TRIOS scanner to Ormco</h2>
 <form method="post" action="/start">
 <label for="account">E-mail of your 3Shape account</label>
-<input id="account" name="account" type="email" autocomplete="email" inputmode="email">
+<input id="account" name="account" autocomplete="email" inputmode="email">
 <button>Begin</button></form></section>"""
 
 

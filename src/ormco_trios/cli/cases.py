@@ -21,7 +21,7 @@ from rich.table import Table
 from ormco_trios.cli.common import complain, harmless, prompt
 from ormco_trios.cli.settings import Account, configured_account, sandbox_account
 from ormco_trios.communicate.case_files import Download
-from ormco_trios.communicate.case_sync import EVERY_PRACTICE, CaseCursor, CaseWindow
+from ormco_trios.communicate.case_sync import EVERY_PRACTICE, CaseCursor, CaseWindow, digest_of
 from ormco_trios.communicate.models import Case, CaseFile
 from ormco_trios.core.errors import (
     AnswerTooLarge,
@@ -179,7 +179,8 @@ def sync(
 
         def read() -> None:
             nonlocal windows, changed, failed
-            with _fetching(account, as_json, as_ply, max_bytes, overwrite=False) as fetch:
+            # The folders are this command's own, and what was interrupted is fetched again.
+            with _fetching(account, as_json, as_ply, max_bytes, overwrite=True) as fetch:
                 for window in account.communicate.cases.sync(
                     stored,
                     since=None if stored else _utc(since),
@@ -242,7 +243,7 @@ def _wanted(case: Case, types: tuple[str, ...], *, as_ply: bool) -> list[tuple[C
 def _folder_name(case: Case) -> str:
     plain = re.fullmatch(r"[0-9A-Za-z-]{1,64}", case.id) is not None
     id = case.id if plain else hashlib.sha256(case.id.encode()).hexdigest()[:32]
-    return f"{id}-v{case.version or 0}"
+    return f"{id}-v{case.version or digest_of(case)}"
 
 
 @contextmanager
@@ -262,6 +263,8 @@ def _fetching(
     ) as progress:
 
         def fetch(file: CaseFile, path: Path) -> Download:
+            if not as_ply and (present := _there(file, path)) is not None:
+                return present
             bar = progress.add_task(path.name, total=None)
             try:
                 return account.communicate.cases.download(
@@ -289,7 +292,7 @@ def _download(
         for file, name in wanted:
             path = folder / name
             try:
-                done = _there(file, path) or fetch(file, path)
+                done = fetch(file, path)
             except _OF_ONE_FILE as error:
                 made.append(
                     {

@@ -176,8 +176,8 @@ class AsyncLabs(Shielded):
     def region_for(self, account: User) -> ChosenRegion:
         """Which of Ormco's labs is an account's, and why; no request is made.
 
-        The account's country decides where it is clear [guide]; where it says nothing, its own
-        region at 3Shape does [inferred].
+        The account's country decides where it is clear [guide]; where it says nothing, the one lab
+        of Ormco's that it has a connection with, or else its own region at 3Shape [inferred].
 
         Raises:
             RegionUnclear: Neither says it, or they say different ones: name the region yourself.

@@ -77,15 +77,20 @@ class PageServer:
         """
         with self._lock:
             self._form = form
+        answer: TaskAnswer | None = None
         try:
             with contextlib.suppress(queue.Empty):
                 answer = self._answers.get(timeout=timeout)
-                if answer is not None:
-                    return answer
         finally:
             with self._lock:
                 self._form = ""
                 self._question += 1
+                if answer is None:
+                    # One that came at the last moment answers this form, and not the next one.
+                    with contextlib.suppress(queue.Empty):
+                        answer = self._answers.get_nowait()
+        if answer is not None:
+            return answer
         raise NobodyCameBack(
             "Nobody has answered on the page in time.",
             advice="Run it again: it goes on, and shows the page's address again.",

@@ -166,7 +166,9 @@ def _which_account(expected: str | None) -> str:
     return (
         '<label for="account_shown">Which e-mail did 3Shape\'s page show? Leave it empty if it '
         f"showed none.{meant}</label>"
-        '<input id="account_shown" name="account_shown" type="email" autocomplete="off">'
+        # Not type="email", which refuses or rewrites addresses with letters of other alphabets.
+        '<input id="account_shown" name="account_shown" inputmode="email" autocomplete="off" '
+        'autocapitalize="off" autocorrect="off" spellcheck="false">'
     )
 
 
