@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -28,6 +29,7 @@ from ormco_trios.fleet import (
     _metrics,
     _workers,
 )
+from ormco_trios.fleet.practice_status import UNREADABLE
 from ormco_trios.fleet.schedule import INTERVAL
 from ormco_trios.sandbox import Approval, Sandbox
 
@@ -524,6 +526,24 @@ def test_a_file_that_is_something_else(tmp_path: Path) -> None:
     with pytest.raises(errors.ConfigurationError, match="not a fleet's record"):
         FleetRecords(path)
     assert path.read_text().startswith("not a database")
+
+
+@pytest.mark.parametrize(
+    "odd", ["stage = 'of a version to come'", "since = 'never'", "due = 1e300"]
+)
+def test_a_row_that_cannot_be_read_hides_no_other(stand: Stand, odd: str) -> None:
+    with stand.fleet() as fleet:
+        for each in fleet.run():
+            if each.link is not None:
+                stand.authorize(fleet, each)
+        with closing(sqlite3.connect(stand.path)) as raw, raw:
+            raw.execute(f"update practice_status set {odd} where practice = 'p1'")
+        status = fleet.status()
+        assert [(each.practice, each.problem) for each in status.failures] == [("p1", UNREADABLE)]
+        assert status.stages[Stage.CONNECTED] == 4
+        list(fleet.run())
+        fleet.forget("p1")
+        assert fleet.status().total == 4
 
 
 def test_another_part_of_opentelemetry_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ from ormco_trios import (
     TokenBucket,
     errors,
 )
-from ormco_trios.core._httpx import HttpxPool
+from ormco_trios.core._http.pool import HttpxPool
 from ormco_trios.core.clock import ManualClock
 from ormco_trios.core.transport import Request
 

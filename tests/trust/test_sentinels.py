@@ -28,7 +28,7 @@ from tests.trust.stage import (
 from tests.trust.wire import MARK, Trouble, Wire
 
 from ormco_trios import Environment, OrmcoDigitalClient, errors
-from ormco_trios.core._httpx import AsyncHttpxTransport, HttpxTransport
+from ormco_trios.core._http.transport import AsyncHttpxTransport, HttpxTransport
 from ormco_trios.core.auth import StaticToken
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.log import logger

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ormco_trios.core.errors import ConfigurationError
-from ormco_trios.fleet.practice_status import PracticeStatus, Stage
+from ormco_trios.fleet.practice_status import UNREADABLE, PracticeStatus, Stage
 from ormco_trios.fleet.practices import check_id, check_known
 from ormco_trios.onboarding.outcomes import Progress
 
@@ -269,16 +269,26 @@ def _row(status: PracticeStatus) -> tuple[Any, ...]:
 
 def _status(row: tuple[Any, ...]) -> PracticeStatus:
     practice, stage, since, due, rounds, problem, progress, version = row
-    return PracticeStatus(
-        practice=practice,
-        stage=Stage(stage),
-        since=datetime.fromtimestamp(since, UTC),
-        due=None if due is None else datetime.fromtimestamp(due, UTC),
-        rounds=rounds,
-        problem=problem,
-        progress=_progress(progress),
-        version=version,
-    )
+    try:
+        return PracticeStatus(
+            practice=practice,
+            stage=Stage(stage),
+            since=datetime.fromtimestamp(since, UTC),
+            due=None if due is None else datetime.fromtimestamp(due, UTC),
+            rounds=rounds,
+            problem=problem,
+            progress=_progress(progress),
+            version=version,
+        )
+    except (ValueError, TypeError, OverflowError, OSError):
+        return PracticeStatus(
+            practice,
+            Stage.FAILED,
+            since=datetime.fromtimestamp(0, UTC),
+            due=None,
+            problem=UNREADABLE,
+            version=version,
+        )
 
 
 def _progress(text: str) -> Progress:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pydantic import SecretStr
 
 from ormco_trios.core import _client
-from ormco_trios.core._httpx import AsyncHttpClient
+from ormco_trios.core._http.transport import AsyncHttpClient
 from ormco_trios.core.async_base_client import AsyncBaseClient
 from ormco_trios.core.async_runner import AsyncRunner
 from ormco_trios.core.auth import Auth, as_secret

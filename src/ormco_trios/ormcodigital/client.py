@@ -8,7 +8,7 @@ from dataclasses import replace
 from pydantic import SecretStr
 
 from ormco_trios.core import _client
-from ormco_trios.core._httpx import HttpClient
+from ormco_trios.core._http.transport import HttpClient
 from ormco_trios.core.auth import Auth, as_secret
 from ormco_trios.core.base_client import BaseClient
 from ormco_trios.core.channel import Channel
