@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from uuid import UUID
 
 import pytest
-from tests.practices import Clients, signed_in
+from tests.practices import Clients, clients, signed_in
 
 from ormco_trios import Connected, Progress, Region, Repair, Waiting, errors
 from ormco_trios.communicate.regions import lab_account
@@ -252,6 +252,18 @@ def test_a_request_that_is_refused_is_said(both: Any) -> None:
         with pytest.raises(errors.InvalidRequest):
             signed_in(both, sandbox).onboarding.advance()
         assert sandbox.journal.count("users.me") == 2
+
+
+def test_the_lab_is_not_connected_with_itself(both: Any) -> None:
+    with Sandbox() as sandbox:
+        lab = sandbox.world.user(sandbox.practice.lab_email)
+        practice = clients(both, sandbox)
+        practice.oauth.sign_in_with_password(lab.email, lab.password)
+        with pytest.raises(errors.LabRefused, match="the lab itself"):
+            practice.onboarding.advance()
+        with pytest.raises(errors.LabRefused, match="the lab itself"):
+            practice.communicate.connections.request(practice.communicate.users.me())
+        assert sandbox.world.connections() == []
 
 
 # --- the lab was faster --------------------------------------------------------------------------
