@@ -211,7 +211,7 @@ def test_an_api_is_used_where_it_is_named(
 ) -> None:
     done = terminal.run("check", "--portal", "api")
     assert done.exit_code == 2
-    assert "knows no API of the portal" in done.output
+    assert "Leave --portal api out" in done.output
     monkeypatch.setenv("ORMCO_TRIOS_ORMCODIGITAL_URL", f"{sandbox.base_url}/ormcodigital")
     done = terminal.run("check")
     assert "ORMCO_TRIOS_PORTAL_USERNAME" in done.output

@@ -132,6 +132,18 @@ def download(
         sys.exit(1 if any("error" in each for each in made) else 0)
 
 
+def _stored(cursor: Path) -> CaseCursor | None:
+    if not cursor.exists():
+        return None
+    try:
+        # What is not even text is no cursor either, and from_json says so.
+        return CaseCursor.from_json(cursor.read_text("utf-8", errors="replace"))
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            error.happened, advice="Name another file with --cursor, or one that is not there yet."
+        ) from None
+
+
 def sync(
     cursor: Path,
     since: datetime | None,
@@ -144,9 +156,7 @@ def sync(
     practice: str,
     sandbox: bool,
 ) -> None:
-    # What is not even text is no cursor either, and from_json says so.
-    text = cursor.read_text("utf-8", errors="replace") if cursor.exists() else None
-    stored = None if text is None else CaseCursor.from_json(text)
+    stored = _stored(cursor)
     with _account(sandbox, practice) as account:
         console = Console()
         windows, changed, failed = 0, 0, False
@@ -289,7 +299,7 @@ def _download(
                         "path": str(path),
                         "type": file.type,
                         "error": type(error).__name__,
-                        "message": str(error),
+                        "message": error.message,
                     }
                 )
             else:

@@ -62,7 +62,7 @@ def _approve(lab: Account, console: Console, chosen: list[Connection], as_json: 
         for request in chosen:
             problem = failed.get(request.id)
             mark, style = ("✔ ", "green") if problem is None else ("✘ ", "bold red")
-            said = "approved" if problem is None else str(problem)
+            said = "approved" if problem is None else problem.message
             console.print(Text(mark, style=style) + harmless(f"{_name(request)}: {said}"))
     sys.exit(1 if failed else 0)
 

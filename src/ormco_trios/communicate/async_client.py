@@ -47,7 +47,7 @@ class AsyncCommunicateClient(AsyncBaseClient):
     Args:
         environment: Which hosts; by default `Environment.from_env`.
         token: An access token got elsewhere; it is not renewed.
-        auth: A sign-in that renews itself, from ``OAuthClient.auth(...)``; instead of ``token``.
+        auth: A sign-in that renews itself, such as ``oauth.auth``; instead of ``token``.
         timeout: Limits of one attempt, in seconds.
         retry: How often and how patiently one call is repeated.
         clock: For tests and the sandbox.

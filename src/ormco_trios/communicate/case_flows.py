@@ -262,7 +262,12 @@ def _odd(operation: Operation[CasePage], happened: str) -> UnexpectedAnswer:
 
 def _span(since: datetime | None, until: datetime | None) -> dict[str, str]:
     named = {"from": since, "to": until}
-    return {name: _moment(value) for name, value in named.items() if value is not None}
+    span = {name: _moment(value) for name, value in named.items() if value is not None}
+    if since is not None and until is not None and since > until:
+        raise ConfigurationError(
+            "The time to begin with is after the time to end with.", advice="Exchange the two."
+        )
+    return span
 
 
 def _moment(value: datetime) -> str:

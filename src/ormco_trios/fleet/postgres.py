@@ -188,7 +188,7 @@ class FleetDatabase(Shielded):
         )
         if not found or found[0][0] < len(schema.STEPS):
             raise ConfigurationError(
-                "The fleet's tables are older than this version of the library.",
+                "The fleet's tables are missing, or older than this version of the library.",
                 advice="Run `ormco-trios fleet migrate`; workers of the version before go on.",
             )
         if found[0][1] > len(schema.STEPS):
@@ -443,10 +443,14 @@ class PostgresTokenStore:
         lock = self._locks.pop(account, None)
         if lock is None:
             return
-        await self._database.execute(
-            "update ormco_trios_lock set claimed_until = now() where name = %s and claim = %s",
-            (account, lock.claim),
+        query: LiteralString = (
+            "update ormco_trios_lock set claimed_until = now() where name = %s and claim = %s"
         )
+        try:
+            await self._database.execute(query, (account, lock.claim))
+        except StorageUnavailable:
+            # Its connection had ended; or nobody could refresh for minutes.
+            await self._database.execute(query, (account, lock.claim))
 
     async def _load_all(self, accounts: Sequence[str]) -> list[bytes | None]:
         rows = await self._database.rows(

@@ -211,7 +211,7 @@ def _at_the_portal(context: Context, seen: Observation) -> Flow[Outcome | None]:
         try:
             task = yield from portal.save_draft(visit)
         except (CodeRefused, DraftLost) as error:
-            problem = str(error)
+            problem = error.message
         else:
             return None if task is None else needs_person(context, seen, task)
     if state is TriosState.CONNECTED:
@@ -347,7 +347,7 @@ def run(
             wrong += 1
             if not asking.authorize or context.application is None or wrong >= TRIES:
                 raise
-            problem = str(error)
+            problem = error.message
             continue
         failures, waiting = 0, outcome if isinstance(outcome, Waiting) else None
         match outcome:
@@ -385,7 +385,7 @@ def run(
             # The next round looks first: the code may have been taken after all.
             if asked >= 2 * TRIES:
                 raise
-            problem = str(error)
+            problem = error.message
 
 
 def _nobody_to_ask(needed: NeedsAuthorization | NeedsPerson) -> OrmcoTriosError:
@@ -417,14 +417,14 @@ def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[Non
         except (PasteError, WrongAccount, CodeSpent) as error:
             if attempt == TRIES:
                 raise
-            needed = needed.because(str(error))
+            needed = needed.because(error.message)
         except (ConsentDenied, AuthorizationRefused) as error:
             # The portal's link has no state: nothing proves that this answers it.
             proven = isinstance(needed, NeedsAuthorization) and needed.request.provable
             if proven or attempt == TRIES:
                 context.progress.pending = None
                 raise
-            needed = needed.because(str(error))
+            needed = needed.because(error.message)
         else:
             return
 

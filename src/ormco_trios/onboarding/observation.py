@@ -339,13 +339,13 @@ def _said(fact: PortalFact) -> dict[str, Any]:
     return {"source": fact.source, "said_at": fact.at}
 
 
-def _unknown(name: StepName, evidence: str) -> Step:
+def _unknown(name: StepName, evidence: str, next_action: str | None = None) -> Step:
     return Step(
         name=name,
         state=StepState.UNKNOWN,
         evidence=evidence,
         actor=Actor.NOBODY,
-        next_action="Look again later.",
+        next_action=next_action,
     )
 
 
@@ -576,7 +576,11 @@ def _authorization(seen: Observation) -> Step:
             evidence += f" {NOT_LISTED}"
         return Step(name=name, state=StepState.DONE, evidence=evidence, **_said(fact))
     if fact.value not in _WITHOUT_CODE:
-        return _unknown(name, "OrmcoDigital is in a state that this version does not know.")
+        return _unknown(
+            name,
+            "OrmcoDigital is in a state that this version does not know.",
+            "Look again later.",
+        )
     state, evidence, actor, action = _WITHOUT_CODE[fact.value]
     return Step(
         name=name,

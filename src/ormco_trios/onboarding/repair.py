@@ -150,7 +150,7 @@ def _place(
     try:
         removed = yield from remove()
     except OrmcoTriosError as error:
-        return Place(name, PlaceState.FAILED, str(error))
+        return Place(name, PlaceState.FAILED, error.message)
     if not isinstance(removed, Task):
         return Place(name, PlaceState.REMOVED if removed else PlaceState.ABSENT)
     needed = needs_person(context, seen, removed)
