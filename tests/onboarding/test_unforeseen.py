@@ -269,7 +269,7 @@ def test_the_lab_is_not_connected_with_itself(both: Any) -> None:
 # --- the lab was faster --------------------------------------------------------------------------
 
 
-def test_a_request_of_the_lab_is_accepted(both: Any) -> None:
+def test_a_request_of_the_lab_is_approved(both: Any) -> None:
     with Sandbox() as sandbox:
         world, who = sandbox.world, sandbox.practice
         world.new_connection(world.user(who.lab_email), world.user(who.email))
@@ -287,7 +287,7 @@ def test_a_request_of_the_lab_is_accepted(both: Any) -> None:
         assert connection.accepted
 
 
-def test_of_two_requests_the_labs_is_accepted(both: Any) -> None:
+def test_of_two_requests_the_labs_is_approved(both: Any) -> None:
     with Sandbox(approval=Approval.held()) as sandbox:
         world, who = sandbox.world, sandbox.practice
         practice = signed_in(both, sandbox)

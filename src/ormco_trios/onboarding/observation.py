@@ -81,7 +81,7 @@ class Observation:
         confirmed: Whether a person said that this account allowed Ormco access.
         region: Which of Ormco's labs, and why.
         connection: The account's own connection with the target's lab.
-        invited: Whether the lab has asked for it, so that this account has to accept [doc U3.2].
+        invited: Whether the lab has asked for it, so that this account has to approve it [doc U3.2].
         lab_role: What the connection, or else the lab's account, says the lab is; None where
             neither shows it.
         elsewhere: Remarks about connections with Ormco that are not that one.
@@ -265,9 +265,9 @@ def _look_at_connections(seen: Observation, me: User, region: Region, target: Ta
         known = [c for c in connections if involves(c, lab)]
     own = [c for c in known if c.owned_by(me.id)]
     active = (c for c in own if c.state is ConnectionState.ACTIVE)
-    to_accept = (c for c in own if c.state is ConnectionState.PENDING and waits_for(me, c))
+    to_approve = (c for c in own if c.state is ConnectionState.PENDING and waits_for(me, c))
     seen.connection = next(active, None)
-    if seen.connection is None and (asked := next(to_accept, None)) is not None:
+    if seen.connection is None and (asked := next(to_approve, None)) is not None:
         seen.connection, seen.invited = asked, True
     elif seen.connection is None and own:
         seen.connection = own[0]
@@ -444,10 +444,10 @@ def _approval(seen: Observation, since: datetime | None, until: datetime | None)
         return Step(
             name=name,
             state=StepState.MISSING,
-            evidence="Ormco's lab has asked for the connection, and this account has not accepted "
+            evidence="Ormco's lab has asked for the connection, and this account has not approved "
             "it yet.",
             actor=Actor.LIBRARY,
-            next_action="Accept the request.",
+            next_action="Approve the connection.",
             **_said_by_3shape(seen),
         )
     match seen.connection.state:
