@@ -81,7 +81,7 @@ class Observation:
         confirmed: Whether a person said that this account allowed Ormco access.
         region: Which of Ormco's labs, and why.
         connection: The account's own connection with the target's lab.
-        invited: Whether the lab has asked for it, so that this account has to approve it [doc U3.2].
+        invited: Whether the lab has asked for it, so that this account approves it [doc U3.2].
         lab_role: What the connection, or else the lab's account, says the lab is; None where
             neither shows it.
         elsewhere: Remarks about connections with Ormco that are not that one.
