@@ -373,6 +373,20 @@ def test_a_moment_far_away_is_as_far_as_the_longest_delay() -> None:
     assert retry_after(Answer(429, {"retry-after": "9" * 400}, b"")) == 1e9
 
 
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2027 99999999999999999999:00:00 GMT",
+        "Mon, 01 Jan 2027 00:00:00 +9999999999999",
+    ],
+)
+def test_a_moment_that_no_computer_can_hold_is_none(moment: str) -> None:
+    soon = "Mon, 01 Jan 2027 00:00:00 GMT"
+    for headers in ({"retry-after": moment, "date": soon}, {"retry-after": soon, "date": moment}):
+        assert retry_after(Answer(429, headers, b"")) is None
+
+
 @given(HEADERS)
 def test_any_header_is_read(headers: dict[str, str]) -> None:
     answer = Answer(429, headers, b"")

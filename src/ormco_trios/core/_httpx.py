@@ -26,6 +26,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
+from ormco_trios.core._acompat import call_apart_async, kept
 from ormco_trios.core.errors import (
     AnswerTooLarge,
     ConfigurationError,
@@ -293,6 +294,9 @@ class AsyncHttpxTransport(_AsyncHttpx):
         self._connections: dict[tuple[str, str | None], _AsyncConnection] = {}
 
     async def aclose(self) -> None:
+        await call_apart_async(self._close)
+
+    async def _close(self) -> None:
         while self._connections:
             await self._connections.popitem()[1].aclose()
 
@@ -322,7 +326,7 @@ class AsyncHttpxTransport(_AsyncHttpx):
     async def _drop(self, key: tuple[str, str | None], connection: _AsyncConnection) -> None:
         if self._connections.get(key) is connection:
             del self._connections[key]
-        await connection.aclose()
+        await call_apart_async(connection.aclose)
 
 
 class HttpxPool:
@@ -458,6 +462,9 @@ class AsyncHttpxPool:
         return answer
 
     async def aclose(self) -> None:
+        await call_apart_async(self._close)
+
+    async def _close(self) -> None:
         self._idle.clear()
         while self._all:
             await self._all.pop().aclose()
@@ -554,9 +561,7 @@ def _warn_of_unclosed(pool: object) -> None:
 
 
 def _close_soon(loop: asyncio.AbstractEventLoop, pool: AsyncHttpxPool) -> None:
-    closing = loop.create_task(pool.aclose())
-    _CLOSING.add(closing)
-    closing.add_done_callback(_CLOSING.discard)
+    kept(loop.create_task(pool.aclose()))
 
 
 def _none_free() -> NotDelivered:
@@ -642,17 +647,10 @@ class _Tracking(httpcore.AsyncNetworkBackend):
     async def aclose(self) -> None:
         connecting, self._connecting = self._connecting, None
         if connecting is not None:
-            closing = self._asyncio.create_task(_close_result(connecting))
+            closing = kept(self._asyncio.create_task(_close_result(connecting)))
+            # One that is not done ends with the time limit for connecting.
             if connecting.done():
                 await closing
-            else:
-                # It ends with the time limit for connecting, and who waits here may be cancelled.
-                _CLOSING.add(closing)
-                closing.add_done_callback(_CLOSING.discard)
-
-
-_CLOSING: set[Any] = set()
-"""Tasks; an event loop does not keep them."""
 
 
 async def _close_result(connecting: Awaitable[httpcore.AsyncNetworkStream]) -> None:
@@ -743,8 +741,9 @@ class _Stream(_Unread):
     def close(self) -> None:
         try:
             self._response.close()
-            if not self._whole and self.when_broken_off is not None:
-                self.when_broken_off()
+            broken, self.when_broken_off = self.when_broken_off, None
+            if not self._whole and broken is not None:
+                broken()
         finally:
             done, self.when_closed = self.when_closed, None
             if done is not None:
@@ -798,8 +797,9 @@ class _AsyncStream(_Unread):
             await self._response.aclose()
         finally:
             try:
-                if not self._whole and self.when_broken_off is not None:
-                    await self.when_broken_off()
+                broken, self.when_broken_off = self.when_broken_off, None
+                if not self._whole and broken is not None:
+                    await broken()
             finally:
                 done, self.when_closed = self.when_closed, None
                 if done is not None:

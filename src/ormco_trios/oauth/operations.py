@@ -62,7 +62,8 @@ def _lifetime(seconds: object) -> int:
         lasts = float(seconds)  # type: ignore[arg-type]  # or it is caught
     except (TypeError, ValueError, OverflowError):
         return _DUE_SOON
-    return int(min(lasts, LONGEST)) if lasts > 0 else _DUE_SOON
+    odd = isinstance(seconds, bool) or not lasts >= 1
+    return _DUE_SOON if odd else int(min(lasts, LONGEST))
 
 
 def _words(scope: object) -> str | None:
