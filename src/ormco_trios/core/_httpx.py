@@ -386,7 +386,7 @@ class HttpxPool:
             self.close()
 
     def _begin(self) -> None:
-        with _BEGINNING:
+        with _beginning[0]:
             if self._process != (here := os.getpid()):
                 self._free = _places(_AT_ONCE)
                 self._free_for_files = _places(_FILES_AT_ONCE)
@@ -414,7 +414,16 @@ class HttpxPool:
             old.close()
 
 
-_BEGINNING = threading.Lock()
+_beginning = [threading.Lock()]
+
+
+def _begin_unlocked() -> None:
+    """A thread that the other process had when it was forked may have held it."""
+    _beginning[0] = threading.Lock()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_begin_unlocked)
 
 
 def _places(count: int) -> SimpleQueue[None]:
@@ -526,8 +535,9 @@ class AsyncHttpxPools:
         loop = self._running_loop()
         pool = self._pools.get(loop)
         if pool is None:
-            for ended in [each for each in self._pools if each.is_closed()]:
-                del self._pools[ended]
+            # Other threads, with loops of their own, may be doing the same.
+            for ended in [each for each in list(self._pools) if each.is_closed()]:
+                self._pools.pop(ended, None)
             pool = self._pools[loop] = AsyncHttpxPool()
         return await pool.send(request)
 
