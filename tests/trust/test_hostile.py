@@ -10,7 +10,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -21,7 +21,7 @@ from tests.trust.servers import Server, Speak, json_answer, saying
 from ormco_trios import CommunicateClient, Environment, Retry, Timeout, errors
 from ormco_trios.core._httpx import AsyncHttpxTransport, HttpxTransport
 from ormco_trios.core.answers import refusal, request_id_of, retry_after
-from ormco_trios.core.transport import Answer, AsyncTransport, Request, Transport
+from ormco_trios.core.transport import Answer, AsyncStream, AsyncTransport, Request, Transport
 
 pytestmark = pytest.mark.socket
 
@@ -159,6 +159,26 @@ def test_no_whole_answer(both: Any, name: str) -> None:
     result, requests = ask(both, BROKEN[name])
     assert type(result) is errors.OutcomeUnknown
     assert requests == 3, "a read is repeated"
+
+
+async def all_of(answer: Answer) -> None:
+    while answer.stream is not None and await cast(AsyncStream, answer.stream).read():
+        pass
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", BROKEN)
+async def test_no_whole_answer_with_aiohttp(name: str, stream: bool) -> None:
+    """httpx-aiohttp leaves some of aiohttp's own errors, which quote the address and the answer."""
+    transport = AsyncHttpxTransport("aiohttp")
+    with Server(BROKEN[name]) as server:
+        request = Request("GET", f"{server.url}/secret", (), b"", Timeout(5, 5, 5), stream=stream)
+        with pytest.raises(errors.OutcomeUnknown) as caught:
+            await all_of(await transport.send(request))
+        await transport.aclose()
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
 
 
 def deep(n: int) -> bytes:

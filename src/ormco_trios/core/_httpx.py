@@ -149,7 +149,7 @@ class _AsyncHttpx:
                 return await self._exchange(request)
         except TimeoutError:
             failure = _failure(httpx.ReadTimeout("answer too slow"))
-        except (httpx.RequestError, httpx.InvalidURL) as error:
+        except _failures() as error:
             failure = _failure(error)
         finally:
             in_our_call.reset(quiet)
@@ -780,7 +780,7 @@ class _AsyncStream(_Unread):
                 return block
         except TimeoutError:
             failure = _failure(httpx.ReadTimeout("body too slow"))
-        except httpx.RequestError as error:
+        except _failures() as error:
             failure = _failure(error)
         finally:
             in_our_call.reset(quiet)
@@ -992,7 +992,14 @@ _AT_ANY_TIME = frozenset(
 )
 
 
-def _failure(error: httpx.RequestError | httpx.InvalidURL) -> TransportError:
+def _failures() -> tuple[type[Exception], ...]:
+    """What a request fails with: httpx-aiohttp leaves some of aiohttp's own, which quote answers."""
+    aiohttp = sys.modules.get("aiohttp")
+    own = () if aiohttp is None else (aiohttp.ClientError,)
+    return (httpx.RequestError, httpx.InvalidURL, *own)
+
+
+def _failure(error: Exception) -> TransportError:
     kind = type(error).__name__
     origin = type(error.__cause__).__name__
     if isinstance(error, _NOT_SENT) and origin not in _AT_ANY_TIME:
