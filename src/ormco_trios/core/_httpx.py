@@ -993,7 +993,7 @@ _AT_ANY_TIME = frozenset(
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What a request fails with: httpx-aiohttp leaves some of aiohttp's own, which quote answers."""
+    """What a request fails with; httpx-aiohttp leaves some of aiohttp's own, which quote it."""
     aiohttp = sys.modules.get("aiohttp")
     own = () if aiohttp is None else (aiohttp.ClientError,)
     return (httpx.RequestError, httpx.InvalidURL, *own)
