@@ -257,7 +257,7 @@ def mirror(session: nox.Session) -> None:
 @nox.session
 def notebook(session: nox.Session) -> None:
     """The documentation's notebook, executed from a clean state and stored with its outputs."""
-    install(session, "notebook", project=".")
+    install(session, "notebook", project=".[sandbox]")
     session.run("python", "tools/notebook.py", *session.posargs)
 
 

@@ -23,15 +23,12 @@ MAKE = {
         "from ormco_trios import AsyncCommunicateClient, Environment; e = Environment.production()",
         "AsyncCommunicateClient(e, token='t')",
     ),
-    "`CommunicateClient`, connections opened for": (
+    "`CommunicateClient`, with a connection": (
         (
             "from ormco_trios import CommunicateClient, Environment; e = Environment.production()\n"
-            "def make():\n"
-            "    c = CommunicateClient(e, token='t')\n"
-            "    c.channel.transport._transport(e.communicate)\n"
-            "    return c"
+            "from ormco_trios.core._http.connection import Connection"
         ),
-        "make()",
+        "(CommunicateClient(e, token='t'), Connection(e.communicate, None))",
     ),
     "a view: `client.with_options(...)`": (
         (
@@ -81,7 +78,7 @@ def once(setup: str, make: str) -> tuple[float, float] | None:
     count = 300 if "ormco" in setup or "shared" in setup else 20
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(setup, make, make, count=count)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )

@@ -74,7 +74,7 @@ def account(connections: int = 2) -> bytes:
 
 
 def without_proxies() -> None:
-    """As on a server: no proxy is set, for anybody."""
+    """As on a server: no proxy is set, for any contender."""
     for name in [n for n in os.environ if n.lower().endswith("_proxy")]:
         del os.environ[name]
 

@@ -46,7 +46,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-# Both colours ------------------------------------------------------------------------------------
+# Sync and async ----------------------------------------------------------------------------------
 
 
 class Both:
@@ -140,12 +140,12 @@ def _is_async(kind: Any) -> bool:
     )
 
 
-class Colour:
+class SyncOrAsync:
     """One of sync and async; a test that takes the fixture `both` runs once in each.
 
     ``both.communicate(...)`` makes a client and ``both.get("CommunicateClient")`` gives its class,
     ``both.wrap(x)`` makes any other object usable, and ``both.callback(f)`` turns a plain function
-    into what the colour expects from its callers.
+    into what such an object calls back.
     """
 
     def __init__(self, name: Literal["sync", "async"]) -> None:
@@ -180,7 +180,7 @@ class Colour:
         return self.make("Onboarding", *args, **options)
 
     def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call ``function``, which is a coroutine function in the async colour."""
+        """Call ``function``, which is a coroutine function in async."""
         if self._runner is None:
             return function(*args, **kwargs)
         return Both(function, self._runner)(*args, **kwargs)
@@ -190,14 +190,14 @@ class Colour:
         return target if self._runner is None else Both(target, self._runner)
 
     def callback(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """``function``, as a coroutine function in the async colour."""
+        """``function``, as a coroutine function in async."""
         if self._runner is None:
             return function
 
-        async def coloured(*args: Any, **kwargs: Any) -> Any:
+        async def answered(*args: Any, **kwargs: Any) -> Any:
             return function(*args, **kwargs)
 
-        return coloured
+        return answered
 
     def close(self) -> None:
         """Close what was made and can be closed, and the loop."""
@@ -209,11 +209,11 @@ class Colour:
 
 
 @pytest.fixture(params=["sync", "async"])
-def both(request: pytest.FixtureRequest) -> Iterator[Colour]:
-    """The colour in which to run the test; see `Colour`."""
-    colour = Colour(request.param)
-    yield colour
-    colour.close()
+def both(request: pytest.FixtureRequest) -> Iterator[SyncOrAsync]:
+    """Whether to run the test in sync or async; see `SyncOrAsync`."""
+    mode = SyncOrAsync(request.param)
+    yield mode
+    mode.close()
 
 
 # What is opened is closed ------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def both(request: pytest.FixtureRequest) -> Iterator[Colour]:
 
 @pytest.fixture
 def sqlite_is_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every SQLite connection is closed by whoever opened it; Python 3.13 warns of others."""
+    """Every SQLite connection is closed by the code that opened it; Python 3.13 warns of others."""
     connect = sqlite3.connect
     opened: list[sqlite3.Connection] = []
 
@@ -266,7 +266,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_traces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting comes from the machine, and nothing is left in anybody's home."""
+    """No setting comes from the machine, and nothing is left in a home directory."""
     for name in list(os.environ):
         if name.startswith("ORMCO_TRIOS_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)

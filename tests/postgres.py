@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 PORT = 54_329
 """Of its sockets; by default nothing listens on the network."""
@@ -60,33 +61,61 @@ def postgres(network: str = "") -> Iterator[str]:
         "max_connections": "120",
     }
     arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [server_program, "-D", str(data), *arguments],
-            user=user,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            cwd=folder,
-        )
+    server = _Server([server_program, "-D", str(data), *arguments], folder, user)
     try:
-        conninfo = f"host={folder} port={PORT} user=fleet dbname=postgres"
-        for _ in range(200):
-            try:
-                psycopg.connect(conninfo).close()
-                break
-            except psycopg.OperationalError:
-                if server.poll() is not None:
-                    break
-                time.sleep(0.05)
-        else:
-            raise RuntimeError(f"PostgreSQL does not answer: {(folder / 'log').read_text()}")
-        if server.poll() is not None:
-            raise RuntimeError(f"PostgreSQL ended: {(folder / 'log').read_text()}")
-        yield conninfo
+        server.start()
+        _SERVERS[str(folder)] = server
+        yield server.conninfo
     finally:
-        server.send_signal(signal.SIGINT)  # at once, whoever is connected
-        server.wait(30)
+        _SERVERS.pop(str(folder), None)
+        server.stop()
         shutil.rmtree(folder)
+
+
+class _Server:
+    """A server that can be started again."""
+
+    def __init__(self, command: list[str], folder: Path, user: str | None) -> None:
+        self.conninfo = f"host={folder} port={PORT} user=fleet dbname=postgres"
+        self._command, self._folder, self._user = command, folder, user
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        log = self._folder / "log"
+        with log.open("ab") as told:
+            self._process = subprocess.Popen(
+                self._command,
+                user=self._user,
+                stdout=subprocess.DEVNULL,
+                stderr=told,
+                cwd=self._folder,
+            )
+        for _ in range(600):
+            try:
+                psycopg.connect(self.conninfo).close()
+            except psycopg.OperationalError:
+                if self._process.poll() is not None:
+                    raise RuntimeError(f"PostgreSQL ended: {log.read_text()}") from None
+                time.sleep(0.05)
+            else:
+                return
+        raise RuntimeError(f"PostgreSQL does not answer: {log.read_text()}")
+
+    def stop(self) -> None:
+        """At once, whoever is connected."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(60)
+
+
+_SERVERS: dict[str, _Server] = {}
+
+
+def restart(conninfo: str) -> None:
+    """Stop the server of a database, whoever is connected, and start it again."""
+    server = _SERVERS[str(conninfo_to_dict(conninfo)["host"])]
+    server.stop()
+    server.start()
 
 
 def new_database(conninfo: str, name: str) -> str:

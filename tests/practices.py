@@ -1,4 +1,4 @@
-"""A sandbox practice with its clients, in either colour: what most tests begin with."""
+"""A sandbox practice with its clients, sync or async: what most tests begin with."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def test_close(client: Any) -> None:
     assert client.closed
 
 
-def test_arguments_are_unwrapped_and_callbacks_coloured(both: Any, client: Any) -> None:
+def test_arguments_are_unwrapped_and_callbacks_awaited(both: Any, client: Any) -> None:
     kind = AsyncClient if both.is_async else Client
     outer = both.make(kind, client, ask=both.callback(lambda question: question + " you"))
     assert type(outer.other.users.me()) is User

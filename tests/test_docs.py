@@ -61,8 +61,8 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_the_readme_shows_both_colours() -> None:
     shown = blocks(ROOT / "README.md")
-    coloured = {bool(code.co_flags & inspect.CO_COROUTINE) for code in shown}
-    assert coloured == {True, False}
+    modes = {bool(code.co_flags & inspect.CO_COROUTINE) for code in shown}
+    assert modes == {True, False}
 
 
 @pytest.mark.parametrize("name", ["connect", "tests"])

@@ -1,4 +1,4 @@
-"""`X` and `AsyncX` are the same class in two colours: names, parameters, annotations, docstrings.
+"""`X` and `AsyncX` are the same class, sync and async: names, parameters, annotations, docstrings.
 
 Also the tool that writes most of the former from the latter.
 """

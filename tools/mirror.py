@@ -110,7 +110,7 @@ def plain_source(source: str, path: Path) -> str:
 
 
 def sync_path(path: Path) -> Path:
-    """Where the sync form of the module at ``path`` stands."""
+    """The path of the sync form of the module at ``path``."""
     return path.with_stem(plain_name(path.stem))
 
 

@@ -1,6 +1,6 @@
 """Writes the tables of ``docs/provenance.md`` from the operations and from ``ormco_trios.facts``.
 
-A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``; the text around the tables is
+A table is between ``<!-- table NAME -->`` and ``<!-- end -->``; the text around the tables is
 written by hand.
 
 ``python tools/provenance.py`` writes; with ``--check`` it prints what would change, and fails if

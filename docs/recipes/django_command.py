@@ -1,6 +1,6 @@
 """Django: a management command that cron, or a scheduler of yours, runs each minute.
 
-``Onboarding`` stands for a model with a unique practice, a state and a moment at which it is due.
+``Onboarding`` is a model of yours with a unique practice, a state and a moment at which it is due.
 ``select_for_update(skip_locked=True)`` lets several machines run the command at once.
 """
 

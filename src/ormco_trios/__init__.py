@@ -1,6 +1,6 @@
 """Connects an orthodontic practice's 3Shape TRIOS scanner account to Ormco, by program.
 
-What stands here is loaded when it is first used, so importing the library costs next to nothing.
+What is named here is loaded when it is first used, so importing the library costs next to nothing.
 """
 
 from __future__ import annotations

@@ -132,6 +132,11 @@ USERS: Final[Facts] = {
     ),
     "who asks": fact("`Authorization: Bearer …`", doc("U2.2")),
     "form": fact("JSON in `PascalCase`", doc("U2.1")),
+    "form, otherwise": fact(
+        "`camelCase` is read as well, which today's servers of the same make write by default",
+        ASSUMED,
+    ),
+    "ids": fact("a GUID in capitals, in braces or without hyphens is the same one", ASSUMED),
     "a user's fields": fact(
         "`Id` (a GUID), `Email`, `IsApproved`, `Name`, `FirstName`, `LastName`, `PhoneNumber`, "
         "`MobilePhoneNumber`, `ClientVersion`, `AddressLine`, `PostalCode`, `Country`, `City`, "
@@ -330,7 +335,7 @@ CODES: Final[Facts] = {
     ),
     "so": fact(
         "payloads begin with `IAAAA`, and a cut or mistyped code can be told from a whole one "
-        "without asking anybody",
+        "without a request",
         DNOA,
     ),
     "that the server is DotNetOpenAuth": fact(
@@ -351,7 +356,7 @@ PORTAL: Final[Facts] = {
         f"{_words('sentence')}; the page may say it otherwise", guide("OrmcoDigital 1 to 3")
     ),
     "the sign-in form's button, and the drop-down": fact(
-        "have no words that anybody has printed", INFERRED
+        "have no words in any published picture", INFERRED
     ),
     "the only scanner shown": fact(f"`{TRIOS}`", guide("OrmcoDigital 2")),
     "fields of the shipping address": fact(

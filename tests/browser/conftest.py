@@ -48,7 +48,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 class Person:
-    """Somebody at a browser."""
+    """A person at a browser."""
 
     def __init__(self, page: Page, sandbox: Sandbox, series: str) -> None:
         self.page = page

@@ -1,4 +1,4 @@
-"""The guide, walked by its screens, by somebody who has only the guide."""
+"""The guide, walked by its screens, by a person who has only the guide."""
 
 from __future__ import annotations
 

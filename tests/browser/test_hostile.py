@@ -28,7 +28,7 @@ OTHER = "o'b&lt{{7*191}}@clinic.example"
 
 @pytest.fixture
 def sandbox(tmp_path) -> Iterator[Sandbox]:
-    """Every text that somebody can choose is an attack."""
+    """Every text that a stranger can choose is an attack."""
     account: dict[str, str] = dict.fromkeys(
         ("Name", "FirstName", "LastName", "PhoneNumber", "AddressLine", "PostalCode", "City"), NAME
     )

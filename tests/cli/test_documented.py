@@ -35,7 +35,7 @@ def shown() -> list[str]:
         text = page.read_text("utf-8")
         for block in SHELL.findall(text):
             for line in block.splitlines():
-                # What stands before && installs; where it was installed does not matter here.
+                # What is before && installs; where it was installed does not matter here.
                 command = re.sub(r"(?<!\S)\S*/ormco-trios", "ormco-trios", line.split("&&")[-1])
                 if re.search(r"(^|[|;] *)ormco-trios ", command.strip()):
                     found.append(command.strip())

@@ -69,7 +69,7 @@ class Shell:
         return done
 
     def open_links(self, *extra: str) -> int:
-        """Each doctor opens their link, and somebody pastes what they were sent to."""
+        """Each doctor opens their link, and an operator pastes what they were sent to."""
         links = dict(line.split("\t") for line in self("status", "--links").splitlines())
         for practice, link in links.items():
             address = self.sandbox.authorize(link, email=self.doctors[practice].email)
@@ -88,7 +88,7 @@ def test_one_machine(sandbox: Sandbox, tmp_path: Path) -> None:
     quickly = ("run", "list.csv", "--rate", "1000")
     assert "no fleet yet" in shell.error("status")
     for _ in range(2):  # to sign in, and for Ormco
-        assert "3 practices have to open a link" in shell(*quickly, code=4)
+        assert "Practices that have to open a link: 3" in shell(*quickly, code=4)
         # Nothing happens without people, so it does not wait.
         shell(*quickly, code=4)
         assert shell.open_links("--list", "list.csv") == 3
@@ -124,7 +124,7 @@ def test_a_practice_is_forgotten(sandbox: Sandbox, tmp_path: Path) -> None:
     lines = (tmp_path / "list.csv").read_text().splitlines()
     (tmp_path / "list.csv").write_text("\n".join([lines[0], lines[3]]))
     said = shell.invoke("run", "list.csv", "--rate", "1000")
-    assert "No longer in the list, but something is kept of them: p1." in said.output
+    assert "No longer in the list, but their records are kept: p1." in said.output
     told = shell("forget", "p1", "--json")
     assert {each["place"]: each["state"] for each in json.loads(told)} == {
         "The stored sign-in": "removed",

@@ -1,4 +1,4 @@
-"""What stands on a real terminal of 80 columns: nothing is cut, and NO_COLOR is heeded."""
+"""What a real terminal shows of 80 columns: nothing is cut, and NO_COLOR is heeded."""
 
 from __future__ import annotations
 

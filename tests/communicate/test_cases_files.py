@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -153,12 +154,12 @@ def test_what_is_there_stays_if_it_is_not_to_be_replaced(
         cases.download(picture, target, overwrite=False)
     assert sandbox.journal.count("cases.download") == asked, "that is said before it is fetched"
 
-    def somebody_else(received: int, _: int | None) -> None:
+    def another_program(received: int, _: int | None) -> None:
         if received:
             (tmp_path / "new").write_bytes(b"theirs")
 
     with pytest.raises(FileExistsError, match="not to be replaced"):
-        cases.download(picture, tmp_path / "new", overwrite=False, progress=somebody_else)
+        cases.download(picture, tmp_path / "new", overwrite=False, progress=another_program)
     assert target.read_bytes() == b"before"
     assert (tmp_path / "new").read_bytes() == b"theirs"
     assert len(list(tmp_path.iterdir())) == 2
@@ -223,6 +224,21 @@ def test_what_fails_leaves_no_trace(
         assert any("bytes" in note for note in caught.value.__notes__), "it says how far it was"
     assert [p.name for p in tmp_path.iterdir()] == ["picture"]
     assert (tmp_path / "picture").read_bytes() == b"before"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes in folders")
+def test_a_pipe_or_a_device_is_no_file_to_replace(
+    both: Any, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    cases = cases_of(both, sandbox)
+    (picture, *_) = next(iter(cases.list())).attachments
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(OSError, match="A device or a pipe has this name"):
+            cases.download(picture, tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "link").is_symlink()
 
 
 # --- the right server, and no other --------------------------------------------------------------

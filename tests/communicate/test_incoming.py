@@ -15,7 +15,7 @@ from ormco_trios.sandbox import Approval, Sandbox
 
 
 def lab_client(both: Any, sandbox: Sandbox) -> Any:
-    """Another practice's account plays the lab: anybody can be asked."""
+    """Another practice's account plays the lab: every account can be asked."""
     return signed_in(both, sandbox, who=sandbox.practices(1)[0]).communicate
 
 
@@ -119,8 +119,8 @@ def test_a_rejected_request_is_told_from_one_that_waits(both: Any) -> None:
             practice.connections.wait_until_active(made)
 
 
-def test_an_email_that_only_looks_alike_is_somebody_elses() -> None:
-    """A long s is no s: whoever has that e-mail is asked for nothing, and lets nobody in."""
+def test_an_email_that_only_looks_alike_is_another_one() -> None:
+    """A long s is no s: the account with that e-mail is asked for nothing, and lets nobody in."""
     me = User(id="A", email="lab.s@clinic.example")
     for email, count in (("LAB.S@clinic.example", 1), ("lab.\u017f@clinic.example", 0)):
         request = Connection(id="1", remote_user_email=email)

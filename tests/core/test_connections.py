@@ -16,8 +16,8 @@ from tests.trust.servers import Server as Kept
 from tests.trust.servers import read_head
 
 from ormco_trios import AsyncCommunicateClient, CommunicateClient, Environment, Retry
-from ormco_trios.core import _httpx
-from ormco_trios.core._httpx import AsyncHttpxPool
+from ormco_trios.core._http import pool as pools
+from ormco_trios.core._http.pool import AsyncHttpxPool
 from ormco_trios.core.errors import NotDelivered
 from ormco_trios.core.transport import Request, Timeout
 
@@ -130,7 +130,7 @@ async def test_cancelled_calls_give_their_place_back() -> None:
 
 async def test_what_rests_too_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(_httpx, "_now", lambda: now)
+    monkeypatch.setattr(pools, "_now", lambda: now)
     async with serving() as (server, pool, request):
         await asyncio.gather(*(pool.send(request) for _ in range(10)))
         now += 60
@@ -153,7 +153,7 @@ def warned(recwarn: pytest.WarningsRecorder) -> Callable[[], list[str]]:
 
 def only_ours(said: list[str]) -> None:
     (message,) = said
-    assert message.startswith("ResourceWarning: A client was given up without being closed")
+    assert message.startswith("ResourceWarning: A client was dropped without being closed")
 
 
 def test_a_client_that_is_given_up_says_so_once(warned: Callable[[], list[str]]) -> None:

@@ -7,7 +7,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.practices import signed_in
 
 from ormco_trios.core.clock import ManualClock
@@ -47,7 +47,7 @@ def test_what_is_no_rate(rate: float, burst: int) -> None:
         TokenBucket(rate, burst=burst)
 
 
-def test_all_clients_of_an_environment_share_it(both: Colour) -> None:
+def test_all_clients_of_an_environment_share_it(both: SyncOrAsync) -> None:
     """Repetitions count as well: the service does not care why it is asked."""
     with Sandbox() as sandbox:
         paced = sandbox.environment.paced(TokenBucket(0.5))

@@ -1,4 +1,4 @@
-"""Driving flows, in either colour: who is called, where, and what an error leaves behind."""
+"""Driving flows, in sync and async: who is called, where, and what an error leaves behind."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_pause_is_the_clocks(runner: Any) -> None:
     assert runner.clock.monotonic() == before + 30
 
 
-def test_whoever_is_asked(runner: Any, both: Any) -> None:
+def test_the_callback_is_asked(runner: Any, both: Any) -> None:
     ask = both.callback(lambda prompt: f"{prompt}!")
     assert runner.run(flow(AskHuman("paste")), ask=ask) == ["paste!"]
     with pytest.raises(TypeError, match="needs a person to ask"):

@@ -12,12 +12,16 @@ import httpx_aiohttp
 import pytest
 from tests.trust.servers import Server, json_answer, proxy, read_head, saying
 
-from ormco_trios.core import _httpx
-from ormco_trios.core._httpx import (
-    AsyncHttpxPools,
+from ormco_trios.core._http.connection import (
+    AsyncConnection,
+    Connection,
+    proxy_for,
+    tls_context,
+)
+from ormco_trios.core._http.pool import AsyncHttpxPools, HttpxPool
+from ormco_trios.core._http.transport import (
     AsyncHttpxTransport,
     AsyncInjectedClient,
-    HttpxPool,
     HttpxTransport,
     InjectedClient,
 )
@@ -35,7 +39,7 @@ KINDS = ["own", "single", "aiohttp", "injected"]
 
 
 def transport(both: Any, kind: str) -> Any:
-    """A transport of the test's colour."""
+    """A transport of the test's mode."""
     if kind == "injected":
         own: Any = (httpx.AsyncClient if both.is_async else httpx.Client)(trust_env=False)
         return both.make(AsyncInjectedClient if both.is_async else InjectedClient, own)
@@ -187,10 +191,10 @@ def test_a_transport_keeps_a_connection_to_each_of_its_servers(both: Any) -> Non
 
 
 def test_connections_with_tls_share_the_processs_context(both: Any) -> None:
-    made: Any = _httpx._Connection("https://a.example", None)
+    made: Any = Connection("https://a.example", None)
     if both.is_async:
-        made = _httpx._AsyncConnection("httpx", "https://a.example", None)
-    assert made.transport._pool._ssl_context is _httpx.tls_context()
+        made = AsyncConnection("httpx", "https://a.example", None)
+    assert made.transport._pool._ssl_context is tls_context()
     both.wrap(made).close()
 
 
@@ -217,27 +221,27 @@ def test_aiohttp_is_not_there_for_threads() -> None:
 @pytest.mark.anyio
 async def test_aiohttp_is_used_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the process's TLS context, one connection and no cookies."""
-    made: Any = _httpx._AsyncConnection("aiohttp", "https://a.example", None).transport
+    made: Any = AsyncConnection("aiohttp", "https://a.example", None).transport
     assert isinstance(made, httpx_aiohttp.AiohttpTransport)
     session: Any = made.client() if callable(made.client) else made.client
-    assert session.connector._ssl is _httpx.tls_context()
+    assert session.connector._ssl is tls_context()
     assert session.connector.limit == 1
     assert type(session.cookie_jar).__name__ == "DummyCookieJar"
     await session.close()
     await made.aclose()
-    plain = _httpx._AsyncConnection("httpx", "https://a.example", None)
+    plain = AsyncConnection("httpx", "https://a.example", None)
     assert isinstance(plain.transport, httpx.AsyncHTTPTransport)
     await plain.aclose()
 
 
 @pytest.mark.parametrize("kind", ["own", "single", "aiohttp"])
 def test_a_proxy_is_everybodys(both: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    _httpx._proxy.cache_clear()
+    proxy_for.cache_clear()
     with proxy() as between, Server(json_answer(b"{}")) as server:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{between.port}")
         assert send(both, kind, server.url).body == b"{}"
         assert len(between.heads) == len(server.heads) == 1
-    _httpx._proxy.cache_clear()
+    proxy_for.cache_clear()
 
 
 @pytest.mark.parametrize("given", ["httpx2", "the other kind", "none at all"])

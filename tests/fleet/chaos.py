@@ -1,9 +1,12 @@
 """A fleet whose workers are killed while its practices live: approvals, doctors, removals, faults.
 
-One process has the sandbox's server, with time that runs fast, and the doctors: they open the links
-that the fleet's status shows, and the address they are sent to is handed over as a web application
-would.  Other processes do the rounds, on a queue over PostgreSQL or on one machine without one, and
-are killed in the middle.  In the end each practice stands where the World says it stands.
+One process has the sandbox's server, with time that runs fast, and the people: doctors open the
+links that the fleet's status shows, and the address they are sent to is handed over as a web
+application would; the lab removes a request once the fleet has seen it.  Other processes do the
+rounds, on a queue over PostgreSQL or on one machine without one, and are killed, stopped, cancelled
+and forked in the middle, and lose their database sessions.  In the end each practice is where the
+World says it is.  Nothing of that depends on how fast the machine is: codes and links live as long
+by its own clock as in reality, and what people do follows from what the fleet shows.
 
 ``python -m tests.fleet.chaos queue --practices 1000`` is the long form; ``nox -s fleet`` runs it.
 """
@@ -20,12 +23,14 @@ import random
 import signal
 import sys
 import tempfile
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,6 +42,9 @@ DEATHS = {
     0: ["connections.request:2", "users.me:15", "session.create:3"],
     1: ["connections.request:2", "users.me:10", "users.me:20"],
 }
+NOT_NOW = 75
+"""What a worker ends with whose database was away when it started; it is started again."""
+
 STALLED_AFTER = 3.0
 """Seconds after which a worker without a sign of life is taken for dead."""
 
@@ -128,8 +136,14 @@ def clock_of(job: Job) -> Any:
 
 
 @asynccontextmanager
-async def open_fleet(job: Job, on_event: Any = None) -> AsyncIterator[tuple[Any, Any]]:
-    """The queue, or the fleet of one machine; and what opens a practice."""
+async def open_fleet(
+    job: Job, on_event: Any = None, turns: list[float] | None = None
+) -> AsyncIterator[tuple[Any, Any]]:
+    """The queue, or the fleet of one machine; and what opens a practice.
+
+    Args:
+        turns: Where a queue's pacer notes each turn that this process gets.
+    """
     from ormco_trios import Environment, FileTokenStore, PollSchedule, Timeout
     from ormco_trios.core.pacing import TokenBucket
     from ormco_trios.fleet import AsyncFleet, AsyncPracticeOpener, FleetPractice
@@ -169,9 +183,17 @@ async def open_fleet(job: Job, on_event: Any = None) -> AsyncIterator[tuple[Any,
 
     async with FleetDatabase(job.conninfo, Encryption([job.key])) as database:
         stored = PostgresPractices(database)
-        sealed = opener(
-            PostgresTokenStore(database), PostgresPacer(database, job.rate or 1, burst=job.burst)
-        )
+        pacer = PostgresPacer(database, job.rate or 1, burst=job.burst)
+        if turns is not None:
+            take, noted = pacer._take, turns
+
+            async def taking(*what: Any) -> Any:
+                taken = await take(*what)
+                noted.extend(taken)
+                return taken
+
+            pacer._take = taking  # type: ignore[method-assign,assignment]
+        sealed = opener(PostgresTokenStore(database), pacer)
 
         async def open_practice(practice: str) -> Any:
             return sealed.open(await stored.load(practice))
@@ -200,8 +222,13 @@ def told_to_a_worker(job: Job) -> bytes:
 
 
 async def status_of(fleet: Any) -> Any:
-    status = fleet.status()
-    return await status if asyncio.iscoroutine(status) else status
+    """The fleet's status, also if its database has to be asked again."""
+    from ormco_trios import errors
+
+    while True:
+        with contextlib.suppress(errors.StorageUnavailable):
+            status = fleet.status()
+            return await status if asyncio.iscoroutine(status) else status
 
 
 # --- a worker -------------------------------------------------------------------------------------
@@ -209,6 +236,8 @@ async def status_of(fleet: Any) -> Any:
 
 async def work(job: Job, death: str) -> None:
     """Do rounds until killed, or until there is nothing left to do."""
+    from ormco_trios import errors
+
     operation, _, count = death.partition(":")
     left = int(count or 0)
 
@@ -232,21 +261,65 @@ async def work(job: Job, death: str) -> None:
                 install_signal_handlers=False,
             )
 
-    async with open_fleet(job, on_event=killer) as (fleet, _):
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for what is forked
+    async with AsyncExitStack() as stack:
+        try:
+            fleet, opens = await stack.enter_async_context(open_fleet(job, on_event=killer))
+        except errors.StorageUnavailable:
+            sys.exit(NOT_NOW)
         while True:
             working = asyncio.ensure_future(rounds(fleet))
             # Cancelled in the middle, it begins again.
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, working.cancel)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, fork, job, fleet, opens)
             await asyncio.wait([working])
             if not working.cancelled():
                 return working.result()
+
+
+def fork(job: Job, fleet: Any, open_practice: Any) -> None:
+    """In the middle of rounds; the child uses what it has inherited, and says what was wrong."""
+    from ormco_trios import errors
+
+    if os.fork():
+        return
+    signal.alarm(60)
+
+    async def use() -> None:
+        if job.form == "queue":
+            try:
+                await fleet.status()
+            except errors.ConfigurationError:
+                return  # it says that it has to be opened again
+            raise AssertionError("a forked process used another's connection to the database")
+        assert (await status_of(fleet)).total == len(job.practices)
+        practice = open_practice(job.practices[os.getpid() % len(job.practices)]["id"])
+        with contextlib.suppress(errors.OrmcoTriosError):
+            await practice.check()
+
+    def run() -> None:
+        try:
+            asyncio.run(use())
+        except BaseException as error:  # noqa: BLE001 - whatever it is
+            Path(job.folder, f"fork-{os.getpid()}.problem").write_text(f"in a fork: {error!r}")
+
+    thread = threading.Thread(target=run)  # which has no event loop yet
+    thread.start()
+    thread.join()
+    os._exit(0)
+
+
+def told_by_forks(folder: Path) -> list[str]:
+    return [each.read_text() for each in folder.glob("*.problem")]
 
 
 async def keep_working(
     job: Job, deaths: list[str], kills: Counter[str], alive: set[int], *, comes_back: bool
 ) -> None:
     """Start a worker, and again each time it has died."""
-    for death in [*deaths, *(["never"] if comes_back else [])]:
+    left = [*deaths, *(["never"] if comes_back else [])]
+    while left:
+        death = left[0]
         worker = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "tests.fleet.chaos", "--worker", death),
@@ -262,6 +335,9 @@ async def keep_working(
             if worker.returncode is None:
                 worker.kill()
                 await worker.wait()
+        if worker.returncode == NOT_NOW:
+            continue
+        left.pop(0)
         if worker.returncode == -signal.SIGKILL:
             kills[death] += 1
         elif worker.returncode == 0 and job.form == "one-machine":
@@ -270,29 +346,101 @@ async def keep_working(
             raise RuntimeError(f"a worker ended with {worker.returncode}: {told.decode()[-4000:]}")
 
 
-async def trouble(job: Job, alive: set[int], troubles: Counter[str], seed: int) -> None:
+class Relay:
+    """Between the workers and their database; loses what the database says, as a pooler may."""
+
+    def __init__(self, conninfo: str, folder: str) -> None:
+        from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+        self.conninfo = make_conninfo(conninfo, host=folder)
+        parts = conninfo_to_dict(conninfo)
+        self._here, self._there = (
+            f"{where}/.s.PGSQL.{parts['port']}" for where in (folder, parts["host"])
+        )
+        self._open: set[asyncio.StreamWriter] = set()
+        self._losing = False
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[None]:
+        async with await asyncio.start_unix_server(self._connected, self._here):
+            yield
+            await self.close_all()
+
+    async def lose_answers(self) -> None:
+        """What is under way is carried out, and nobody hears of it."""
+        self._losing = True
+        await asyncio.sleep(0.1)
+        self._losing = False
+        await self.close_all()
+
+    async def close_all(self) -> None:
+        for writer in list(self._open):
+            writer.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pairs: list[asyncio.StreamWriter] = [writer]
+        try:
+            with contextlib.suppress(OSError):
+                there, back = await asyncio.open_unix_connection(self._there)
+                pairs.append(back)
+                self._open.update(pairs)
+                copies = [
+                    asyncio.ensure_future(self._copy(reader, back, answers=False)),
+                    asyncio.ensure_future(self._copy(there, writer, answers=True)),
+                ]
+                await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
+                for copy in copies:
+                    copy.cancel()
+        finally:
+            for each in pairs:
+                self._open.discard(each)
+                each.close()
+
+    async def _copy(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                if not (answers and self._losing):
+                    writer.write(data)
+                    await writer.drain()
+
+
+async def trouble(
+    job: Job, relay: Relay | None, alive: set[int], troubles: Counter[str], seed: int
+) -> None:
     """What happens to workers short of being killed, again and again."""
+    from tests.postgres import restart
+
     rng = random.Random(seed)
-    kinds = ["stopped", "cancelled", *(["sessions ended"] if job.form == "queue" else [])]
+    kinds = ["stopped", "cancelled", "forked"]
+    if relay is not None:
+        kinds += ["sessions ended", "answers lost", "database restarted"]
+    signals = {"cancelled": signal.SIGUSR1, "forked": signal.SIGUSR2}
     while True:
         await asyncio.sleep(rng.uniform(1.0, 3.0))
         kind = rng.choice(kinds)
         if kind == "sessions ended":
             await end_sessions(job.conninfo)
+        elif kind == "answers lost" and relay is not None:
+            await relay.lose_answers()
+        elif kind == "database restarted":
+            await asyncio.to_thread(restart, job.conninfo)
         elif not alive:
             continue
-        elif kind == "cancelled":
+        elif kind in signals:
             # Not while it still starts, when the signal would end it.
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):
                 worker = rng.choice(sorted(alive))
-                if catches(worker, signal.SIGUSR1):
-                    os.kill(worker, signal.SIGUSR1)
+                if not catches(worker, signals[kind]):
+                    continue
+                os.kill(worker, signals[kind])
         else:
             worker = rng.choice(sorted(alive))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGSTOP)
-            # Long enough to be taken for dead, with whatever it was about to send.
-            await asyncio.sleep(1.5 * STALLED_AFTER)
+            # Where there are others, long enough to be taken for dead in the middle of anything.
+            await asyncio.sleep(0.5 if relay is None else 1.5 * STALLED_AFTER)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGCONT)
         troubles[kind] += 1
@@ -327,14 +475,35 @@ class Life:
     expected: dict[str, Any] = field(default_factory=dict)
     known: list[dict[str, str]] = field(default_factory=list)
     doctors: dict[str, tuple[str, str]] = field(default_factory=dict)
+    unwanted: set[str] = field(default_factory=set)
 
     def over(self, status: Any) -> bool:
         """Whether everybody is where they end."""
         ends = Counter(self.expected.values())
-        return all(status.stages[stage] == n for stage, n in ends.items())
+        return not self.unwanted and all(status.stages[stage] == n for stage, n in ends.items())
 
 
-async def doctors(job: Job, life: Life, fleet: Any) -> None:
+async def records_of(fleet: Any) -> Any:
+    return list(fleet._records) if hasattr(fleet, "run") else await fleet._records.all()
+
+
+async def remove_unwanted(sandbox: Any, life: Life, fleet: Any) -> None:
+    """As the lab: remove the requests that it does not want, once the fleet knows of them.
+
+    One that is removed before is asked for again: nobody can tell it from what never arrived.
+    """
+    from ormco_trios.fleet import Stage
+
+    for status in await records_of(fleet) if life.unwanted else ():
+        if status.practice in life.unwanted and status.stage is Stage.WAITING:
+            user = sandbox.world.user(life.doctors[status.practice][0])
+            for connection in sandbox.world.connections():
+                if connection.inviter == user.id:
+                    sandbox.world.remove(connection.id)
+            life.unwanted.discard(status.practice)
+
+
+async def people(job: Job, life: Life, fleet: Any, sandbox: Any) -> None:
     """Open each link that is shown, some of them late, and hand over what comes of it."""
     import httpx
 
@@ -362,6 +531,7 @@ async def doctors(job: Job, life: Life, fleet: Any) -> None:
     while True:
         try:
             status = await status_of(fleet)
+            await remove_unwanted(sandbox, life, fleet)
         except errors.StorageUnavailable:
             continue
         if life.over(status):
@@ -387,11 +557,10 @@ def populate(sandbox: Any, practices: int, rng: random.Random, minutes: float) -
         id = f"p{number:05}"
         fate = rng.choices(list(FATES), list(FATES.values()))[0]
         time = 60 * minutes * rng.lognormvariate(0, 0.7)
-        # What is removed before anybody has seen it, since its worker is dead, is asked for again:
-        # nobody can tell it from what never arrived.
-        removal = Approval.removed_after(max(time, 6 * 60 * minutes))
-        approval = {"removed": removal, "held": Approval.held()}
-        sandbox.world.set_approval(approval.get(fate, Approval.after(time)), practice=who.email)
+        approval = Approval.held() if fate in {"removed", "held"} else Approval.after(time)
+        sandbox.world.set_approval(approval, practice=who.email)
+        if fate == "removed":
+            life.unwanted.add(id)
         life.expected[id] = {"approved": Stage.CONNECTED, "held": Stage.WAITING}.get(
             fate, Stage.FAILED
         )
@@ -404,6 +573,24 @@ def populate(sandbox: Any, practices: int, rng: random.Random, minutes: float) -
         )
         life.doctors[id] = (who.email, who.password)
     return life
+
+
+@contextlib.contextmanager
+def lives_in_reality(scale: float) -> Iterator[None]:
+    """Codes, links and drafts live as long by the machine's clock as they do in reality."""
+    from ormco_trios.sandbox.services import portal, tokens
+    from ormco_trios.sandbox.world import state
+
+    with contextlib.ExitStack() as stack:
+        for module, name in (
+            (tokens, "CODE_LIFETIME"),
+            (portal, "AUTHORIZATION_LIFETIME"),
+            (portal, "DRAFT_LIFETIME"),
+            (state, "DRAFT_LIFETIME"),
+        ):
+            life = getattr(module, name) * scale
+            stack.enter_context(mock.patch.object(module, name, life))
+        yield
 
 
 async def live(
@@ -429,11 +616,12 @@ async def live(
     from ormco_trios.core.clock import ScaledClock
     from ormco_trios.sandbox import Sandbox
 
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    for name in ("uvicorn.error", "psycopg"):  # which tell of the trouble that is made here
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     clock = ScaledClock(scale)
     kills: Counter[str] = Counter()
     troubles: Counter[str] = Counter()
-    with Sandbox(server=True, clock=clock, seed=seed) as sandbox:
+    with lives_in_reality(scale), Sandbox(server=True, clock=clock, seed=seed) as sandbox:
         life = populate(sandbox, practices, random.Random(seed), minutes)
         planned = [
             sandbox.fault(operation, times=None, rate=fault_rate, seed=seed + number, **kind)
@@ -454,20 +642,28 @@ async def live(
             practices=life.known,
         )
         began = asyncio.get_running_loop().time()
-        async with open_fleet(job) as (fleet, open_practice):
+        async with AsyncExitStack() as stack:
+            fleet, open_practice = await stack.enter_async_context(open_fleet(job))
             if form == "queue":
                 await enroll_all(job, fleet)
                 plan = [(deaths, number == 0) for number, deaths in DEATHS.items()]
             else:
                 plan = [(DEATHS[0], True)]
             alive: set[int] = set()
+            relay = None
+            theirs = job
+            if form == "queue":
+                relay = Relay(conninfo, stack.enter_context(tempfile.TemporaryDirectory()))
+                await stack.enter_async_context(relay())
+                theirs = replace(job, conninfo=relay.conninfo)
             workers = [
-                asyncio.create_task(keep_working(job, deaths, kills, alive, comes_back=back))
+                asyncio.create_task(keep_working(theirs, deaths, kills, alive, comes_back=back))
                 for deaths, back in plan
             ]
-            workers.append(asyncio.create_task(trouble(job, alive, troubles, seed)))
-            people = asyncio.create_task(doctors(job, life, fleet))
-            problems = await until_done(people, workers, limit)
+            workers.append(asyncio.create_task(trouble(job, relay, alive, troubles, seed)))
+            living = asyncio.create_task(people(job, life, fleet, sandbox))
+            problems = await until_done(living, workers, limit)
+            problems += told_by_forks(folder)
             seconds = asyncio.get_running_loop().time() - began
             sandbox.world.faults.clear()
             problems += judge(sandbox, life)

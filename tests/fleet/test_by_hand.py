@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.fleet.test_fleet import Stand
 
 from ormco_trios import AuthorizationCode, Done, Failed, errors
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("sqlite_is_closed")
 class ByHand(Stand):
     """Practices whose people go to the portal; a client of the sandbox's plays them."""
 
-    def __init__(self, both: Colour, sandbox: Sandbox, folder: Path) -> None:
+    def __init__(self, both: SyncOrAsync, sandbox: Sandbox, folder: Path) -> None:
         super().__init__(both, sandbox, folder, practices=3)
         self.practices = {
             id: FleetPractice(id=id, account=who.email) for id, who in self.doctors.items()
@@ -55,7 +55,7 @@ class ByHand(Stand):
 
 
 @pytest.fixture
-def stand(both: Colour, tmp_path: Path) -> Any:
+def stand(both: SyncOrAsync, tmp_path: Path) -> Any:
     with Sandbox(approval=Approval.immediately()) as sandbox:
         stand = ByHand(both, sandbox, tmp_path)
         yield stand
@@ -159,7 +159,7 @@ def test_another_account_connects_nobody(stand: ByHand) -> None:
 
 
 def test_an_address_that_is_no_interface_gets_no_second_password(
-    both: Colour, tmp_path: Path
+    both: SyncOrAsync, tmp_path: Path
 ) -> None:
     """What was found out is in the record: no other process sends it there again."""
     with Sandbox(approval=Approval.immediately()) as sandbox:
@@ -178,7 +178,7 @@ def test_an_address_that_is_no_interface_gets_no_second_password(
         stand.close()
 
 
-def test_the_portal_by_hand_needs_no_address_of_an_api(both: Colour, tmp_path: Path) -> None:
+def test_the_portal_by_hand_needs_no_address_of_an_api(both: SyncOrAsync, tmp_path: Path) -> None:
     """As in production, where OrmcoDigital publishes none."""
     with Sandbox() as sandbox:
         opener: Any = (AsyncPracticeOpener if both.is_async else PracticeOpener)(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 
 from ormco_trios import MemoryTokenStore, errors
 from ormco_trios.core.clock import Clock
@@ -28,6 +29,7 @@ from ormco_trios.fleet import (
     _metrics,
     _workers,
 )
+from ormco_trios.fleet.practice_status import UNREADABLE
 from ormco_trios.fleet.schedule import INTERVAL
 from ormco_trios.sandbox import Approval, Sandbox
 
@@ -37,7 +39,9 @@ pytestmark = pytest.mark.usefixtures("sqlite_is_closed")
 class Stand:
     """A sandbox with a fleet in it, and the doctors of its practices."""
 
-    def __init__(self, both: Colour, sandbox: Sandbox, folder: Path, practices: int = 5) -> None:
+    def __init__(
+        self, both: SyncOrAsync, sandbox: Sandbox, folder: Path, practices: int = 5
+    ) -> None:
         self.both = both
         self.sandbox = sandbox
         self.doctors = {f"p{n}": who for n, who in enumerate(sandbox.practices(practices))}
@@ -63,7 +67,7 @@ class Stand:
             records.close()
 
     def fleet(self, open_practice: Any = None, **options: Any) -> Any:
-        """A fleet in the test's colour, as a new process would make it."""
+        """A fleet in the test's mode, as a new process would make it."""
         both, sandbox = self.both, self.sandbox
         self.opener: Any = (AsyncPracticeOpener if both.is_async else PracticeOpener)(
             sandbox.environment,
@@ -91,7 +95,7 @@ class Stand:
 
 
 @pytest.fixture
-def stand(both: Colour, tmp_path: Path) -> Any:
+def stand(both: SyncOrAsync, tmp_path: Path) -> Any:
     with Sandbox(approval=Approval.after(3 * 3600)) as sandbox:
         stand = Stand(both, sandbox, tmp_path)
         yield stand
@@ -257,7 +261,7 @@ def test_one_failure_stops_no_other(stand: Stand) -> None:
         assert "user name or password" in str(status)
         assert Stage.UNREACHABLE in seen
 
-        # Nobody asks the lab again that has said no, until somebody decides to.
+        # Nobody asks the lab again that has said no, until a person decides to.
         before = sandbox.journal.count("connections.request")
         for _ in fleet.run():
             pytest.fail("there was nothing to do")
@@ -300,7 +304,7 @@ def test_a_bad_paste_loses_nothing(stand: Stand) -> None:
 
 
 def test_an_answer_is_used_once(stand: Stand) -> None:
-    """However often somebody reloads the page that hands it over, in however many processes."""
+    """However often a person reloads the page that hands it over, in however many processes."""
     with stand.fleet() as fleet:
         list(fleet.run(until="people"))
         each = stand.records.load("p0")
@@ -386,7 +390,7 @@ def test_what_came_during_a_round_counts_for_more(stand: Stand) -> None:
 
 
 def test_two_lists_may_use_the_same_ids(stand: Stand, tmp_path: Path) -> None:
-    """Nobody goes on with the sign-in of somebody else, whatever the practices are called."""
+    """Nobody goes on with the sign-in of another practice, whatever the practices are called."""
     anna, ben = (stand.practices[id] for id in ("p0", "p1"))
     whose = {anna.portal_username: "p0", ben.portal_username: "p1"}
     asked: list[list[str]] = []
@@ -448,7 +452,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_what_another_process_took_is_noticed_within_seconds(stand: Stand) -> None:
-    """Two objects over one file stand for two processes: the run, and a web server."""
+    """Two objects over one file act as two processes: the run, and a web server."""
     # While this one waits for Ormco, time goes on in small steps.
     stand.sandbox.world.set_approval(Approval.held(), practice=stand.doctors["p4"].email)
     web = stand.fleet()
@@ -522,6 +526,24 @@ def test_a_file_that_is_something_else(tmp_path: Path) -> None:
     with pytest.raises(errors.ConfigurationError, match="not a fleet's record"):
         FleetRecords(path)
     assert path.read_text().startswith("not a database")
+
+
+@pytest.mark.parametrize(
+    "odd", ["stage = 'of a version to come'", "since = 'never'", "due = 1e300"]
+)
+def test_a_row_that_cannot_be_read_hides_no_other(stand: Stand, odd: str) -> None:
+    with stand.fleet() as fleet:
+        for each in fleet.run():
+            if each.link is not None:
+                stand.authorize(fleet, each)
+        with closing(sqlite3.connect(stand.path)) as raw, raw:
+            raw.execute(f"update practice_status set {odd} where practice = 'p1'")
+        status = fleet.status()
+        assert [(each.practice, each.problem) for each in status.failures] == [("p1", UNREADABLE)]
+        assert status.stages[Stage.CONNECTED] == 4
+        list(fleet.run())
+        fleet.forget("p1")
+        assert fleet.status().total == 4
 
 
 def test_another_part_of_opentelemetry_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:

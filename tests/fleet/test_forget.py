@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.fleet.test_fleet import Stand
 from tests.fleet.test_queue import Stand as QueueStand
 from tests.fleet.test_queue import all_connected, working
 
-from ormco_trios import errors
+from ormco_trios import Token, errors
 from ormco_trios.fleet import FleetPractice, PracticeStatus
 from ormco_trios.fleet.postgres import PostgresPractices
 from ormco_trios.onboarding.repair import Disconnected, PlaceState
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("sqlite_is_closed")
 
 
 @pytest.fixture
-def stand(both: Colour, tmp_path: Path) -> Any:
+def stand(both: SyncOrAsync, tmp_path: Path) -> Any:
     with Sandbox(approval=Approval.immediately()) as sandbox:
         stand = Stand(both, sandbox, tmp_path, practices=3)
         yield stand
@@ -144,6 +144,33 @@ def test_a_practice_that_cannot_be_opened_is_forgotten_all_the_same(stand: Stand
         assert "hunter2" not in str(forgotten)
 
 
+def test_what_another_login_has_left_is_deleted_too(stand: Stand) -> None:
+    with stand.fleet() as fleet:
+        connect_all(stand, fleet)
+    stand.practices["p0"] = stand.practices["p0"].model_copy(update={"portal_username": "changed"})
+    with stand.fleet() as fleet:
+        assert states(fleet.forget("p0"))["The stored sign-in"] == "removed"
+        assert [name for name in stand.store._tokens if ":p0" in name] == []
+
+
+def test_an_answer_that_was_under_way_leaves_nothing(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A practice is forgotten while its code is exchanged."""
+    with stand.fleet() as fleet:
+        (link,) = [each for each in fleet.run(until="people") if each.practice == "p0"]
+        save = stand.store.save
+
+        def saving(account: str, token: Token) -> None:
+            save(account, token)
+            assert stand.open_records().forget("p0")
+
+        monkeypatch.setattr(stand.store, "save", saving)
+        with pytest.raises(LookupError):
+            stand.authorize(fleet, link)
+        assert stand.store._tokens == {}
+
+
 # --- on a queue -----------------------------------------------------------------------------------
 
 
@@ -181,6 +208,39 @@ async def test_on_a_queue(conninfo: str) -> None:
             ((count,),) = await queue.database.rows(f"select count(*) from ormco_trios_{table}")
             assert count == 0, table
     assert len(stand.sandbox.world.connections()) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("damaged", ["practice", "token", "practice_status"])
+async def test_what_no_key_opens_is_deleted_all_the_same(conninfo: str, damaged: Any) -> None:
+    stand = QueueStand(conninfo, practices=1)
+    stand.store = None  # the database
+    async with stand.queue() as queue:
+        await queue.migrate()
+    async with stand.queue() as queue, working(queue):
+        stored = PostgresPractices(queue.database)
+        await stored.save(FleetPractice(id="p0"))
+        opens = queue._open
+
+        async def open_practice(practice: str) -> Any:
+            await stored.load(practice)
+            return await opens(practice)
+
+        queue._open = open_practice
+        await queue.enroll("p0")
+        await stand.until(queue, all_connected)
+        column = "progress" if damaged == "practice_status" else "sealed"
+        await queue.database.execute(f"update ormco_trios_{damaged} set {column} = 'x'")
+        if damaged != "practice_status":
+            kept = await queue.forget("p0", take_back=True)
+            assert states(kept)["The stored sign-in"] == "failed"
+            assert states(kept)["What it signs in to the portal with"] == "failed"
+        forgotten = await queue.forget("p0")
+        assert states(forgotten)["The stored sign-in"] == "removed"
+        assert states(forgotten)["What it signs in to the portal with"] == "removed"
+        for table in ("practice_status", "practice", "token", "lock"):
+            ((count,),) = await queue.database.rows(f"select count(*) from ormco_trios_{table}")
+            assert count == 0, table
 
 
 @pytest.mark.anyio

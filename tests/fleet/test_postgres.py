@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -28,6 +30,7 @@ from ormco_trios.fleet.postgres import (
     PostgresTokenStore,
     Resealed,
 )
+from ormco_trios.fleet.practice_status import UNREADABLE
 from ormco_trios.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -133,14 +136,53 @@ async def test_a_row_that_cannot_be_opened_hides_no_other(
             ("p2", Stage.ENROLLED),
         ]
         (failure,) = FleetStatus.of(found, now=NOW).failures
-        assert (failure.practice, "cannot be opened" in failure.problem) == ("p1", True)
+        assert (failure.practice, failure.problem) == ("p1", UNREADABLE)
         assert await opened.reseal() == Resealed(2, ("status p1",))
         # What cannot be read is not written over, whatever is done with the practice.
-        await records.change("p1", lambda it: it.due_at(NOW))
+        await records.change("p1", lambda it: it.due_at(NOW), opened=False)
         assert await opened.rows(READ, ("p1",)) == before
+        with pytest.raises(errors.ConfigurationError, match="cannot be read"):
+            await records.change("p1", lambda it: it.claimed(NOW))
+
+
+@pytest.mark.parametrize(
+    ("odd", "stage"),
+    [
+        ("stage = 'of a version to come'", Stage.FAILED),
+        ("due = 'infinity'", Stage.ENROLLED),
+        ("since = '-infinity'", Stage.ENROLLED),
+    ],
+)
+async def test_a_row_that_is_odd_hides_no_other(
+    conninfo: str, odd: LiteralString, stage: Stage
+) -> None:
+    """As an operator may write it by hand, or another version of the library."""
+    async with database(conninfo) as opened:
+        records = PostgresRecords(opened)
+        await records.enroll(PracticeStatus.enrolled(f"p{n}", NOW) for n in range(3))
+        await opened.execute(f"update ormco_trios_practice_status set {odd} where practice = 'p1'")
+        found = {each.practice: each.stage for each in await records.all()}
+        assert found == {"p0": Stage.ENROLLED, "p1": stage, "p2": Stage.ENROLLED}
+        assert await opened.reseal() == Resealed(3, ())
+        assert len(await records.claim(NOW, limit=5, seconds=60)) >= 2
 
 
 READ = "select progress from ormco_trios_practice_status where practice = %s"
+
+
+async def test_a_machine_that_the_new_key_was_not_appended_on(conninfo: str) -> None:
+    """It could still open what was sealed before, and nothing that is sealed from now on."""
+    async with database(conninfo, OLD) as opened:
+        await fill(opened)
+    async with database(conninfo, OLD, NEW), database(conninfo, NEW, OLD) as moved:
+        with pytest.raises(errors.ConfigurationError, match="no key that opens"):
+            async with FleetDatabase(conninfo, Encryption([OLD])):
+                pytest.fail("it was opened")
+        async with database(conninfo, OLD, NEW):
+            pass  # not moved yet: that is in order
+        await moved.reseal()
+        async with database(conninfo, NEW):
+            pass
 
 
 async def test_a_secret_does_not_open_in_another_row(conninfo: str) -> None:
@@ -198,8 +240,61 @@ async def test_a_lock_that_was_taken_over_allows_nothing(conninfo: str) -> None:
         await other.still_locked("a")
 
 
+async def test_what_a_refresh_brings_too_late_is_not_kept(conninfo: str) -> None:
+    """A process wakes with its answer after the account was forgotten, or has another token."""
+    late, newer = Token(SecretStr("late")), Token(SecretStr("newer"))
+    async with database(conninfo) as a, database(conninfo) as b:
+        slow, other = PostgresTokenStore(a), PostgresTokenStore(b)
+        for account, deed in {"p": other.delete("p"), "q": other.save("q", newer)}.items():
+            await slow.save(account, TOKEN)
+            assert await slow.try_lock(account)
+            await deed
+            with pytest.raises(errors.TakenOver):
+                await slow.save(account, late)
+            await slow.unlock(account)
+        assert [await other.load(each) for each in ("p", "q")] == [None, newer]
+        # While nothing has come meanwhile it is kept, and so is what comes next.
+        assert await slow.try_lock("q")
+        await b.execute("update ormco_trios_lock set claimed_until = now()")
+        assert await other.try_lock("q")
+        await slow.save("q", late)
+        await slow.save("q", TOKEN)
+        assert await other.load("q") == TOKEN
+
+
+async def test_no_number_comes_twice(conninfo: str) -> None:
+    """Of a practice that was forgotten and enrolled again while a worker was stopped."""
+    async with database(conninfo) as a, database(conninfo) as b:
+        stopped, other = PostgresRecords(a), PostgresRecords(b)
+        await stopped.enroll([PracticeStatus.enrolled("p", NOW)])
+        (mine,) = await stopped.claim(NOW, limit=1, seconds=60)
+        assert await other.forget("p")
+        await other.enroll([PracticeStatus.enrolled("p", NOW)])
+        (theirs,) = await other.claim(NOW, limit=1, seconds=60)
+        assert theirs.number > mine.number
+        with pytest.raises(errors.TakenOver):
+            await stopped.still_claimed("p", mine.number)
+
+        store, again = PostgresTokenStore(a), PostgresTokenStore(b)
+        assert await store.try_lock("p")
+        await again.delete("p")
+        assert await again.try_lock("p")
+        with pytest.raises(errors.TakenOver):
+            await store.still_locked("p")
+
+
+async def test_a_claim_that_was_given_back_is_not_renewed(conninfo: str) -> None:
+    async with database(conninfo) as opened:
+        records = PostgresRecords(opened)
+        await records.enroll([PracticeStatus.enrolled("p", NOW)])
+        (claim,) = await records.claim(NOW, limit=1, seconds=60)
+        await records.save(claim, claim.status)
+        await records.renew({"p": claim.number}, 60)
+        assert await records.claim(NOW, limit=1, seconds=60)
+
+
 async def test_a_refresh_asks_for_its_lock_directly_before_it_is_sent(conninfo: str) -> None:
-    """Somebody else takes over while it waits for its turn: the token is not sent."""
+    """Another worker takes over while it waits for its turn: the token is not sent."""
     with Sandbox(token_lifetime=60) as sandbox:
         async with database(conninfo) as opened:
             store = PostgresTokenStore(opened)
@@ -269,7 +364,7 @@ async def test_a_practice_is_one_workers_at_a_time(conninfo: str) -> None:
         assert await one.next_due() is None
 
 
-async def test_whoever_was_taken_for_dead_sends_and_writes_nothing(conninfo: str) -> None:
+async def test_a_worker_taken_for_dead_sends_and_writes_nothing(conninfo: str) -> None:
     async with database(conninfo) as a, database(conninfo) as b:
         frozen, other = PostgresRecords(a), PostgresRecords(b)
         await frozen.enroll([PracticeStatus.enrolled("p", NOW)])
@@ -336,10 +431,74 @@ async def test_a_database_that_ends_its_sessions(conninfo: str) -> None:
             "where datname = current_database() and pid <> pg_backend_pid()"
         )
         await ended.close()
-        with pytest.raises(errors.StorageUnavailable, match="did not do what it was asked"):
+        with pytest.raises(errors.StorageUnavailable, match="refused a command"):
             await asyncio.gather(*(store.load("p") for _ in range(3)))
         assert await store.load("p") == TOKEN
+        # Nor does a lock stay behind, or a token get lost.
+        assert await store.try_lock("p")
+        for step in (lambda: store.save("p", TOKEN), lambda: store.unlock("p")):
+            async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as ending:
+                await ending.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity "
+                    "where datname = current_database() and pid <> pg_backend_pid()"
+                )
+            await step()
+        assert await store.try_lock("p")
         del connection
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a fork is POSIX's")
+async def test_a_process_that_was_forked_opens_its_own(conninfo: str) -> None:
+    """Or the two would get each other's answers."""
+
+    def child() -> bytes:
+        def ask() -> None:
+            try:
+                asyncio.run(PostgresTokenStore(opened).load("p1"))
+            except errors.ConfigurationError as error:
+                said.append(error.advice)
+
+        said: list[str | None] = []
+        thread = threading.Thread(target=ask)  # which has no event loop yet
+        thread.start()
+        thread.join(10)
+        return str(said).encode()
+
+    async with database(conninfo) as opened:
+        await fill(opened)
+        assert b"after the fork" in await asyncio.to_thread(in_a_fork, child)
+        assert await PostgresTokenStore(opened).load("p1") == TOKEN
+
+
+def in_a_fork(work: Callable[[], bytes]) -> bytes:
+    """What a process returns that is forked from this one."""
+    reading, writing = os.pipe()
+    process = os.fork()
+    if process == 0:
+        try:
+            os.write(writing, work())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as said:
+        answer = said.read()
+    os.waitpid(process, 0)
+    return answer
+
+
+def test_windows_default_event_loop_is_refused_at_once() -> None:
+    class ProactorEventLoop(asyncio.SelectorEventLoop):
+        """Of the same name."""
+
+    async def open_it() -> None:
+        async with FleetDatabase("host=/nowhere", Encryption([OLD])):
+            pytest.fail("it was opened")
+
+    with (
+        asyncio.Runner(loop_factory=ProactorEventLoop) as runner,
+        pytest.raises(errors.ConfigurationError, match="SelectorEventLoop"),
+    ):
+        runner.run(open_it())
 
 
 async def test_tables_that_are_missing(conninfo: str) -> None:

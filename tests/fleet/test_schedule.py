@@ -1,4 +1,4 @@
-"""What is due when: nobody early, nobody forgotten, whoever else writes the records meanwhile."""
+"""What is due when: nothing early, nothing forgotten, also if another process writes records."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ TestSchedule = Schedule.TestCase
 
 @settings(max_examples=25)
 @given(moments=st.lists(st.integers(0, 1000), max_size=50))
-def test_whoever_is_due_first_is_first(moments: list[int]) -> None:
+def test_the_practice_that_is_due_first_is_first(moments: list[int]) -> None:
     clock = ManualClock()
     with tempfile.TemporaryDirectory() as folder, FleetRecords(Path(folder, "f.db")) as records:
         ids = [f"p{n}" for n in range(len(moments))]
@@ -128,6 +128,18 @@ def test_whoever_is_due_first_is_first(moments: list[int]) -> None:
     assert sorted(map(str, taken)) == sorted(ids)
     order = [moments[ids.index(str(practice))] for practice in taken]
     assert order == sorted(order)
+
+
+def test_a_moment_that_no_longer_counts_is_not_waited_for(tmp_path: Path) -> None:
+    clock = ManualClock()
+    with FleetRecords(tmp_path / "fleet.db") as records:
+        records.enroll(["p"], clock.now() + timedelta(hours=1))
+        schedule = FleetSchedule(records, ["p"], clock)
+        schedule.settle(records.load("p").due_at(clock.now()))
+        assert schedule.take() == "p"
+        schedule.settle(replace(records.load("p"), due=None))
+        assert schedule.rest() <= INTERVAL
+        assert schedule.is_finished()
 
 
 # --- what an authorization costs a run -----------------------------------------------------------

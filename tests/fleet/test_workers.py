@@ -1,4 +1,4 @@
-"""The workers of a fleet: whose connections they use, when somebody wakes, and how it ends."""
+"""The workers of a fleet: whose connections they use, when one wakes, and how it ends."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_a_library_that_is_not_there(work: Any, both: Any, monkeypatch: pytest.M
 def test_nothing_is_early_and_nothing_waits_longer_than_it_has_to(work: Any) -> None:
     clock = ManualClock()
     began = clock.monotonic()
-    # Whoever waits for the first of these is told of one that is due sooner.
+    # A worker that waits for the first of these is told of one that is due sooner.
     errands = Errands(clock, {"now": began, "late": began + 100}, {"now": {"soon": began + 5}})
     looked: dict[str, float] = {}
 
@@ -251,7 +251,7 @@ async def test_so_many_at_a_time_and_no_more(size: int) -> None:
 
 @pytest.mark.anyio
 async def test_a_worker_that_rests_can_be_woken() -> None:
-    """As soon as something is due that nobody could know of, instead of at the next alarm."""
+    """As soon as something is due that no worker could know of, instead of at the next alarm."""
     clock = Clock()
     errands = Errands(clock, {"tomorrow": clock.monotonic() + 86400})
 
@@ -294,7 +294,7 @@ def test_what_the_caller_does_about_the_last_one_counts(work: Any) -> None:
 
 
 @pytest.mark.anyio
-async def test_whoever_stops_early_leaves_nothing_behind() -> None:
+async def test_a_caller_that_stops_early_leaves_nothing_behind() -> None:
     before = asyncio.all_tasks()
     clock = Clock()
     began = clock.monotonic()

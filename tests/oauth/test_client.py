@@ -295,7 +295,7 @@ def test_a_token_says_what_it_is_for(both: Any) -> None:
 
 
 class Busy(MemoryTokenStore):
-    """Somebody else refreshes, for ever."""
+    """Another process refreshes, for ever."""
 
     loads = 0
 
@@ -591,7 +591,7 @@ def test_a_token_that_was_not_saved_does_not_come_back(both: Any) -> None:
         store.failures = 1
         with pytest.raises(errors.TokenNotSaved):
             oauth.refresh(old)
-        # Somebody signs in again; what was not saved then is of no interest any more.
+        # A person signs in again; what was not saved then is of no interest any more.
         other = clients(both, sandbox, account_dialect=True, store=store).oauth
         again = other.authorization_request()
         newest = other.exchange(again.finish(sandbox.authorize(again.url)), again)
@@ -849,7 +849,7 @@ def test_a_bearer_token(both: Any, kind: str | None) -> None:
 
 @pytest.mark.parametrize("kind", ["DPoP", "mac", "N_A", "Bearer2", ["Bearer"], 7, {}])
 def test_a_token_of_another_kind_is_not_used(both: Any, kind: Any) -> None:
-    """It would go over the wire as if whoever holds it could use it (RFC 6749, 7.1)."""
+    """It would go over the wire as if its holder could use it (RFC 6749, 7.1)."""
     server = Scripted(reply(access_token="s3cret", token_type=kind))
     oauth = both.oauth(environment=server.environment(), client_id="x", redirect_uri=CALLBACK)
     with pytest.raises(errors.UnexpectedAnswer, match="token_type: ") as caught:

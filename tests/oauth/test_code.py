@@ -80,7 +80,7 @@ def test_a_second_use_names_the_first() -> None:
     for second in ("OrmcoDigital", "the token exchange"):
         with pytest.raises(errors.CodeSpent, match="for the token exchange;"):
             code.spend(second)
-    assert code.reveal("canonical") == CODE  # whoever spent it still has to read it
+    assert code.reveal("canonical") == CODE  # the flow that spent it still has to read it
 
 
 def test_of_many_threads_one_gets_it() -> None:
@@ -246,7 +246,7 @@ def test_a_program_that_decoded_it_once_too_few_is_warned() -> None:
     assert caught[0].filename == __file__
 
 
-def test_the_warning_points_to_whoever_pasted() -> None:
+def test_the_warning_points_to_the_caller() -> None:
     with pytest.warns(UnrecognisedCodeWarning) as caught:
         AuthorizationCode.from_pasted("4/0Ab_cdefgh")
     assert caught[0].filename == __file__

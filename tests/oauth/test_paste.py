@@ -464,7 +464,7 @@ FAILED = "https://ormco.com/?error=server_error&error_description=x"
 def test_an_error_without_the_state_is_not_believed(
     address: str, behind: str, raised: type[errors.PasteError]
 ) -> None:
-    """Anybody can send a browser there; RFC 6749 (4.1.2.1) has a server send the state."""
+    """Any page can send a browser there; RFC 6749 (4.1.2.1) has a server send the state."""
     with pytest.raises(raised):
         paste(f"{address}{behind}", expected_state=STATE)
     with pytest.raises((errors.ConsentDenied, errors.AuthorizationRefused)):

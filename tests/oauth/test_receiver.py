@@ -142,7 +142,7 @@ def test_a_wrong_address_does_not_use_it_up(receiver: Any) -> None:
 
 
 def test_foreign_hits_do_not_push_the_true_answer_out(both: Any) -> None:
-    """Whoever finds the port; the true answer is known by its state, before it is waited for."""
+    """Any program may find the port; the true answer is known by its state, before the wait."""
     with Sandbox() as sandbox:
         oauth = clients(both, sandbox, account_dialect=True).oauth
         with oauth.receive_redirect(redirect_uri="http://127.0.0.1/callback") as receiver:

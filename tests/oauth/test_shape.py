@@ -1,4 +1,4 @@
-"""What a shape can tell about a code without asking anybody."""
+"""What a shape can tell about a code without a request."""
 
 from __future__ import annotations
 

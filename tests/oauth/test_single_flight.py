@@ -198,7 +198,7 @@ def test_four_processes(tmp_path: Path) -> None:
 
 
 def test_by_hand_is_the_same(both: Any) -> None:
-    """A token somebody else has renewed meanwhile is not sent again: theirs is the answer."""
+    """A token that another process renewed meanwhile is not sent again: theirs is the answer."""
     store = MemoryTokenStore()
     with Sandbox() as sandbox:
         first, second = (

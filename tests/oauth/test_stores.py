@@ -195,7 +195,7 @@ def test_a_file_that_is_not_ours(tmp_path: Path) -> None:
         store.load("a")
 
 
-@pytest.mark.parametrize("cleaned", [False, True], ids=["there", "cleaned up by somebody"])
+@pytest.mark.parametrize("cleaned", [False, True], ids=["there", "cleaned up"])
 def test_a_failure_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cleaned: bool
 ) -> None:
@@ -483,7 +483,7 @@ def test_a_folder_that_is_open_to_others(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
-def test_what_anybody_can_have_put_there_is_not_read(tmp_path: Path) -> None:
+def test_what_a_stranger_can_have_put_there_is_not_read(tmp_path: Path) -> None:
     FileTokenStore(tmp_path).save("a", TOKEN)
     tmp_path.chmod(0o777)
     for use in ("load", "save", "lock"):

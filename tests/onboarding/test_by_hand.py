@@ -28,6 +28,7 @@ from ormco_trios import (
     Waiting,
     errors,
 )
+from ormco_trios.onboarding.account import PinnedAccount
 from ormco_trios.onboarding.checklist import OverallState, StepName, StepState
 from ormco_trios.sandbox import Approval, Sandbox
 
@@ -140,7 +141,7 @@ def test_nothing_is_sent_to_the_portal(both: Any) -> None:
         ]
 
 
-def test_without_somebody_to_ask(both: Any) -> None:
+def test_without_a_person_to_ask(both: Any) -> None:
     with Sandbox() as sandbox:
         onboarding = to_the_portal(both, sandbox)
         with pytest.raises(errors.PersonNeeded, match=r"^Pass person="):
@@ -330,7 +331,7 @@ def test_a_paste_that_is_no_address_leaves_the_task(
         assert shown(onboarding.advance())
 
 
-def test_an_error_that_anybody_can_have_written_repeats_the_task(both: Any) -> None:
+def test_an_error_that_a_stranger_can_have_written_repeats_the_task(both: Any) -> None:
     """The portal's link has no state, so nothing shows whose the answer is."""
     with Sandbox(approval=Approval.immediately()) as sandbox:
         practice = signed_in(both, sandbox, by_hand=True)
@@ -432,10 +433,10 @@ def test_the_answer_to_an_older_task_is_not_used(both: Any) -> None:
 
 
 def test_of_two_answers_at_once_one_is_used() -> None:
-    from tests.conftest import Colour
+    from tests.conftest import SyncOrAsync
 
     with Sandbox() as sandbox:
-        both = Colour("sync")
+        both = SyncOrAsync("sync")
         onboarding = to_the_portal(both, sandbox)
         id = onboarding.advance().task.id
         addresses = [Hands(sandbox).press_here() for _ in range(8)]
@@ -529,7 +530,7 @@ def test_before_its_turn_nothing_is_asked_of_a_person(both: Any) -> None:
         for name in AT_THE_PORTAL:
             step = waiting.checklist[name]
             assert step.state is StepState.UNKNOWN
-            assert "turn comes" in step.evidence
+            assert "part follows" in step.evidence
         sandbox.approve()
         assert onboarding.check().state is OverallState.NEEDS_PERSON
         step = onboarding.check()[StepName.AUTHORIZATION]
@@ -691,10 +692,13 @@ def test_progress_of_an_earlier_version_is_read() -> None:
     "change",
     [
         {"account": {"id": 5}},
-        {"account": {"id": "A", "more": 1}},
+        {"account": {"id": ""}},
+        {"account": {"id": "A", "email": 5}},
+        {"account": {"id": "A", "expected": ["a@praxis.example"]}},
         {"linked_at": "2026-01-01T00:00:00"},
+        {"linked_at": "9999-12-31T23:59:59-10:00"},
         {"waiting_since": "2026-01-01T00:00:00"},
-        {"task": {"kind": "x", "id": "1"}},
+        {"waiting_since": "0001-01-01T00:00:00+10:00"},
         {"portal": {"differs": "https://portal.example"}},
     ],
 )
@@ -702,3 +706,34 @@ def test_a_damaged_progress_is_refused_when_it_is_read(change: dict[str, Any]) -
     saved = json.loads(Progress().to_json()) | change
     with pytest.raises(errors.ConfigurationError, match="not a saved progress"):
         Progress.from_json(json.dumps(saved))
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"account": {"id": "A", "confirmed": "perhaps", "more": 1}},
+        {"task": {"kind": "sing", "id": "1"}},
+        {"repair": {"extent": "everything twice"}},
+        {"purpose": "another", "request": "{}"},
+        {"purpose": "ormco", "request": "{}"},
+        {"portal": {"connection": {"source": "heard", "at": "2026-01-01T00:00:00Z", "value": "x"}}},
+        {
+            "portal": {
+                "signed_in": {
+                    "source": "the practice says",
+                    "at": "9999-12-31T23:59:59-10:00",
+                    "value": True,
+                }
+            }
+        },
+        {"more": 1},
+    ],
+)
+def test_progress_of_a_later_version_keeps_the_account(later: dict[str, Any]) -> None:
+    known = Progress(account=PinnedAccount("A", "anna@praxis.example"), refused=("x",))
+    saved = json.loads(known.to_json()) | later
+    read = Progress.from_json(json.dumps(saved))
+    assert read.account is not None
+    assert (read.account.id, read.account.confirmed, read.refused) == ("A", False, ("x",))
+    assert (read.pending, read.task, read.repair) == (None, None, None)
+    assert (read.portal.connection, read.portal.signed_in) == (None, None)

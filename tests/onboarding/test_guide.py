@@ -181,11 +181,11 @@ def test_a_code_that_came_too_late_is_asked_for_anew(both: Any) -> None:
         assert [problem is None for problem in asked] == [True, False] * 2
 
 
-def test_without_anybody_to_ask_it_says_so(both: Any) -> None:
+def test_without_a_person_to_ask_it_says_so(both: Any) -> None:
     with Sandbox() as sandbox:
         with pytest.raises(errors.AuthorizationNeeded, match="advance"):
             clients(both, sandbox).onboarding.run()
-        with pytest.raises(errors.AuthorizationNeeded, match="no use"):
+        with pytest.raises(errors.AuthorizationNeeded, match="cannot be used"):
             clients(both, sandbox).onboarding.finish_authorization("anything")
 
 

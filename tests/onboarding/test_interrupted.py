@@ -18,7 +18,7 @@ ASKED_WITHOUT_SIGN_IN = "There is no portal session in the Authorization header.
 
 
 class Interrupted(BaseException):
-    """Stands for Ctrl-C, a cancelled task, or a process that ends."""
+    """Plays Ctrl-C, a cancelled task, or a process that ends."""
 
 
 class InterruptingGateway:

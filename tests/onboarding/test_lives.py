@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.practices import Clients, clients
 
 from ormco_trios import Connected, NeedsAuthorization, SubmissionMethod, errors
@@ -39,11 +39,11 @@ OPERATIONS = [
 class Lives(RuleBasedStateMachine):
     """One practice, seen by processes that come and go."""
 
-    colour: Any = "sync"
+    mode: Any = "sync"
 
     @initialize()
     def begin(self) -> None:
-        self.both = Colour(self.colour)
+        self.both = SyncOrAsync(self.mode)
         self.sandbox = Sandbox(approval=Approval.held())
         self.who = self.sandbox.practice
         self.process = self.start()
@@ -165,9 +165,9 @@ class Lives(RuleBasedStateMachine):
             assert not [e for e in self.sandbox.journal if "used before" in e.explain]
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
-def test_any_life(colour: str) -> None:
-    machine = type("ColouredLives", (Lives,), {"colour": colour})
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_any_life(mode: str) -> None:
+    machine = type("AnyLives", (Lives,), {"mode": mode})
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -12,6 +12,7 @@ from tests.practices import Clients, clients, signed_in
 from ormco_trios import Connected, NeedsAuthorization, Repair, errors
 from ormco_trios.onboarding.checklist import StepName, StepState
 from ormco_trios.sandbox import Approval, Sandbox
+from ormco_trios.sandbox.world.seeds import LAB_EMAILS
 
 EUROPE = "insignia.supporteurope@ormco.com"
 ASIA = "insignia.supportasia@ormco.com"
@@ -59,7 +60,7 @@ def revoked(both: Any, sandbox: Sandbox) -> None:
 
 
 def company_owns_it(both: Any, sandbox: Sandbox) -> None:
-    """Whoever is signed in sees the company's active connection with the lab, and has none."""
+    """The signed-in account sees the company's active connection with the lab, and has none."""
     world = sandbox.world
     (company,) = sandbox.practices(1)
     world.new_connection(world.user(company.email), world.user(EUROPE)).accepted = True
@@ -127,6 +128,18 @@ def test_an_old_connection_elsewhere_is_mentioned(both: Any) -> None:
         old_region(both, sandbox)
         step = signed_in(both, sandbox).onboarding.check()[StepName.CONNECTION]
         assert "another region (Asia Pacific)" in step.evidence
+
+
+def test_a_request_that_was_made_twice_is_mentioned(both: Any) -> None:
+    """As it may be by a worker that was stopped right before it sent; it stops nothing."""
+    with Sandbox() as sandbox:
+        practice = connected(both, sandbox)
+        who = sandbox.world.user(sandbox.practice.email)
+        sandbox.world.new_connection(who, sandbox.world.user(LAB_EMAILS[sandbox.practice.server]))
+        step = practice.onboarding.check()[StepName.CONNECTION]
+        assert step.state is StepState.DONE
+        assert "lists 2 with this lab; one is enough" in step.evidence
+        assert isinstance(practice.onboarding.advance(), Connected)
 
 
 def test_a_list_without_ormco_is_a_remark_and_stops_nothing(both: Any) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.practices import Hands, clients, signed_in
 
 from ormco_trios import Connected, Progress
@@ -22,7 +22,7 @@ def requests(sandbox: Sandbox) -> list[str]:
     return [e.operation for e in sandbox.journal if e.operation.startswith((*OURS, "oauth.token"))]
 
 
-def test_a_whole_run(both: Colour) -> None:
+def test_a_whole_run(both: SyncOrAsync) -> None:
     with Sandbox(approval=Approval.immediately()) as sandbox:
         clients(both, sandbox).run()
         sent = requests(sandbox)
@@ -33,7 +33,7 @@ def test_a_whole_run(both: Colour) -> None:
         assert sent.count("profile.update") == 1
 
 
-def test_a_whole_run_by_hand(both: Colour) -> None:
+def test_a_whole_run_by_hand(both: SyncOrAsync) -> None:
     with Sandbox(approval=Approval.immediately()) as sandbox:
         practice = clients(both, sandbox, by_hand=True)
         hands = Hands(sandbox)
@@ -85,7 +85,7 @@ class _Waiting:
 
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_a_check_waits_twice(by_hand: bool) -> None:
-    both = Colour("async")
+    both = SyncOrAsync("async")
     with Sandbox(approval=Approval.immediately()) as sandbox:
         done = signed_in(both, sandbox, by_hand=by_hand)
         hands = Hands(sandbox)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import re
 import socket
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.practices import Hands, signed_in
 
 from ormco_trios import (
@@ -26,6 +27,7 @@ from ormco_trios import (
     errors,
 )
 from ormco_trios.forms import SCRIPT, STYLE, read_answer
+from ormco_trios.onboarding._page import PageServer
 from ormco_trios.ormcodigital.tasks import Reply, Task
 from ormco_trios.sandbox import Approval, Sandbox
 
@@ -97,7 +99,7 @@ def test_what_a_form_sends(fields: dict[str, str], answer: object) -> None:
 
 
 class Browser:
-    """Somebody at the page, in a thread of their own."""
+    """A person at the page, in a thread of their own."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -119,13 +121,13 @@ class Browser:
 
 
 @pytest.fixture
-def practice(both: Colour) -> Iterator[tuple[Any, Hands]]:
+def practice(both: SyncOrAsync) -> Iterator[tuple[Any, Hands]]:
     with Sandbox(approval=Approval.immediately()) as sandbox:
         yield signed_in(both, sandbox, by_hand=True), Hands(sandbox)
 
 
 @pytest.mark.socket
-def test_a_person_at_the_page(both: Colour, practice: tuple[Any, Hands]) -> None:
+def test_a_person_at_the_page(both: SyncOrAsync, practice: tuple[Any, Hands]) -> None:
     clients, hands = practice
     shown: list[str] = []
     page = both.make("TaskPage", show=shown.append)
@@ -152,7 +154,7 @@ def test_a_person_at_the_page(both: Colour, practice: tuple[Any, Hands]) -> None
 
     with ThreadPoolExecutor() as pool:
         at_the_page = pool.submit(person)
-        # Whoever fails does not keep the others waiting.
+        # A request that fails does not keep the others waiting.
         at_the_page.add_done_callback(lambda done: done.exception() and page.close())
         connected = clients.onboarding.run(person=page._target.ask if both.is_async else page.ask)
         at_the_page.result(20)
@@ -168,7 +170,7 @@ def test_a_person_at_the_page(both: Colour, practice: tuple[Any, Hands]) -> None
 
 
 @pytest.mark.socket
-def test_nobody_else_sees_it_or_answers(both: Colour, practice: tuple[Any, Hands]) -> None:
+def test_nobody_else_sees_it_or_answers(both: SyncOrAsync, practice: tuple[Any, Hands]) -> None:
     clients, _ = practice
     needed = clients.onboarding.advance()
     assert isinstance(needed, NeedsPerson)
@@ -208,7 +210,29 @@ def test_nobody_else_sees_it_or_answers(both: Colour, practice: tuple[Any, Hands
 
 
 @pytest.mark.socket
-def test_nobody_answers(both: Colour, practice: tuple[Any, Hands]) -> None:
+def test_an_answer_of_the_last_moment_is_this_forms_and_not_the_next_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = PageServer(0)
+    secret, host = "/" + page.url.rpartition("/")[2], page.url.split("/")[2]
+
+    class Late(queue.Queue[Any]):
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            if block:  # the time is over, and then somebody answers
+                assert page.take(host, secret, f"http://{host}", "q=0&answer=failed&words=no")
+                raise queue.Empty
+            return super().get(block, timeout)
+
+    monkeypatch.setattr(page, "_answers", Late())
+    assert page.ask("<form></form>", 1) == Failed("no")
+    monkeypatch.setattr(page, "_answers", queue.Queue())
+    with pytest.raises(errors.NobodyCameBack):
+        page.ask("<form></form>", 0.01)
+    page.close()
+
+
+@pytest.mark.socket
+def test_nobody_answers(both: SyncOrAsync, practice: tuple[Any, Hands]) -> None:
     clients, _ = practice
     needed = clients.onboarding.advance()
     page = both.make("TaskPage", show=lambda url: None, timeout=0.01)

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.practices import HOUR, Clients, clients
 
 from ormco_trios import Address, Connected, MemoryTokenStore, NeedsAuthorization, Progress, errors
@@ -30,12 +30,12 @@ from ormco_trios.sandbox.world import seeds
 class TwoAccounts(RuleBasedStateMachine):
     """Anna's practice is being connected; Ben uses the same computer."""
 
-    colour: Any = "sync"
+    mode: Any = "sync"
     account_dialect = False
 
     @initialize(is_expected=st.booleans(), people=st.permutations([0, 1]))
     def begin(self, is_expected: bool, people: list[int]) -> None:
-        self.both = Colour(self.colour)
+        self.both = SyncOrAsync(self.mode)
         self.sandbox = Sandbox(approval=Approval.held())
         self.anna = self.sandbox.practice
         (self.ben,) = self.sandbox.practices(1)
@@ -49,7 +49,7 @@ class TwoAccounts(RuleBasedStateMachine):
         self.needed: NeedsAuthorization | None = None
         self.process = self.start(Progress())
         if not is_expected:
-            # Nobody said who is meant: it is whoever answered first.
+            # Nobody said who is meant: it is the account that answered first.
             link = self.process.onboarding.advance().url
             self.process.onboarding.finish_authorization(
                 self.sandbox.authorize(link, email=self.anna.email)
@@ -74,7 +74,7 @@ class TwoAccounts(RuleBasedStateMachine):
     # At the computer --------------------------------------------------------------------------
 
     @rule(is_anna=st.booleans())
-    def somebody_sits_down(self, is_anna: bool) -> None:
+    def a_person_sits_down(self, is_anna: bool) -> None:
         self.person = self.anna if is_anna else self.ben
 
     @rule()
@@ -114,7 +114,7 @@ class TwoAccounts(RuleBasedStateMachine):
             assert not (says and pending[0] is Purpose.ORMCO and shown == self.ben.email)
 
     def about_to_paste(self, says: bool) -> None:
-        """Know of the last code that was handed over whether anybody said whose it was."""
+        """Know of the last code that was handed over whether a person said whose it was."""
         handed_over = self.sandbox.journal.count("trios.submit_code")
         if handed_over > self.handed_over:
             self.handed_over, self.said = handed_over, self.says
@@ -269,12 +269,10 @@ class TwoAccounts(RuleBasedStateMachine):
         assert account is None or account.id == self.anna.user_id
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.parametrize("account_dialect", [False, True], ids=["classic", "account"])
-def test_only_the_account_that_is_meant(colour: str, account_dialect: bool) -> None:
-    machine = type(
-        "Machine", (TwoAccounts,), {"colour": colour, "account_dialect": account_dialect}
-    )
+def test_only_the_account_that_is_meant(mode: str, account_dialect: bool) -> None:
+    machine = type("Machine", (TwoAccounts,), {"mode": mode, "account_dialect": account_dialect})
     run_state_machine_as_test(
         machine,
         settings=settings(

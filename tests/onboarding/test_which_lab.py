@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from allpairspy import AllPairs
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.practices import clients
 
 from ormco_trios import Address, Region, errors
@@ -41,8 +41,8 @@ LABS: dict[Server, Region] = {
     "as": Region.ASIA_PACIFIC,
 }
 PAIRS = [
-    (colour, where, dict(zip(SWITCHES, values, strict=True)))
-    for colour, where, *values in AllPairs([["sync", "async"], WHERE, *SWITCHES.values()])
+    (mode, where, dict(zip(SWITCHES, values, strict=True)))
+    for mode, where, *values in AllPairs([["sync", "async"], WHERE, *SWITCHES.values()])
 ]
 """Few of all combinations, in which any two values come together; `test_worlds` has more."""
 
@@ -55,13 +55,13 @@ def says(switches: dict[str, Any]) -> set[bool]:
 
 
 @pytest.fixture
-def both(colour: Any) -> Iterator[Colour]:
-    made = Colour(colour)
+def both(mode: Any) -> Iterator[SyncOrAsync]:
+    made = SyncOrAsync(mode)
     yield made
     made.close()
 
 
-@pytest.mark.parametrize(("colour", "where", "switches"), PAIRS)
+@pytest.mark.parametrize(("mode", "where", "switches"), PAIRS)
 def test_every_two_unknowns(
     both: Any, where: tuple[Server, str, Region | None], switches: dict[str, Any]
 ) -> None:

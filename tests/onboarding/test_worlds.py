@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import pytest
 from allpairspy import AllPairs
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.practices import Hands, clients
 
 from ormco_trios import errors
@@ -101,14 +101,14 @@ def outcome(do: Any) -> type[Any] | str:
 
 
 def live(how: How, world: Switches, dialect: str, portal: str) -> None:
-    both = Colour(how)
+    both = SyncOrAsync(how)
     try:
         _live(both, world, dialect, portal)
     finally:
         both.close()
 
 
-def _live(both: Colour, world: Switches, dialect: str, portal: str) -> None:
+def _live(both: SyncOrAsync, world: Switches, dialect: str, portal: str) -> None:
     """From nothing to connected, cases, and back, as far as this world lets one come."""
     sandbox = Sandbox(approval=Approval.after_polls(1), switches=world)
     recorder = Recorder(InProcessGateway(sandbox.world))

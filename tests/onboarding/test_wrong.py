@@ -58,7 +58,7 @@ def test_the_lab(
         wrong(sandbox)
         with pytest.raises(error, match=f"^{advice}"):
             clients(both, sandbox).run()
-        assert sandbox.journal.count("connections.request") == 0, "nothing was asked of anybody"
+        assert sandbox.journal.count("connections.request") == 0, "no lab was asked"
 
 
 def test_an_explicit_region_settles_it(both: Any) -> None:

@@ -45,7 +45,7 @@ def test_a_draft_that_was_never_saved_is_saved_without_another_code(both: Any) -
         assert "trios.submit_code" not in sandbox.journal.operations()
 
 
-def test_a_profile_that_somebody_else_saved(both: Any) -> None:
+def test_a_profile_that_was_saved_elsewhere(both: Any) -> None:
     with Sandbox() as sandbox:
         practice = signed_in(both, sandbox)
         mine = practice.ormco.profile.get()

@@ -190,7 +190,7 @@ def test_the_guide_from_end_to_end(adapter) -> None:
         trios = f"{portal}/integrations/3shape"
         url = ask("POST", f"{trios}/authorization", session)["authorization_url"]
         address = sandbox.authorize(url)
-        # The guide's hand-edit: what stands before the code goes, and so does "25".
+        # The guide's hand-edit: what is before the code goes, and so does "25".
         pasted = address.removeprefix(f"{sandbox.world.landing_address}?code=").replace(
             "%2521", "%21"
         )

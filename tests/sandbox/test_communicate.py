@@ -218,7 +218,7 @@ def test_either_side_removes_and_the_row_disappears(call, side) -> None:
     assert call.connect(token).status == 200
 
 
-def test_nobody_asks_for_somebody_else(call) -> None:
+def test_nobody_asks_for_another_account(call) -> None:
     token = call.token()
     lab, clinic = call.world.user(LAB_EMAILS["eu"]), call.world.user(CLINIC_EMAIL)
     reply = call.post(f"/communicate/api/users/{clinic.id}/requestconnection/{lab.id}", token=token)

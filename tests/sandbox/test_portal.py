@@ -119,7 +119,7 @@ def test_the_profile_is_saved_as_a_whole(call) -> None:
 
 
 @pytest.mark.parametrize("etag", ["", "*", '"old"', "W/{}"])
-def test_somebody_else_was_faster(call, etag) -> None:
+def test_it_was_saved_elsewhere_meanwhile(call, etag) -> None:
     session = call.session()
     _, present = call.profile(session)
     reply = call.save(session, etag.format(present), name="Another name")

@@ -47,7 +47,7 @@ def test_scaled_time_runs(make) -> None:
     assert call.post("/sandbox/clock", body={"scale": -1}).status == 400
 
 
-def test_a_frozen_clock_advances_when_somebody_waits(both) -> None:
+def test_a_frozen_clock_advances_when_a_client_waits(both) -> None:
     sandbox = Sandbox(clock=ControlledClock(0), approval=Approval.after(3600))
     signed_in(both, sandbox).run()
 

@@ -1,12 +1,13 @@
 """Many onboardings through a sandbox server where everything goes wrong at random.
 
 A *shard* is one server and one worker process at a time.  The server spoils answers at random in
-every way it knows; the worker, which onboards one practice after the other in either colour, is
+every way it knows; the worker, which onboards one practice after the other, sync or async, is
 killed at random requests and started again with nothing but its token files, and sometimes its
-saved progress.  Every other practice signs in the newer way, in which a refresh spends its token,
-and tokens live so shortly that many a request needs one.  In the end every practice is connected:
-one connection request, no code used twice, no token lost.  The same seed makes the same trouble,
-but for what depends on how fast the machine is.
+saved progress; it is interrupted at random moments and goes on with the same clients; and it is
+forked at random requests, and both processes go on with them.  Every other practice signs in the
+newer way, in which a refresh spends its token, and tokens live so shortly that many a request needs
+one.  In the end every practice is connected: one connection request, no code used twice, no token
+lost.  The same seed makes the same trouble, but for what depends on how fast the machine is.
 
 ``python -m tests.trust.chaos --practices 500 --seed 7`` runs the long form; ``nox -s chaos`` too.
 """
@@ -14,6 +15,7 @@ but for what depends on how fast the machine is.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hashlib
 import json
 import logging
@@ -23,13 +25,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +46,12 @@ TOKENS_LIVE = 61
 
 KILLS = 0.4
 """Share of the onboardings whose worker is killed in the middle, and again with that chance."""
+
+FORKS = 0.4
+"""Share of the onboardings whose worker is forked in the middle."""
+
+INTERRUPTED_WITHIN = 0.5
+"""Seconds of an attempt in which it may be interrupted, as a person does with Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,8 @@ class Result:
 
     connected: int
     kills: int
+    interrupted: int
+    forks: int
     faults: int
     problems: list[str]
     digest: str
@@ -125,13 +136,15 @@ def shard(seed: int, practices: int, folder: Path) -> Result:
                 for who in everyone
             ],
         )
-        kills = _work(job)
+        kills, interrupted, forks = _work(job)
         sandbox.world.faults.clear()
         lost = [why for index in range(practices) if (why := _lost(sandbox, job, index, used))]
         told = "\n".join(f"{e.operation} {e.status} {e.broken}" for e in sandbox.journal)
         return Result(
             connected=sum(_is_connected(job, index) for index in range(practices)),
             kills=kills,
+            interrupted=interrupted,
+            forks=forks,
             faults=sum(fault.fired for fault in planned),
             problems=[*lost, *_problems(sandbox, practices)],
             digest=hashlib.sha256(told.encode()).hexdigest()[:16],
@@ -161,9 +174,9 @@ def _plan(sandbox: Any, seed: int) -> list[Any]:
     ]
 
 
-def _work(job: Job) -> int:
-    """Start workers until every practice is done; how many were killed."""
-    index = kills = deaths = 0
+def _work(job: Job) -> tuple[int, int, int]:
+    """Start workers until every practice is done; how many were killed, interrupted and forked."""
+    index = kills = deaths = interrupted = forks = 0
     while index < len(job.practices):
         done = subprocess.run(
             [sys.executable, "-m", "tests.trust.chaos", "--worker", f"{index}", f"{deaths}"],
@@ -174,7 +187,10 @@ def _work(job: Job) -> int:
             timeout=1200,
             check=False,
         )
-        finished = done.stdout.split()
+        told = done.stdout.split()
+        interrupted += told.count("interrupted")
+        forks += told.count("forked")
+        finished = [word for word in told if word.isdecimal()]
         if done.returncode not in (0, -signal.SIGKILL):
             raise RuntimeError(f"seed {job.seed}, practice {index}: {done.stderr[-4000:]}")
         if finished:
@@ -183,7 +199,7 @@ def _work(job: Job) -> int:
         if done.returncode != 0:
             kills += 1
             deaths += 1
-    return kills
+    return kills, interrupted, forks
 
 
 def _lost(sandbox: Any, job: Job, index: int, used: set[str]) -> str:
@@ -216,9 +232,9 @@ def _is_connected(job: Job, index: int) -> bool:
     Where a refresh spends its token, and the answer to the last one was lost, the sign-in is
     missing, and nothing but that.
     """
-    from tests.conftest import Colour
+    from tests.conftest import SyncOrAsync
 
-    both = Colour("sync")
+    both = SyncOrAsync("sync")
     try:
         onboarding = _clients(both, job, index, hook=None, hurried=False)
         if index % 2 and onboarding.check().state.value == "needs_authorization":
@@ -257,29 +273,106 @@ def _problems(sandbox: Any, practices: int) -> list[str]:
 
 def work(job: Job, first: int, deaths: int) -> None:
     """Onboard the practices from ``first`` on; a line on standard output for each."""
-    from tests.conftest import Colour
+    from tests.conftest import SyncOrAsync
 
     for index in range(first, len(job.practices)):
         rng = random.Random(f"{job.seed}/{index}/{deaths}")
-        both = Colour(rng.choice(["sync", "async"]))
-        left = rng.randint(1, 30) if rng.random() < KILLS else 0
-
-        def killer(event: object) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
+        both = SyncOrAsync(rng.choice(["sync", "async"]))
+        trouble = _Trouble(
+            rng.randint(1, 30) if rng.random() < KILLS else 0,
+            rng.randint(1, 30) if rng.random() < FORKS else 0,
+            job.practices[index]["email"],
+        )
         try:
-            _onboard(both, job, index, rng, killer)
+            _onboard(both, job, index, rng, trouble)
         finally:
             both.close()
+            trouble.end()
         print(index, flush=True)
         deaths = 0
 
 
-def _onboard(both: Any, job: Job, index: int, rng: random.Random, hook: Any) -> None:
-    """Try until it is connected, as a queue would: what has failed is tried again."""
+@dataclass
+class _Trouble:
+    """A hook that kills the process after its n-th request, and forks it after another.
+
+    Attributes:
+        clients: Those that were made for this practice; the last are in use.
+    """
+
+    until_kill: int
+    until_fork: int
+    email: str
+    clients: list[Any] = field(default_factory=list)
+    children: list[int] = field(default_factory=list)
+
+    def __call__(self, event: object) -> None:
+        self.until_kill -= 1
+        self.until_fork -= 1
+        if self.until_kill == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.until_fork == 0:
+            print("forked", flush=True)
+            self.children.append(self._fork())
+
+    def _fork(self) -> int:
+        child = os.fork()
+        if not child:
+            self.until_kill = 0  # it is not killed on top of it
+            _go_on(self.clients[-1], self.email)
+        return child
+
+    def end(self) -> None:
+        """Make sure that what was forked ended well."""
+        for child in self.children:
+            _, status = os.waitpid(child, 0)
+            if status:
+                raise RuntimeError(f"a forked process ended with {status}")
+
+
+def _go_on(onboarding: Any, email: str) -> NoReturn:
+    """A forked process goes on with the clients it has inherited.
+
+    It ends well unless it gets another account's answer, or an error that is none of ours.
+    """
+    from ormco_trios import errors
+
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(60)
+    inside = getattr(onboarding, "_target", onboarding)
+
+    def use() -> None:
+        try:
+            seen = inside.check()
+            if asyncio.iscoroutine(seen):
+                seen = asyncio.run(seen)
+            account = inside.progress.account
+            if account is not None and account.email != email:
+                ended.append("another account's answer")
+        except errors.OrmcoTriosError:
+            pass  # as every request may fail here
+        except BaseException as error:  # noqa: BLE001 - whatever it is
+            ended.append(repr(error))
+
+    ended: list[str] = []
+    thread = threading.Thread(target=use)  # which has no event loop yet
+    thread.start()
+    thread.join()
+    if ended:
+        print(*ended, file=sys.stderr, flush=True)
+    os._exit(1 if ended else 0)
+
+
+def _interrupt(*_: object) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def _onboard(both: Any, job: Job, index: int, rng: random.Random, trouble: _Trouble) -> None:
+    """Try until it is connected, as a queue would: what has failed is tried again.
+
+    What was interrupted goes on with the same clients.
+    """
     import httpx
 
     from ormco_trios import Connected, Progress, errors
@@ -287,13 +380,19 @@ def _onboard(both: Any, job: Job, index: int, rng: random.Random, hook: Any) -> 
 
     doctor = _doctor(job, index)
     saved = Path(job.folder, f"{index}.progress")
-    problem: Exception | None = None
+    problem: BaseException | None = None
+    signal.signal(signal.SIGALRM, _interrupt)
 
     for _ in range(60):
         progress = None
         if rng.random() < 0.5 and saved.exists():
             progress = Progress.from_json(saved.read_text())
-        onboarding = _clients(both, job, index, hook=hook, progress=progress)
+        if not isinstance(problem, KeyboardInterrupt):
+            trouble.clients.append(_clients(both, job, index, hook=trouble, progress=progress))
+        onboarding = trouble.clients[-1]
+        problem = None
+        if rng.random() < 0.3:
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, INTERRUPTED_WITHIN))
         try:
             if rng.random() < 0.5:
                 outcome = onboarding.run(authorize=both.callback(doctor))
@@ -306,6 +405,11 @@ def _onboard(both: Any, job: Job, index: int, rng: random.Random, hook: Any) -> 
                 return
         except (errors.OrmcoTriosError, JourneyFailed, httpx.HTTPError) as error:
             problem = error
+        except KeyboardInterrupt as error:
+            problem = error
+            print("interrupted", flush=True)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     raise RuntimeError("it never came about") from problem
 
 

@@ -379,7 +379,7 @@ def _spaces(path: str, owner: Any) -> Iterator[tuple[str, Any]]:
 
 
 class Seen(logging.Handler):
-    """Collects all that could be read by somebody: log records, and what `look` is given."""
+    """Collects all that could be read later: log records, and what `look` is given."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)

@@ -16,8 +16,9 @@ import anyio
 import pytest
 import trustme
 
-from ormco_trios.core import _httpx
-from ormco_trios.core._httpx import AsyncHttpxPool, AsyncHttpxPools, AsyncHttpxTransport
+from ormco_trios.core._http import connection, pool
+from ormco_trios.core._http.pool import AsyncHttpxPool, AsyncHttpxPools
+from ormco_trios.core._http.transport import AsyncHttpxTransport
 from ormco_trios.core.errors import OutcomeUnknown
 from ormco_trios.core.transport import AsyncTransport, HttpLibrary, Request, Timeout
 
@@ -68,9 +69,9 @@ def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLCont
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
-    _httpx.tls_context.cache_clear()
+    connection.tls_context.cache_clear()
     yield context
-    _httpx.tls_context.cache_clear()
+    connection.tls_context.cache_clear()
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -179,9 +180,9 @@ async def test_with_every_connection_taken() -> None:
             server.may_answer.clear()
             taken = [
                 asyncio.create_task(transport.send(request(url, "/taken")))
-                for _ in range(_httpx._AT_ONCE)
+                for _ in range(pool.AT_ONCE)
             ]
-            await until(lambda: server.open == _httpx._AT_ONCE)
+            await until(lambda: server.open == pool.AT_ONCE)
             waiting = [
                 asyncio.create_task(transport.send(request(url, "/waits"))) for _ in range(3)
             ]
@@ -194,7 +195,7 @@ async def test_with_every_connection_taken() -> None:
             await asyncio.gather(*waiting, *taken, return_exceptions=True)
             assert (await waiting[2]).body == b"/waits"
             # Every place is free again, at once.
-            assert transport._free._value == _httpx._AT_ONCE
+            assert transport._free._value == pool.AT_ONCE
         await transport.aclose()
         await until(lambda: server.open == 0)
 

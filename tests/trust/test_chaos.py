@@ -16,4 +16,6 @@ def test_a_little_chaos(tmp_path: Path) -> None:
     assert result.problems == []
     assert result.connected == 6
     assert result.kills > 1
+    assert result.interrupted
+    assert result.forks
     assert result.faults > 10

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.practices import clients
 from tests.trust.servers import Server
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.socket
 
 
 def signed_in_token(sandbox: Sandbox) -> str:
-    both = Colour("sync")
+    both = SyncOrAsync("sync")
     made = clients(both, sandbox)
     who = sandbox.practice
     token = made.oauth.sign_in_with_password(who.email, who.password)
@@ -56,13 +56,13 @@ def test_one_client_many_tasks() -> None:
 
 
 def test_many_onboardings_of_one_practice_at_once() -> None:
-    """Whoever is second finds that it is done: one request, one connection."""
+    """The second one finds that it is done: one request, one connection."""
     with Sandbox(approval=Approval.after_polls(0)) as sandbox, ThreadPoolExecutor(8) as threads:
         store = MemoryTokenStore()
         who = sandbox.practice
 
         def onboard(_: int) -> str:
-            both = Colour("sync")
+            both = SyncOrAsync("sync")
             made = clients(both, sandbox, store=store)
             made.oauth.sign_in_with_password(who.email, who.password)
             try:
@@ -108,8 +108,8 @@ async def _cancelled_at(nth: int, sandbox: Sandbox) -> bool:
     """Onboard, cancelled at the nth request; whether there was one."""
     gateway = Stalling(sandbox.world, nth)
 
-    class Async(Colour):
-        """The async colour, on the loop that runs."""
+    class Async(SyncOrAsync):
+        """The async mode, on the loop that runs."""
 
         def __init__(self) -> None:
             super().__init__("sync")
@@ -120,10 +120,10 @@ async def _cancelled_at(nth: int, sandbox: Sandbox) -> bool:
             return getattr(ormco_trios, f"Async{name}")
 
         def callback(self, function: Callable[..., Any]) -> Callable[..., Any]:
-            async def coloured(*args: Any) -> Any:
+            async def answered(*args: Any) -> Any:
                 return function(*args)
 
-            return coloured
+            return answered
 
     made = clients(Async(), sandbox, gateway=gateway)
     task = asyncio.create_task(made.run())
@@ -136,7 +136,7 @@ async def _cancelled_at(nth: int, sandbox: Sandbox) -> bool:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    # No lock is held, no task is left, and it goes on from where it stands.
+    # No lock is held, no task is left, and it goes on from what is done.
     gateway.left = -1
     gateway.let_go.set()
     await asyncio.wait_for(made.run(), 5)
@@ -198,10 +198,10 @@ def test_nothing_is_left_open(both: Any) -> None:
     """Warnings are errors in this suite; those of finalisers have to be looked for."""
     with Sandbox(server=True) as sandbox, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        colour = Colour(both.name)
-        clients(colour, sandbox).run()
-        colour.close()
-        del colour
+        mode = SyncOrAsync(both.name)
+        clients(mode, sandbox).run()
+        mode.close()
+        del mode
         gc.collect()
     assert [str(w.message) for w in warned] == []
 
@@ -227,7 +227,7 @@ def _region() -> Any:
 
 
 def test_who_gets_the_lock_looks_at_the_store_again(both: Any) -> None:
-    """Somebody else may have refreshed between the first look and the lock."""
+    """Another process may have refreshed between the first look and the lock."""
     with Sandbox() as sandbox:
 
         class Busy(MemoryTokenStore):

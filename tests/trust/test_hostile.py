@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.trust.servers import Server, Speak, json_answer, saying
 
 from ormco_trios import CommunicateClient, Environment, Retry, Timeout, errors
-from ormco_trios.core._httpx import AsyncHttpxTransport, HttpxTransport
+from ormco_trios.core._http.transport import AsyncHttpxTransport, HttpxTransport
 from ormco_trios.core.answers import refusal, request_id_of, retry_after
 from ormco_trios.core.transport import Answer, AsyncStream, AsyncTransport, Request, Transport
 

@@ -32,8 +32,8 @@ from ormco_trios import (
     TokenBucket,
     errors,
 )
-from ormco_trios.core import _httpx
-from ormco_trios.core._httpx import AsyncHttpxPool, AsyncHttpxPools, HttpxPool
+from ormco_trios.core._http import pool as pools
+from ormco_trios.core._http.pool import AsyncHttpxPool, AsyncHttpxPools, HttpxPool
 from ormco_trios.core.clock import ManualClock
 from ormco_trios.core.transport import Request
 
@@ -54,7 +54,7 @@ class _Echo(BaseHTTPRequestHandler):
         id = self.path.rpartition("/")[2]
         server.asked.append((id, self.client_address))
         body = b'{"Id": "%s"}' % id.encode()
-        # In two pieces, so that whoever reads what is another's is likely to get a part of it.
+        # In two pieces: a process that reads what is another's is likely to get a part of it.
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
         self.wfile.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
 
@@ -197,7 +197,7 @@ def test_a_child_does_not_wait_for_threads_that_it_does_not_have(server: Countin
 def test_a_child_does_not_wait_for_a_client_that_was_being_made(server: Counting) -> None:
     pool = HttpxPool()
     request = Request("GET", f"{server.url}/1", (), b"", LIMITS)
-    with _httpx._beginning[0]:
+    with pools._beginning[0]:
         assert in_child(lambda: pool.send(request).status) == "200"
 
 
@@ -316,7 +316,7 @@ class Interrupt(BaseException):
 
 
 def test_a_thread_that_is_interrupted_anywhere(server: Counting) -> None:
-    """In each function of httpx and below it: the next call gets its own answer."""
+    """On entering any function of httpx and below it: the next call gets its own answer."""
     client = CommunicateClient(Environment.sandbox(server.url), token="t", timeout=LIMITS)
     left = 0
 
@@ -330,7 +330,7 @@ def test_a_thread_that_is_interrupted_anywhere(server: Counting) -> None:
                 raise Interrupt
 
     place = 0
-    for place in range(1, 2000, 3):
+    for place in range(1, 2000):
         left = place
         sys.setprofile(interrupt)
         try:

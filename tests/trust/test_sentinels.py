@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.practices import clients
 from tests.trust.stage import (
     LIFECYCLE,
@@ -29,7 +29,7 @@ from tests.trust.wire import MARK, Trouble, Wire
 
 from ormco_trios import Environment, OrmcoDigitalClient, errors
 from ormco_trios.communicate.operations import ME
-from ormco_trios.core._httpx import AsyncHttpxTransport, HttpxTransport
+from ormco_trios.core._http.transport import AsyncHttpxTransport, HttpxTransport
 from ormco_trios.core.auth import StaticToken
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.log import logger
@@ -131,7 +131,7 @@ MAY_FAIL = {
 
 
 class Sockets:
-    """Real sockets, for a `Wire` to stand in front of."""
+    """Real sockets, for a `Wire` to be in front of."""
 
     def open(self) -> Transport:
         return HttpxTransport()
@@ -169,7 +169,7 @@ def test_what_the_command_prints(
     with (
         Sandbox(server=True, approval=Approval.after_polls(1)) as sandbox,
         Seen() as seen,
-        contextlib.closing(Colour("sync")) as both,
+        contextlib.closing(SyncOrAsync("sync")) as both,
     ):
         wire = Wire(Sockets())
         store = FileTokenStore(tmp_path)

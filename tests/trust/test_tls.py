@@ -15,7 +15,7 @@ from tests.trust.servers import Server, json_answer, proxy
 
 import ormco_trios
 from ormco_trios import Environment, Retry, errors
-from ormco_trios.core import _httpx
+from ormco_trios.core._http import connection
 
 pytestmark = pytest.mark.socket
 
@@ -45,11 +45,11 @@ def bundle(authority: trustme.CA, tmp_path: Path) -> str:
 @pytest.fixture(autouse=True)
 def _own_context() -> Iterator[None]:
     """The process has one TLS context, made from its settings when it is first needed."""
-    _httpx.tls_context.cache_clear()
-    _httpx._proxy.cache_clear()
+    connection.tls_context.cache_clear()
+    connection.proxy_for.cache_clear()
     yield
-    _httpx.tls_context.cache_clear()
-    _httpx._proxy.cache_clear()
+    connection.tls_context.cache_clear()
+    connection.proxy_for.cache_clear()
 
 
 def me(both: Any, url: str, **options: Any) -> Any:
@@ -143,6 +143,6 @@ def test_no_option_turns_verification_off() -> None:
         if word in path.read_text("utf-8")
     ]
     assert found == []
-    context = _httpx.tls_context()
+    context = connection.tls_context()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

@@ -1,8 +1,8 @@
 """A wire between the library and the sandbox that remembers what passes, and makes trouble.
 
 Everything that crosses it and can be a secret or a person is a *sentinel*: no matter which field
-it stood in, nobody may find it in a log, a message, a `repr` or a traceback.  So a new field, or a
-new operation, is watched without anyone adding it to a list.
+it was in, nobody may find it in a log, a message, a `repr` or a traceback.  So a new field, or a
+new operation, is watched without being added to a list.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SHORTEST = 6
 MARK = "s3ntinel"
 _UNMARK = re.compile(rb',? *"Mark": *"s3ntinel-field"')
 
-# What a model lists as printable, or what tells nothing about anybody.
+# What a model lists as printable, or what tells nothing about a person.
 SAFE_KEYS = frozenset(
     """
     InviterUserId RemoteUserId ConnectedUsers CreatorId OperatorId Roles InviterUserType

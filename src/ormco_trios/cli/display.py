@@ -145,7 +145,7 @@ _VERDICTS = {
 
 
 def print_diagnosis(console: Console, diagnosis: Diagnosis, *, verbose: bool) -> None:
-    """What was found, and the first thing to mend at the end, where it is read."""
+    """What was found, and the first thing to correct at the end, where it is read."""
     view = Table.grid(padding=(0, 1))
     view.add_column(width=1)
     view.add_column()
@@ -158,7 +158,7 @@ def print_diagnosis(console: Console, diagnosis: Diagnosis, *, verbose: bool) ->
     console.print(view)
     console.print()
     if (first := diagnosis.first) is not None:
-        console.print(Text(f"Mend this first: {first.subject}", style="bold"))
+        console.print(Text(f"Correct this first: {first.subject}", style="bold"))
         console.print(Text(first.advice or first.said))
     else:
-        console.print(Text("Nothing is wrong, as far as can be seen."))
+        console.print(Text("No problem was found."))

@@ -96,7 +96,7 @@ def _offer_to_forget(gone: Sequence[str]) -> None:
     if gone:
         few = ", ".join(gone[:8]) + (f" and {len(gone) - 8} more" if len(gone) > 8 else "")
         click.echo(
-            f"No longer in the list, but something is kept of them: {few}. "
+            f"No longer in the list, but their records are kept: {few}. "
             "`ormco-trios fleet forget ID` deletes what is kept of one.",
             err=True,
         )
@@ -204,7 +204,7 @@ def authorize(practice: str, practices: Path | None, records: Path) -> None:
             _answer(known, records, practice, said, id=needed.task.id)
     except LookupError:
         raise click.UsageError("There is no such practice in this fleet.") from None
-    click.echo("Taken. The run goes on with this practice by itself.")
+    click.echo("Accepted. The run goes on with this practice by itself.")
 
 
 def _answer(
@@ -240,9 +240,9 @@ def forget(
         if DATABASE in os.environ:
             places, status = _with_queue(lambda queue: _forget_on_queue(queue, practice, take_back))
         else:
-            if not records.exists():
-                raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
             known = {} if practices is None else read_practices(practices)
+            if not records.exists() and practice not in known:
+                raise click.UsageError(f"There is no fleet yet: {records} does not exist.")
             places, status = asyncio.run(_forget(known, records, practice, take_back))
     except LookupError:
         raise click.UsageError("There is no such practice in this fleet.") from None
@@ -343,7 +343,9 @@ def _with_queue(
                 await queue.database.check()
             return await do(queue)
 
-    return asyncio.run(inside())
+    # Not Windows' default, in which psycopg does not work.
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        return runner.run(inside())
 
 
 @asynccontextmanager
@@ -406,14 +408,14 @@ def _finish(status: FleetStatus, report: Path | None, as_json: bool) -> NoReturn
         if status.links:
             console.print(
                 Text(
-                    f"\n{len(status.links)} practices have to open a link: "
+                    f"\nPractices that have to open a link: {len(status.links)}. "
                     "`ormco-trios fleet status --links` lists them."
                 )
             )
         if status.tasks:
             console.print(
                 Text(
-                    f"\n{len(status.tasks)} practices have to go to OrmcoDigital: "
+                    f"\nPractices that have to go to OrmcoDigital: {len(status.tasks)}. "
                     "`ormco-trios fleet status --report FILE` says what to do there."
                 )
             )

@@ -31,7 +31,7 @@ def approve(who: tuple[str, ...], yes: bool, as_json: bool, sandbox: bool) -> No
         unknown = [each for each in who if not any(_is(request, each) for request in waiting)]
         if unknown:
             raise NotFound(
-                f"{len(unknown)} of {len(who)} mean nobody who waits; nothing was approved.",
+                f"{len(unknown)} of {len(who)} name no account that waits; nothing was approved.",
                 operation="connections.approve",
                 status=200,
                 advice="See who waits with: ormco-trios approve",
@@ -62,25 +62,23 @@ def _approve(lab: Account, console: Console, chosen: list[Connection], as_json: 
         for request in chosen:
             problem = failed.get(request.id)
             mark, style = ("✔ ", "green") if problem is None else ("✘ ", "bold red")
-            said = "approved" if problem is None else str(problem)
+            said = "approved" if problem is None else problem.message
             console.print(Text(mark, style=style) + harmless(f"{_name(request)}: {said}"))
     sys.exit(1 if failed else 0)
 
 
 def _is(request: Connection, wanted: str) -> bool:
     wanted = folded(wanted)
-    return folded(request.id) == wanted or fnmatchcase(
-        folded(request.inviter_user_email or ""), wanted
-    )
+    return folded(request.id) == wanted or fnmatchcase(folded(request.inviter.email or ""), wanted)
 
 
 def _name(request: Connection) -> str:
-    return request.inviter_user_email or request.id
+    return request.inviter.email or request.id
 
 
 def _show(console: Console, requests: list[Connection]) -> None:
     if not requests:
-        console.print("Nobody waits for an approval.")
+        console.print("No request waits for approval.")
         return
     view = Table(box=None, pad_edge=False, header_style="dim")
     view.add_column("Practice")
@@ -94,5 +92,5 @@ def _as_json(request: Connection) -> dict[str, str | None]:
     return {
         "id": request.id,
         "name": request.inviter_user_name,
-        "email": request.inviter_user_email,
+        "email": request.inviter.email,
     }

@@ -23,7 +23,7 @@ class SavedProgress:
 
     def __init__(self, account: str, folder: str | None) -> None:
         where = user_data_path("ormco-trios") / "tokens" if folder is None else Path(folder)
-        # A hash, since an account's name may be somebody's e-mail.
+        # A hash, since an account's name may be a person's e-mail.
         name = hashlib.sha256(account.encode()).hexdigest()[:32]
         self._path = where / f"{name}.progress"
         self._written = ""

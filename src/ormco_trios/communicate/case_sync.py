@@ -114,7 +114,7 @@ def check_filter(practice: str | None) -> str:
     """A filter in the form in which ids are compared.
 
     Raises:
-        ConfigurationError: It is neither an id nor `EVERY_PRACTICE`, so it could mean anybody.
+        ConfigurationError: It is neither an id nor `EVERY_PRACTICE`, so it could mean all of them.
     """
     if practice == EVERY_PRACTICE:
         return EVERY_PRACTICE
@@ -234,7 +234,7 @@ def changed_at(case: Case) -> float:
 
 
 def digest_of(case: Case, version: int | None = None) -> str:
-    """Stands for a version of a case, its own or another, and tells nothing about it."""
+    """A digest of a version of a case; it tells nothing about the case."""
     version = case.version if version is None else version
     text = f"{case.id.casefold()} {changed_at(case) if version is None else version}"
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -69,7 +69,7 @@ class Cases(Shielded):
 
         What it is looked for in is not documented: a patient's name or an order number [assumed].
 
-        The text stands in the address that is requested, so a proxy of yours may log it; this
+        The text is in the address that is requested, so a proxy of yours may log it; this
         library does not.
 
         Args:

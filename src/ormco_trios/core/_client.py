@@ -7,12 +7,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from ormco_trios.core._httpx import (
+from ormco_trios.core._http.pool import AsyncHttpxPools, HttpxPool
+from ormco_trios.core._http.transport import (
     AsyncHttpClient,
-    AsyncHttpxPools,
     AsyncInjectedClient,
     HttpClient,
-    HttpxPool,
     InjectedClient,
 )
 from ormco_trios.core.auth import Auth, StaticToken

@@ -309,7 +309,7 @@ def route_calls(flow: Flow[T], channels: Mapping[Service, Channel[Any]]) -> Flow
 
 
 def _places(error: ValidationError) -> str:
-    """Which fields did not fit and why, without what stood in them."""
+    """Which fields did not fit and why, without their values."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     named = [f"{'.'.join(map(str, p['loc'])) or 'body'}: {p['type']}" for p in problems[:3]]
     return f" ({'; '.join(named)})"

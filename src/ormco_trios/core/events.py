@@ -1,6 +1,6 @@
 """What is told about each request: to the log, and to the hooks of a client.
 
-`CallEvent` holds nothing that could not stand in a log.  `AuditEvent` says as well whose data was
+`CallEvent` holds nothing that may not be in a log.  `AuditEvent` says as well whose data was
 touched; it exists only for a client that was given ``on_audit``.
 """
 
@@ -79,7 +79,7 @@ class Listeners:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody listens; making an event costs more than asking."""
+        """Whether a hook listens; making an event costs more than asking."""
         return (
             self.on_event is not None
             or self.on_audit is not None

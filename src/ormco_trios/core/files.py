@@ -42,10 +42,12 @@ class NewFile:
         Raises:
             FileExistsError: A file has the name and is not to be replaced.
             IsADirectoryError: A folder has the name.
-            OSError: No file can be made there.
+            OSError: No file can be made there, or a device or a pipe has the name.
         """
         if self._path.is_dir():
             raise IsADirectoryError(f"A folder has this name: {self._path}")
+        if self._path.exists() and not self._path.is_file():
+            raise OSError(errno.EINVAL, "A device or a pipe has this name", str(self._path))
         if not self._overwrite and self._path.exists():
             raise _taken(self._path)
         handle = _open_unnamed(self._path.parent)

@@ -40,7 +40,7 @@ class Spacing:
     """
 
     def __init__(self, rate: float, burst: int) -> None:
-        if rate <= 0 or burst < 1:
+        if not rate > 0 or burst < 1:  # NaN is neither
             raise ValueError("rate must be positive, and burst at least 1")
         self.seconds = 1.0 / rate
         self._tolerance = (burst - 1) * self.seconds

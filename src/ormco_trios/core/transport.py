@@ -1,6 +1,6 @@
 """What goes over the wire, as plain values, and the two small protocols that carry it.
 
-The implementations are `ormco_trios.core._httpx` (real sockets) and `ormco_trios.sandbox`
+The implementations are `ormco_trios.core._http` (real sockets) and `ormco_trios.sandbox`
 (no sockets at all).
 """
 

@@ -30,9 +30,11 @@ async def let_go_async(
         if failed(places):
             places.append(Place(SIGN_IN, PlaceState.FAILED, KEPT))
         else:
-            places.append(removed(SIGN_IN, await onboarding.forget_sign_in(revoke=take_back)))
+            there = take_back and await onboarding.forget_sign_in(revoke=True)
+            # Also what could not be read, or was another account's.
+            places.append(removed(SIGN_IN, await onboarding.forget_sign_in() or there))
     except OrmcoTriosError as error:
-        places.append(Place(SIGN_IN, PlaceState.FAILED, str(error)))
+        places.append(Place(SIGN_IN, PlaceState.FAILED, error.message))
     except Exception as error:  # noqa: BLE001 - the caller's function may raise anything
         places.append(Place(SIGN_IN, PlaceState.FAILED, f"It failed with {type(error).__name__}."))
     finally:

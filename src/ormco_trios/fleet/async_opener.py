@@ -12,6 +12,7 @@ from ormco_trios.core._acompat import call_local_async
 from ormco_trios.core.auth import as_secret
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
+from ormco_trios.core.errors import OrmcoTriosError
 from ormco_trios.core.events import OnAudit, OnEvent
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import Timeout
@@ -122,10 +123,12 @@ class AsyncPracticeOpener(Shielded):
             Whether there was one.
         """
         account = self._account(practice)
-        if await call_local_async(self._store.load, (account,)) is None:
-            return False
+        try:
+            there = await call_local_async(self._store.load, (account,)) is not None
+        except OrmcoTriosError:
+            there = True  # whatever it is
         await call_local_async(self._store.delete, (account,))
-        return True
+        return there
 
     def _account(self, practice: str) -> str:
         return f"{self._common['environment'].name}:{self._client_id}:{practice}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.extras import extra
@@ -16,6 +17,9 @@ class Encryption:
 
     A sealed text is bound to its owner: what was copied into another row does not open there.
 
+    Attributes:
+        fingerprint: Of the key that seals; says nothing about the key.
+
     Args:
         keys: The first seals, all of them open; or a function that gets them, called once.  To
             rotate: append the new key in every process, then move it to the front in every
@@ -27,6 +31,7 @@ class Encryption:
             from cryptography.fernet import Fernet, MultiFernet
 
         found = keys() if callable(keys) else keys
+        self.fingerprint = sha256(found[0].encode()).hexdigest()[:16] if found else ""
         try:
             self._fernet = MultiFernet([Fernet(key) for key in found]) if found else None
         except ValueError:

@@ -116,7 +116,7 @@ class Fleet(Closing, Shielded, Generic[P]):
             self._records.close()
 
     def status(self) -> FleetStatus:
-        """Where all of them stand; not those that are only in the records."""
+        """The status of all of them; not of those that are only in the records."""
         known = (each for each in self._records if each.practice in self._practices)
         return FleetStatus.of(known, now=self._clock.now())
 
@@ -219,7 +219,12 @@ class Fleet(Closing, Shielded, Generic[P]):
             return take_answer(asked, answer, self._opening(practice), id=id)
         finally:
             del answer
-            self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
+            try:
+                self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
+            except LookupError:
+                # Forgotten meanwhile, so nothing is kept of what the answer has brought.
+                let_go(self._opening(practice), take_back=False)
+                raise
             self._wake()
 
     def _wake(self) -> None:

@@ -29,9 +29,11 @@ def let_go(open_practice: Callable[[], Onboarding], *, take_back: bool) -> list[
         if failed(places):
             places.append(Place(SIGN_IN, PlaceState.FAILED, KEPT))
         else:
-            places.append(removed(SIGN_IN, onboarding.forget_sign_in(revoke=take_back)))
+            there = take_back and onboarding.forget_sign_in(revoke=True)
+            # Also what could not be read, or was another account's.
+            places.append(removed(SIGN_IN, onboarding.forget_sign_in() or there))
     except OrmcoTriosError as error:
-        places.append(Place(SIGN_IN, PlaceState.FAILED, str(error)))
+        places.append(Place(SIGN_IN, PlaceState.FAILED, error.message))
     except Exception as error:  # noqa: BLE001 - the caller's function may raise anything
         places.append(Place(SIGN_IN, PlaceState.FAILED, f"It failed with {type(error).__name__}."))
     finally:

@@ -6,7 +6,9 @@ in the middle leaves no lock behind.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,7 +23,7 @@ from ormco_trios.core.shield import Shielded
 from ormco_trios.fleet import schema
 from ormco_trios.fleet._grouped import Grouped
 from ormco_trios.fleet.encryption import KEYS, Encryption
-from ormco_trios.fleet.practice_status import PracticeStatus, Stage
+from ormco_trios.fleet.practice_status import UNREADABLE, PracticeStatus, Stage
 from ormco_trios.fleet.practices import FleetPractice, check_known
 from ormco_trios.oauth.token import Token
 from ormco_trios.onboarding.outcomes import Progress
@@ -32,6 +34,11 @@ with extra("fleet"):
     from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 Row = tuple[Any, ...]
+
+_MACHINE = Clock()
+
+RECONNECT = 5.0
+"""Seconds after which a pool begins anew to connect: its pauses grow, to minutes by default."""
 
 _UNLESS_SAID: Mapping[str, Any] = {
     "connect_timeout": 10,
@@ -45,6 +52,8 @@ _UNLESS_SAID: Mapping[str, Any] = {
 
 class FleetDatabase(Shielded):
     """A pool of connections to the fleet's database.
+
+    Open it in the process that uses it: a process that is forked afterwards needs its own.
 
     Args:
         conninfo: Such as ``postgresql://fleet@db.example/fleet``, as libpq takes it.
@@ -63,11 +72,13 @@ class FleetDatabase(Shielded):
         self.conninfo = conninfo
         self.encryption = encryption
         self._timeout = timeout
+        self._process = 0
         self.options = {name: each for name, each in _UNLESS_SAID.items() if name not in said}
         self.pool = AsyncConnectionPool(
             conninfo,
             min_size=1,
             max_size=connections,
+            reconnect_timeout=RECONNECT,
             kwargs=self.options,
             configure=_commit_by_statement,
             open=False,
@@ -75,6 +86,8 @@ class FleetDatabase(Shielded):
         )
 
     async def __aenter__(self) -> Self:
+        _check_event_loop()
+        self._process = os.getpid()
         try:
             await self.pool.open(wait=True, timeout=self._timeout)
         except PoolTimeout:
@@ -99,8 +112,15 @@ class FleetDatabase(Shielded):
 
         Raises:
             StorageUnavailable: The database did not answer.
-            ConfigurationError: It does not have these tables.
+            ConfigurationError: It does not have these tables, or this process was forked from the
+                one that opened it.
         """
+        if self._process != os.getpid():
+            # Two processes on one connection would get each other's answers.
+            raise ConfigurationError(
+                "Another process opened this database, and this one was forked from it.",
+                advice="Open a FleetDatabase in each process, after the fork.",
+            )
         try:
             async with self.pool.connection() as connection:
                 yield connection
@@ -110,7 +130,7 @@ class FleetDatabase(Shielded):
             with contextlib.suppress(Error):
                 await self.pool.check()  # the others may have ended with this one
             raise StorageUnavailable(
-                f"The fleet's database did not do what it was asked ({type(error).__name__})."
+                f"The fleet's database refused a command ({type(error).__name__})."
             ) from None
         else:
             return
@@ -152,8 +172,8 @@ class FleetDatabase(Shielded):
                     "(only_one) do update set version = excluded.version, oldest = excluded.oldest",
                     (len(schema.STEPS), schema.OLDEST),
                 )
-            await connection.execute(_FIRST_CANARY, (self._canary(),))
         await self.check_keys()
+        await self.seal_canary()
         return max(version, len(schema.STEPS))
 
     async def check(self) -> None:
@@ -168,7 +188,7 @@ class FleetDatabase(Shielded):
         )
         if not found or found[0][0] < len(schema.STEPS):
             raise ConfigurationError(
-                "The fleet's tables are older than this version of the library.",
+                "The fleet's tables are missing, or older than this version of the library.",
                 advice="Run `ormco-trios fleet migrate`; workers of the version before go on.",
             )
         if found[0][1] > len(schema.STEPS):
@@ -186,7 +206,7 @@ class FleetDatabase(Shielded):
         there = await self.rows("select to_regclass('ormco_trios_setting') is not null")
         if there[0][0]:
             for (sealed,) in await self.rows(
-                "select value from ormco_trios_setting where name = 'canary'"
+                "select value from ormco_trios_setting where name like 'canary/%%'"
             ):
                 if not self.encryption.opens("canary", sealed.encode()):
                     raise ConfigurationError(
@@ -195,6 +215,13 @@ class FleetDatabase(Shielded):
                         advice=f"{KEYS} must hold the key that is in use; while keys are changed, "
                         "first append the new one everywhere, then move it to the front.",
                     )
+
+    async def seal_canary(self) -> None:
+        """Let every process that starts from now on make sure that it has the key sealed with."""
+        await self.execute(
+            "insert into ormco_trios_setting values (%s, %s) on conflict do nothing",
+            self._canary(),
+        )
 
     async def reseal(self) -> Resealed:
         """Seal everything with the first key; what none of the keys opens is left as it is."""
@@ -210,13 +237,17 @@ class FleetDatabase(Shielded):
                 again = self.encryption.seal(f"{kind}/{owner}", text)
                 # What has changed meanwhile is sealed with the first key as it is.
                 count += await self.execute(write, (again, owner, sealed))
+        await self.seal_canary()
         await self.execute(
-            "update ormco_trios_setting set value = %s where name = 'canary'", (self._canary(),)
+            "delete from ormco_trios_setting where name like 'canary/%%' and name <> %s",
+            self._canary()[:1],
         )
         return Resealed(count, tuple(unreadable))
 
-    def _canary(self) -> str:
-        return self.encryption.seal("canary", "sings").decode()
+    def _canary(self) -> tuple[str, str]:
+        """The setting that only those can open who have the key that this process seals with."""
+        name = f"canary/{self.encryption.fingerprint}"
+        return name, self.encryption.seal("canary", "sings").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +261,16 @@ class Resealed:
 
     count: int
     unreadable: tuple[str, ...]
+
+
+def _check_event_loop() -> None:
+    """Say at once what psycopg's pool would repeat until its time is over."""
+    kinds = {each.__name__ for each in type(asyncio.get_running_loop()).__mro__}
+    if "ProactorEventLoop" in kinds:  # a name that asyncio has on Windows only
+        raise ConfigurationError(
+            "The fleet's database cannot be used in Windows' default event loop.",
+            advice="Run it in another: asyncio.Runner(loop_factory=asyncio.SelectorEventLoop).",
+        )
 
 
 async def _commit_by_statement(connection: AsyncConnection[Any]) -> None:
@@ -250,10 +291,6 @@ def _read(conninfo: str) -> Mapping[str, Any]:
         )
     return said
 
-
-_FIRST_CANARY: LiteralString = (
-    "insert into ormco_trios_setting values ('canary', %s) on conflict do nothing"
-)
 
 _SEALED: dict[str, tuple[LiteralString, LiteralString]] = {
     "status": (
@@ -277,13 +314,45 @@ _LOCKED_FOR = 180.0
 """Seconds after which another process may do a refresh that was begun and not ended."""
 
 
+_NEVER_BEFORE: LiteralString = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
+"""A fencing number above all that there were, also of what has been forgotten since."""
+
+_KEEP: LiteralString = (
+    "insert into ormco_trios_token values (%s, %s) "
+    "on conflict (account) do update set sealed = excluded.sealed"
+)
+
+# The lock is there until the account is forgotten, whoever has it.
+_KEEP_REFRESHED: LiteralString = (
+    "with lock as (select from ormco_trios_lock where name = %s for share) "
+    "insert into ormco_trios_token as its select %s, %s from lock "
+    "on conflict (account) do update set sealed = excluded.sealed where its.sealed in (%s, %s)"
+)
+
+_LOCK: LiteralString = f"""
+insert into ormco_trios_lock as its (name, claim, claimed_until)
+values (%s, {_NEVER_BEFORE}, now() + make_interval(secs => %s))
+on conflict (name) do update set claim = greatest(its.claim + 1, excluded.claim),
+    claimed_until = excluded.claimed_until where its.claimed_until <= now()
+returning claim, (select sealed from ormco_trios_token where account = its.name)
+"""  # noqa: S608
+
+
+@dataclass(slots=True)
+class _Lock:
+    """A lock that this process has got, and the token that it found then."""
+
+    claim: int
+    sealed: bytes | None = field(repr=False)
+
+
 class PostgresTokenStore:
     """Tokens sealed at rest; one refresh at a time across all machines."""
 
     def __init__(self, database: FleetDatabase) -> None:
         self._database = database
         self._load = Grouped(self._load_all)
-        self._locks: dict[str, int] = {}
+        self._locks: dict[str, _Lock] = {}
 
     async def load(self, account: str) -> Token | None:
         """The account's token, or None.
@@ -298,32 +367,62 @@ class PostgresTokenStore:
         return Token.from_json(self._database.encryption.open(f"token/{account}", sealed))
 
     async def save(self, account: str, token: Token) -> None:
-        """Keep it; it is there for good when this returns."""
-        await self._database.execute(
-            "insert into ormco_trios_token values (%s, %s) "
-            "on conflict (account) do update set sealed = excluded.sealed",
-            (account, self._database.encryption.seal(f"token/{account}", token.to_json())),
-        )
+        """Keep it; it is there for good when this returns.
+
+        A token that is lost takes a person to replace, so for a minute this is tried again.
+
+        Raises:
+            TakenOver: While this process refreshed it, the account was forgotten, or has got
+                another token.
+            StorageUnavailable: The database did not answer.
+        """
+        sealed = self._database.encryption.seal(f"token/{account}", token.to_json())
+        over = _MACHINE.monotonic() + 60.0
+        pause = 0.1
+        while True:
+            try:
+                return await self._save(account, sealed)
+            except StorageUnavailable:
+                if _MACHINE.monotonic() + pause > over:
+                    raise
+            await _MACHINE.sleep_async(pause)
+            pause *= 2
+
+    async def _save(self, account: str, sealed: bytes) -> None:
+        lock = self._locks.get(account)
+        if lock is None:
+            await self._database.execute(_KEEP, (account, sealed))
+            return
+        values = (account, account, sealed, lock.sealed, sealed)
+        if not await self._database.execute(_KEEP_REFRESHED, values):
+            raise TakenOver("This account was forgotten meanwhile, or has another token.")
+        lock.sealed = sealed
 
     async def delete(self, account: str) -> None:
         """Forget it, and its lock."""
-        await self._database.execute(
-            "with lock as (delete from ormco_trios_lock where name = %s) "
-            "delete from ormco_trios_token where account = %s",
-            (account, account),
+        await self._database.execute("delete from ormco_trios_lock where name = %s", (account,))
+        # Only now: a refresh under way saves nothing any more.
+        await self._database.execute("delete from ormco_trios_token where account = %s", (account,))
+
+    async def forget_practice(self, practice: str) -> bool:
+        """Delete what `AsyncPracticeOpener` keeps under this id, also what no key opens.
+
+        Returns:
+            Whether there was anything.
+        """
+        rows = await self._database.rows(
+            "select account from ormco_trios_token where right(account, %s) = %s",
+            (len(practice) + 1, f":{practice}"),
         )
+        for (account,) in rows:
+            await self.delete(account)
+        return bool(rows)
 
     async def try_lock(self, account: str) -> bool:
         """Whether it is this process's turn to refresh."""
-        rows = await self._database.rows(
-            "insert into ormco_trios_lock as its (name, claimed_until) "
-            "values (%s, now() + make_interval(secs => %s)) on conflict (name) do update "
-            "set claim = its.claim + 1, claimed_until = excluded.claimed_until "
-            "where its.claimed_until <= now() returning claim",
-            (account, _LOCKED_FOR),
-        )
+        rows = await self._database.rows(_LOCK, (account, _LOCKED_FOR))
         if rows:
-            self._locks[account] = rows[0][0]
+            self._locks[account] = _Lock(*rows[0])
         return bool(rows)
 
     async def still_locked(self, account: str) -> None:
@@ -335,15 +434,23 @@ class PostgresTokenStore:
         rows = await self._database.rows(
             "select claim from ormco_trios_lock where name = %s", (account,)
         )
-        if not rows or rows[0][0] != self._locks.get(account):
+        lock = self._locks.get(account)
+        if not rows or lock is None or rows[0][0] != lock.claim:
             raise TakenOver("Another process refreshes this account's token; nothing was sent.")
 
     async def unlock(self, account: str) -> None:
         """Give the turn back."""
-        await self._database.execute(
-            "update ormco_trios_lock set claimed_until = now() where name = %s and claim = %s",
-            (account, self._locks.pop(account, 0)),
+        lock = self._locks.pop(account, None)
+        if lock is None:
+            return
+        query: LiteralString = (
+            "update ormco_trios_lock set claimed_until = now() where name = %s and claim = %s"
         )
+        try:
+            await self._database.execute(query, (account, lock.claim))
+        except StorageUnavailable:
+            # Its connection had ended; or nobody could refresh for minutes.
+            await self._database.execute(query, (account, lock.claim))
 
     async def _load_all(self, accounts: Sequence[str]) -> list[bytes | None]:
         rows = await self._database.rows(
@@ -410,11 +517,13 @@ class Claim:
     stored: str | None = field(repr=False)
 
 
-UNREADABLE = "What is stored of this practice cannot be opened with these keys."
-
+# A date that Python does not know is none.
 _COLUMNS: LiteralString = (
-    "practice, stage, since, due, rounds, problem, progress, version, claim, priority"
+    "practice, stage, case when isfinite(since) then since else 'epoch' end, "
+    "case when isfinite(due) then due end, rounds, problem, progress, version, claim, priority"
 )
+
+_STAGES = {stage.value: stage for stage in Stage}
 
 _CLAIM: LiteralString = f"""
 with due as (
@@ -423,7 +532,7 @@ with due as (
     and not exists (select from ormco_trios_setting where name = 'paused')
     order by priority desc, due limit %s for update skip locked
 )
-update ormco_trios_practice_status set claim = claim + 1,
+update ormco_trios_practice_status set claim = greatest(claim + 1, {_NEVER_BEFORE}),
     claimed_until = now() + make_interval(secs => %s)
 where practice in (select practice from due) returning {_COLUMNS}
 """  # noqa: S608
@@ -471,15 +580,31 @@ class PostgresRecords:
         return (await self._read(practice)).status
 
     async def change(
-        self, practice: str, how: Callable[[PracticeStatus], PracticeStatus]
+        self,
+        practice: str,
+        how: Callable[[PracticeStatus], PracticeStatus],
+        *,
+        opened: bool = True,
     ) -> PracticeStatus:
         """Replace it by what ``how`` makes of it, also while a worker has it; what it was before.
 
+        Args:
+            practice: Its id.
+            how: Makes the new status of the old one.
+            opened: Whether ``how`` needs what is sealed.
+
         Raises:
             LookupError: It is not enrolled.
+            ConfigurationError: What is stored of it cannot be opened.
         """
         while True:
             before = await self._read(practice)
+            if opened and before.stored is None:
+                raise ConfigurationError(
+                    UNREADABLE,
+                    advice="Use it where the fleet's keys are; if they are lost, forget it and "
+                    "enroll it again.",
+                )
             _, *values, version = self._row(how(before.status), of=before)
             if await self._database.execute(
                 "update ormco_trios_practice_status set stage = %s, since = %s, due = %s, "
@@ -530,7 +655,8 @@ class PostgresRecords:
             "update ormco_trios_practice_status as its "
             "set claimed_until = now() + make_interval(secs => %s) "
             "from unnest(%s::text[], %s::bigint[]) as mine (practice, claim) "
-            "where its.practice = mine.practice and its.claim = mine.claim",
+            "where its.practice = mine.practice and its.claim = mine.claim "
+            "and its.claimed_until is not null",  # or it was given back meanwhile
             (seconds, list(practices), list(practices.values())),
         )
 
@@ -621,12 +747,14 @@ class PostgresRecords:
         practice, stage, since, due, rounds, problem, sealed, version, number, priority = row
         stored = None
         progress = Progress()
-        with contextlib.suppress(ConfigurationError):
-            stored = self._database.encryption.open(f"status/{practice}", sealed)
-            progress = Progress.from_json(stored)
+        known = _STAGES.get(stage)
+        if known is not None:  # a version to come may have more of them
+            with contextlib.suppress(ConfigurationError):
+                stored = self._database.encryption.open(f"status/{practice}", sealed)
+                progress = Progress.from_json(stored)
         status = PracticeStatus(
             practice=practice,
-            stage=Stage(stage) if stored is not None else Stage.FAILED,
+            stage=known if known is not None and stored is not None else Stage.FAILED,
             since=since.astimezone(UTC),
             due=None if due is None else due.astimezone(UTC),
             rounds=rounds,

@@ -25,9 +25,24 @@ from ormco_trios.core.log import logger
 from ormco_trios.core.shield import Shielded
 from ormco_trios.core.transport import HttpLibrary
 from ormco_trios.fleet._fencing import FencedConnections
-from ormco_trios.fleet.async_forget import KEPT, LOGIN, RECORD, failed, let_go_async, removed
+from ormco_trios.fleet.async_forget import (
+    KEPT,
+    LOGIN,
+    RECORD,
+    SIGN_IN,
+    failed,
+    let_go_async,
+    removed,
+)
 from ormco_trios.fleet.async_round import do_round_async, take_answer_async
-from ormco_trios.fleet.postgres import Claim, FleetDatabase, PostgresPractices, PostgresRecords
+from ormco_trios.fleet.postgres import (
+    RECONNECT,
+    Claim,
+    FleetDatabase,
+    PostgresPractices,
+    PostgresRecords,
+    PostgresTokenStore,
+)
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.practices import check_id
 from ormco_trios.fleet.report import FleetStatus
@@ -41,6 +56,7 @@ with extra("fleet"):
     from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
     from procrastinate.jobs import Status
     from psycopg import Error
+    from psycopg_pool import AsyncConnectionPool
 
 QUEUE = "ormco-trios"
 LOOK = "ormco_trios.look"
@@ -87,16 +103,26 @@ class FleetQueue(Shielded):
         self._places = asyncio.Semaphore(self._concurrency)
         self._tick = 5.0
         self._claimed_for = 120.0
-        connector = PsycopgConnector(
-            conninfo=database.conninfo, kwargs=database.options, min_size=1, max_size=4
+        self._connector = PsycopgConnector(
+            pool_factory=_pool,
+            conninfo=database.conninfo,
+            kwargs=database.options,
+            min_size=1,
+            max_size=4,
+            reconnect_timeout=RECONNECT,
         )
-        self._app = App(connector=connector)
+        self._app = App(connector=self._connector)
         self._app.task(name=LOOK, queue=QUEUE)(self._look)
         self._sweeping = self._app.task(name=SWEEP, queue=QUEUE, queueing_lock=SWEEP)(self._sweep)
 
     async def __aenter__(self) -> Self:
-        await self._app.open_async()
-        return self
+        try:
+            await self._app.open_async()
+        except (ConnectorException, Error) as error:
+            failure = type(error).__name__
+        else:
+            return self
+        raise StorageUnavailable(f"The fleet's queue cannot be opened ({failure}).")
 
     async def __aexit__(self, *_: object) -> None:
         while self._idle:
@@ -180,7 +206,9 @@ class FleetQueue(Shielded):
         wanted = None if practices is None else set(practices)
         failed = [each for each in await self._records.failed() if wanted is None or each in wanted]
         for practice in failed:
-            await self._records.change(practice, lambda it: it.due_at(self._clock.now()))
+            await self._records.change(
+                practice, lambda it: it.due_at(self._clock.now()), opened=False
+            )
         if failed:
             await self._wake()
         return len(failed)
@@ -216,7 +244,7 @@ class FleetQueue(Shielded):
         there = await self._records.forget(practice)
         if not there and not await stored.knows(practice):
             raise LookupError("there is no such practice")
-        places = await let_go_async(lambda: self._open(practice), take_back=take_back)
+        places = await self._let_go(practice, take_back=take_back)
         if take_back and failed(places):
             places.append(Place(LOGIN, PlaceState.FAILED, KEPT))
         else:
@@ -282,8 +310,7 @@ class FleetQueue(Shielded):
                         # Its database is away, or it was taken for dead: it begins again.
                         logger.warning("the fleet's worker lost its database, and begins again")
                         await _MACHINE.sleep_async(min(polling, 5.0))
-                        with contextlib.suppress(Error):
-                            await self.database.pool.check()
+                        await self._drop_what_has_ended()
                 if self._batches:
                     await asyncio.wait(self._batches, timeout=2 * TURN)
             finally:
@@ -301,12 +328,29 @@ class FleetQueue(Shielded):
             return await take_answer_async(asked, answer, lambda: self._open(practice), id=id)
         finally:
             del answer
-            await self._records.change(practice, lambda it: it.answered(asked, self._clock.now()))
+            try:
+                await self._records.change(
+                    practice, lambda it: it.answered(asked, self._clock.now())
+                )
+            except LookupError:
+                # Forgotten meanwhile, so nothing is kept of what the answer has brought.
+                await self._let_go(practice, take_back=False)
+                raise
             await self._wake()
+
+    async def _let_go(self, practice: str, *, take_back: bool) -> list[Place]:
+        places = await let_go_async(lambda: self._open(practice), take_back=take_back)
+        # Also the sign-in of a practice that cannot be opened.
+        if not (take_back and failed(places)) and await PostgresTokenStore(
+            self.database
+        ).forget_practice(practice):
+            places[-1] = removed(SIGN_IN, True)
+        return places
 
     async def _check(self) -> None:
         await self.database.check()
         await self.database.check_keys()
+        await self.database.seal_canary()
         there = await self.database.rows("select to_regclass('procrastinate_jobs') is not null")
         if not there[0][0]:
             raise ConfigurationError(
@@ -443,14 +487,35 @@ class FleetQueue(Shielded):
         await self._defer(f"{LOOK}/now", 0.0)
 
     async def _defer(self, name: str, seconds: float) -> None:
-        try:
-            await self._app.configure_task(
-                name=LOOK, queue=QUEUE, queueing_lock=name, schedule_in={"seconds": seconds}
-            ).defer_async()
-        except AlreadyEnqueued:
-            pass
-        except (ConnectorException, Error):
-            logger.warning("a fleet's workers could not be woken; the sweep does it")
+        job = self._app.configure_task(
+            name=LOOK, queue=QUEUE, queueing_lock=name, schedule_in={"seconds": seconds}
+        )
+        for _ in range(2):
+            try:
+                await job.defer_async()
+            except AlreadyEnqueued:
+                return
+            except (ConnectorException, Error):
+                await self._drop_what_has_ended()
+            else:
+                return
+        logger.warning("a fleet's workers could not be woken; the sweep does it")
+
+    async def _drop_what_has_ended(self) -> None:
+        """Connections that ended with the one that was just met."""
+        for pool in (self.database.pool, self._connector.pool):
+            with contextlib.suppress(Error):
+                await pool.check()
+
+
+def _pool(**options: Any) -> AsyncConnectionPool:
+    """Procrastinate's, but for its check of each connection that is taken.
+
+    That finds a dead one after another, and waits twice as long after each: up to half a minute in
+    which a worker gives no sign of life.
+    """
+    del options["check"]
+    return AsyncConnectionPool(**options)
 
 
 async def _until(working: asyncio.Future[None], stopped: asyncio.Event) -> None:

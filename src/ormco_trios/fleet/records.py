@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ormco_trios.core.errors import ConfigurationError
-from ormco_trios.fleet.practice_status import PracticeStatus, Stage
+from ormco_trios.fleet.practice_status import UNREADABLE, PracticeStatus, Stage
 from ormco_trios.fleet.practices import check_id, check_known
 from ormco_trios.onboarding.outcomes import Progress
 
@@ -101,7 +101,7 @@ class FleetRecords:
             connection.close()
             raise ConfigurationError(
                 "The fleet's record cannot be opened: it is in use, or cannot be written.",
-                advice="Wait for whatever uses it, and check who may write to its folder.",
+                advice="End the program that uses it, or check who may write to its folder.",
             ) from None
         except sqlite3.DatabaseError:
             connection.close()
@@ -112,7 +112,7 @@ class FleetRecords:
 
     def after_fork(self) -> None:
         """Leave to the process that this one was forked from what is its own; called by itself."""
-        self._lock = threading.Lock()  # whoever held the other stayed behind
+        self._lock = threading.Lock()  # the thread that held the other stayed behind
         _INHERITED.add(self._connection)
 
     @property
@@ -269,16 +269,26 @@ def _row(status: PracticeStatus) -> tuple[Any, ...]:
 
 def _status(row: tuple[Any, ...]) -> PracticeStatus:
     practice, stage, since, due, rounds, problem, progress, version = row
-    return PracticeStatus(
-        practice=practice,
-        stage=Stage(stage),
-        since=datetime.fromtimestamp(since, UTC),
-        due=None if due is None else datetime.fromtimestamp(due, UTC),
-        rounds=rounds,
-        problem=problem,
-        progress=_progress(progress),
-        version=version,
-    )
+    try:
+        return PracticeStatus(
+            practice=practice,
+            stage=Stage(stage),
+            since=datetime.fromtimestamp(since, UTC),
+            due=None if due is None else datetime.fromtimestamp(due, UTC),
+            rounds=rounds,
+            problem=problem,
+            progress=_progress(progress),
+            version=version,
+        )
+    except (ValueError, TypeError, OverflowError, OSError):
+        return PracticeStatus(
+            practice,
+            Stage.FAILED,
+            since=datetime.fromtimestamp(0, UTC),
+            due=None,
+            problem=UNREADABLE,
+            version=version,
+        )
 
 
 def _progress(text: str) -> Progress:

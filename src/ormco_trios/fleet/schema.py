@@ -1,4 +1,4 @@
-"""The fleet's tables in PostgreSQL, and how they change without stopping anybody.
+"""The fleet's tables in PostgreSQL, and how they change while workers run.
 
 A step only adds: a table, a column with a default.  So workers of the version before go on while
 the database is ahead of them, and a rolling restart needs no order but *migrate first*.  A step

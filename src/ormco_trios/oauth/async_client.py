@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 from pydantic import SecretStr
 
 from ormco_trios.core import _client
-from ormco_trios.core._httpx import AsyncHttpClient
+from ormco_trios.core._http.transport import AsyncHttpClient
 from ormco_trios.core.async_base_client import AsyncBaseClient
 from ormco_trios.core.auth import as_secret
 from ormco_trios.core.clock import Clock

@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 from pydantic import SecretStr
 
 from ormco_trios.core import _client
-from ormco_trios.core._httpx import HttpClient
+from ormco_trios.core._http.transport import HttpClient
 from ormco_trios.core.auth import as_secret
 from ormco_trios.core.base_client import BaseClient
 from ormco_trios.core.clock import Clock

@@ -168,7 +168,7 @@ class AuthorizationCode:
             AuthorizationRefused: The authorization server sent another error.
 
         What the server sent instead of a code is believed only if it has the state and the issuer
-        that a code would need.  Where neither is known, anybody can write such an address: do not
+        that a code would need.  Where neither is known, any page can make such an address: do not
         give up an authorization for it, but ask again.
 
         Warns:
@@ -228,7 +228,7 @@ class AuthorizationCode:
         Args:
             form: ``canonical`` for a token endpoint, which form-encodes it once; ``portal`` for
                 OrmcoDigital's field, with exactly one layer of percent-encoding (``%21``);
-                ``as_pasted`` as it stood in the paste, for a look at what a person did.
+                ``as_pasted`` as it was in the paste, for a look at what a person did.
         """
         if form == "canonical":
             return self._canonical.open()

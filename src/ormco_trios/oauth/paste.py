@@ -230,7 +230,7 @@ class _Reader:
         wrong_issuer = _check_issuer(issuers, self.issuer, self.issuer_required)
         wrong_state = _check_state(parameters.get("state", []), self.state)
         if (refusal := _sent_instead(parameters)) is not None:
-            # Anybody can send a browser to such an address: it has to prove what a code has to.
+            # Any page can send a browser to such an address: it has to prove what a code has to.
             return _foreign_error() if wrong_issuer is not None else wrong_state or refusal
         if (problem := _another_page(whole, parameters)) is not None:
             return problem

@@ -58,7 +58,7 @@ class AuthorizationRequest:
     ) -> AuthorizationRequest:
         """A new authorization with a fresh ``state`` and, where the dialect has it, PKCE.
 
-        A ``login_hint`` asks for a sign-in as that account, whoever is signed in already; only the
+        A ``login_hint`` asks for a sign-in as that account, whichever is signed in; only the
         account dialect takes one (OpenID Connect Core, 3.1.2.1) [assumed].
         """
         state = secrets.token_urlsafe(24)
@@ -119,7 +119,7 @@ class AuthorizationRequest:
 
     @property
     def provable(self) -> bool:
-        """Whether an answer to this can be told from one that anybody has written."""
+        """Whether an answer to this can be told from one that a stranger has made."""
         return self.state is not None or self.server.names_issuer
 
     @shielded

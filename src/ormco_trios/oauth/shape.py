@@ -66,7 +66,7 @@ class CodeShape:
 
         The payload is a signature of 32 bytes and a message of a version byte, 16 bytes of
         initialisation vector and a ciphertext in blocks of 16.  So it always begins ``IAAAA``,
-        which is how a code is known again after somebody deleted a character too many before it.
+        which is how a code is known again after a person deleted a character too many before it.
         """
         return cls(
             name="classic",

@@ -110,7 +110,7 @@ def _padded(data: bytes) -> bytes:
 
 
 def _proofpoint_3(url: str, replaced: str) -> str:
-    """Each star stands for the next of the characters that are listed behind; two for a run."""
+    """Each star means the next of the characters that are listed behind; two for a run."""
     characters = _decoded(_padded, replaced.encode())
     place = 0
 

@@ -28,7 +28,7 @@ class AsyncTaskPage(AsyncClosing):
             printed.
 
     Attributes:
-        url: The page's address; whoever knows it sees the page.
+        url: The page's address; a person who knows it sees the page.
 
     Raises:
         ConfigurationError: The port is taken.

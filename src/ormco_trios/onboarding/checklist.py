@@ -1,4 +1,4 @@
-"""Where a practice stands: the guide's steps, each with its state and the evidence for it."""
+"""The status of a practice: the guide's steps, each with its state and the evidence for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StepState(enum.Enum):
 
     DONE = "done"
     WAITING = "waiting"
-    """Somebody else has to act; time will tell."""
+    """Another person has to act: the lab, mostly."""
     MISSING = "missing"
     """Not done yet."""
     BROKEN = "broken"
@@ -51,7 +51,7 @@ class StepName(enum.Enum):
 
     @property
     def is_witness(self) -> bool:
-        """Whether it stands beside the others: seen, it speaks for them; unseen, against none."""
+        """Whether it only confirms other steps: unseen, it is evidence against none."""
         return self in {StepName.CONSENT, StepName.CASE_ARRIVED}
 
     @property
@@ -177,7 +177,7 @@ class Checklist(BaseModel):
     """Every step of one practice, as far as it was known at one moment, and who says so.
 
     It holds no secret and no patient data.  ``str()`` is a plain text form of it, a notebook shows
-    it as a table, and the command line in colour; all three show the same.
+    it as a table, and the command line on a terminal; all three show the same.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -255,9 +255,9 @@ class Checklist(BaseModel):
         return (
             f'<tr style="background:none"><td style="{_LEFT};width:5px;padding:0 .8em 0 0;'
             f'border-left:5px solid {colour};"></td>'
-            f'<td style="{_LEFT};min-width:6em;max-width:11em;font-weight:bold">'
-            f"{SYMBOLS[step.state]} {escape(step.words(self.looked_at))}</td>"
-            f'<td style="{_LEFT}"><div><b>{escape(step.title)}</b></div>'
+            f'<td style="{_LEFT};padding:.15em .5em .45em 0">'
+            f"<div><b>{SYMBOLS[step.state]} {escape(step.title)}</b>: "
+            f"{escape(step.words(self.looked_at))}</div>"
             f'<div style="opacity:.75">{escape(step.grounds)}</div>{ahead}{hints}</td></tr>'
         )
 
@@ -294,7 +294,7 @@ _COLOURS = {
     StepState.UNKNOWN: "#808080",
 }
 
-_LEFT = "text-align:left;vertical-align:top"
+_LEFT = "text-align:left;vertical-align:top;overflow-wrap:anywhere"
 
 
 _AT_THE_PORTAL = frozenset(

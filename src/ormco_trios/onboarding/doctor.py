@@ -72,11 +72,11 @@ class Diagnosis:
             (f"{f.subject}: {f.verdict.value}", f"{f.said} {f.advice}".rstrip())
             for f in self.findings
         ]
-        return card("All is well" if self.healthy else "Not all is well", rows)
+        return card("All is well" if self.healthy else "Not everything is well", rows)
 
     @property
     def first(self) -> Finding | None:
-        """The first thing to mend; the others may follow from it."""
+        """The first thing to correct; the others may follow from it."""
         return next((f for f in self.findings if f.verdict is Verdict.ILL), None)
 
     def __str__(self) -> str:
@@ -165,13 +165,13 @@ def _skew(date: str | None, now: datetime) -> float | None:
 
 def _clock(skews: list[float]) -> Finding:
     if not skews:
-        return Finding("This machine's clock", Verdict.WELL, "Nothing speaks against it.")
+        return Finding("This machine's clock", Verdict.WELL, "No problem was found.")
     skew = sorted(skews)[len(skews) // 2]
     if abs(skew) <= SKEW:
-        return Finding("This machine's clock", Verdict.WELL, "It agrees with the services'.")
+        return Finding("This machine's clock", Verdict.WELL, "It agrees with the services' clocks.")
     return Finding(
         "This machine's clock",
         Verdict.ILL,
         f"It is {abs(skew):.0f} seconds {'behind' if skew > 0 else 'ahead of'} the services'.",
-        "Set it right: tokens and codes are judged by it.",
+        "Correct it: how long tokens and codes are valid is measured with it.",
     )

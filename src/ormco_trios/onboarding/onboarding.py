@@ -38,7 +38,7 @@ from ormco_trios.ormcodigital.tasks import TaskAnswer
 
 
 class Onboarding(Shielded):
-    """Connects one practice, from wherever it stands.
+    """Connects one practice, from whatever is done already.
 
     The truth is read from the services each time, so every method can be called at any moment, by
     any process, as often as you like: only what is missing is done.
@@ -231,6 +231,8 @@ class Onboarding(Shielded):
     ) -> Connected:
         """Go on until connected.
 
+        While it waits for the approval, an outage of an hour or so is waited out as well.
+
         Args:
             authorize: Shows a `NeedsAuthorization` to a person and returns what they paste.
             person: Shows a `NeedsPerson` to a person and returns their answer.
@@ -261,14 +263,14 @@ class Onboarding(Shielded):
         timeout: timedelta = DAY,
         on_update: Callable[[Checklist], None] | None = None,
     ) -> Repaired:
-        """Do the least that mends it, and say when scans may not have arrived.
+        """Do the least that repairs it, and say when scans may not have arrived.
 
         What is broken is found by looking; a code that is not taken makes it revoke Ormco's access
         and authorize again, as the guide does.  Interrupted and called again with the same
         ``progress``, it goes on.
 
         Args:
-            extent: Begin with more than that, when everything looks well and scans do not arrive.
+            extent: A larger repair than that, when everything looks well and scans do not arrive.
             authorize: Shows a `NeedsAuthorization` to a person and returns what they paste.
             person: Shows a `NeedsPerson` to a person and returns their answer.
             timeout: How long to wait for Ormco's approval; always finite.

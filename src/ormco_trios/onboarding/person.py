@@ -101,7 +101,7 @@ def finish_authorization(
         # Of two that come at once, one finds it.
         pending, progress.pending = progress.pending, None
     if pending is None:
-        raise AuthorizationNeeded("No authorization is under way, so this code has no use.")
+        raise AuthorizationNeeded("No authorization is under way, so this code cannot be used.")
     purpose, request = pending
     confirmed = False
     try:
@@ -150,7 +150,7 @@ def _account_of(context: Context, code: AuthorizationCode, shown: str | None) ->
 
 
 def confirm(progress: Progress, *, confirmed: bool) -> None:
-    """Remember whether anybody said that Ormco's access is to the account that is meant."""
+    """Remember whether a person said that Ormco's access is to the account that is meant."""
     if progress.account is not None:
         progress.account = replace(progress.account, confirmed=confirmed)
 
@@ -279,7 +279,7 @@ def _done(context: Context, task: TaskUnderWay) -> None:
         kind = TaskKind.ENTER_CODE
     if kind is TaskKind.BEGIN_REPAIR:
         if repair is not None:
-            repair.somebody_there = True
+            repair.person_there = True
         return
     if kind is TaskKind.REMOVE_ACCESS:
         if repair is not None:
@@ -300,7 +300,9 @@ def _failed(context: Context, task: TaskUnderWay, words: str) -> None:
         context.progress.repair = None  # nothing has been taken away yet, and nothing will be
         return
     if kind is TaskKind.REMOVE_ACCESS and repair is not None:
-        repair.revoked = True  # as far as anybody can; the rest of the repair may help all the same
+        repair.revoked = (
+            True  # as far as a program can; the rest of the repair may help all the same
+        )
         return
     if kind is TaskKind.ENTER_CODE:
         _spend(context)

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from ormco_trios.communicate.flows import withdraw
 from ormco_trios.communicate.operations import REMOVE
-from ormco_trios.core.effects import AskHuman, Flow, Local
+from ormco_trios.core.effects import AskHuman, Flow
 from ormco_trios.core.errors import OrmcoTriosError, WrongAccount
 from ormco_trios.oauth.paste import harmless
 from ormco_trios.onboarding.context import Context
@@ -24,7 +24,7 @@ from ormco_trios.ormcodigital.tasks import Done, Failed, Task
 def repair(
     context: Context, *, extent: Repair, timeout: timedelta, asking: Asking
 ) -> Flow[Repaired]:
-    """Do the least that mends it, and more only if that was not enough."""
+    """Do the least that repairs it, and more only if that was not enough."""
     connected = yield from run(context, timeout=timeout, asking=asking, repair=extent)
     assert connected.repaired is not None
     return connected.repaired
@@ -118,16 +118,19 @@ def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disco
 
 
 def forget_sign_in(context: Context, *, revoke: bool) -> Flow[bool]:
-    """Delete the stored token, and take it back if asked to; whether there was one."""
+    """Delete the stored token; whether there was one.
+
+    It is taken back if that is asked for; otherwise it is deleted unread, whoever it is of.
+    """
     application = context.application
-    token = None if application is None else (yield from application.load())
-    if application is None or token is None:
+    if application is None:
         return False
-    if revoke:
-        yield from application.revoke(token)
-    else:
-        yield from Local(application.store.delete, (application.account,))
-        application.latest = None
+    if not revoke:
+        return (yield from application.delete())
+    token = yield from application.load()
+    if token is None:
+        return False
+    yield from application.revoke(token)
     return True
 
 
@@ -147,7 +150,7 @@ def _place(
     try:
         removed = yield from remove()
     except OrmcoTriosError as error:
-        return Place(name, PlaceState.FAILED, str(error))
+        return Place(name, PlaceState.FAILED, error.message)
     if not isinstance(removed, Task):
         return Place(name, PlaceState.REMOVED if removed else PlaceState.ABSENT)
     needed = needs_person(context, seen, removed)

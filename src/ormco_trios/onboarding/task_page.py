@@ -29,7 +29,7 @@ class TaskPage(Closing):
             printed.
 
     Attributes:
-        url: The page's address; whoever knows it sees the page.
+        url: The page's address; a person who knows it sees the page.
 
     Raises:
         ConfigurationError: The port is taken.

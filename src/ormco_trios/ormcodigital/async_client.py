@@ -7,7 +7,7 @@ from dataclasses import replace
 from pydantic import SecretStr
 
 from ormco_trios.core import _client
-from ormco_trios.core._httpx import AsyncHttpClient
+from ormco_trios.core._http.transport import AsyncHttpClient
 from ormco_trios.core.async_base_client import AsyncBaseClient
 from ormco_trios.core.async_runner import AsyncRunner
 from ormco_trios.core.auth import Auth, as_secret
@@ -139,7 +139,7 @@ class AsyncProfiles(Shielded):
         A code that was entered and not saved yet is saved with it.
 
         Raises:
-            ProfileChanged: Somebody else saved meanwhile; nothing was overwritten.
+            ProfileChanged: The profile was saved elsewhere meanwhile; nothing was overwritten.
             CodeRefused: A draft code was part of it and was not taken.
         """
         return await self._runner.run(flows.save_profile(profile))
@@ -165,7 +165,7 @@ class AsyncSubmissionMethods(Shielded):
         """Choose; saves nothing if it is chosen already, and changes no other field.
 
         Raises:
-            ProfileChanged: Somebody else kept saving at the same time.
+            ProfileChanged: The profile was saved elsewhere, again and again.
             InvalidRequest: The account may not choose this.
         """
         profile = await self._runner.run(flows.set_submission_method(method))
@@ -207,7 +207,7 @@ class AsyncTrios(Shielded):
         return await self._runner.run(flows.save_draft())
 
     async def status(self) -> TriosStatus:
-        """Where the portal's connection to 3Shape stands."""
+        """The state of the portal's connection to 3Shape."""
         return await self._runner.run(Call(operations.STATUS))
 
     async def disconnect(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pydantic import SecretStr
 
 from ormco_trios.core import _client
-from ormco_trios.core._httpx import HttpClient
+from ormco_trios.core._http.transport import HttpClient
 from ormco_trios.core.auth import Auth, as_secret
 from ormco_trios.core.base_client import BaseClient
 from ormco_trios.core.channel import Channel
@@ -140,7 +140,7 @@ class Profiles(Shielded):
         A code that was entered and not saved yet is saved with it.
 
         Raises:
-            ProfileChanged: Somebody else saved meanwhile; nothing was overwritten.
+            ProfileChanged: The profile was saved elsewhere meanwhile; nothing was overwritten.
             CodeRefused: A draft code was part of it and was not taken.
         """
         return self._runner.run(flows.save_profile(profile))
@@ -166,7 +166,7 @@ class SubmissionMethods(Shielded):
         """Choose; saves nothing if it is chosen already, and changes no other field.
 
         Raises:
-            ProfileChanged: Somebody else kept saving at the same time.
+            ProfileChanged: The profile was saved elsewhere, again and again.
             InvalidRequest: The account may not choose this.
         """
         profile = self._runner.run(flows.set_submission_method(method))
@@ -208,7 +208,7 @@ class Trios(Shielded):
         return self._runner.run(flows.save_draft())
 
     def status(self) -> TriosStatus:
-        """Where the portal's connection to 3Shape stands."""
+        """The state of the portal's connection to 3Shape."""
         return self._runner.run(Call(operations.STATUS))
 
     def disconnect(self) -> None:

@@ -102,7 +102,7 @@ def save_draft(known: Profile | None = None) -> Flow[TriosStatus]:
         CodeRefused: The portal did not take the code.
     """
     for last in (False, True):
-        # What has no version could overwrite what somebody else saved meanwhile.
+        # What has no version could overwrite what was saved elsewhere meanwhile.
         profile = known if known is not None and known.etag else (yield from Call(PROFILE))
         known = None
         doubt: OutcomeUnknown | ServerError | None = None
@@ -125,7 +125,7 @@ def save_draft(known: Profile | None = None) -> Flow[TriosStatus]:
 
 
 def _save_with(method: SubmissionMethod, profile: Profile) -> Flow[Profile]:
-    """Save ``profile`` with another method, reading it again when somebody else was faster."""
+    """Save ``profile`` with another method, reading it again when another save came first."""
     for _ in range(SAVES - 1):
         try:
             return (

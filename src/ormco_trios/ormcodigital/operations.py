@@ -199,7 +199,7 @@ STATUS = Operation(
     parse=json_as(TriosStatus),
     refuse=_refuse,
     provenance={
-        "path": fact("how the connection to 3Shape is", ASSUMED),
+        "path": fact("the state of the connection to 3Shape", ASSUMED),
         "answer": fact(
             "`state` (`not_connected`, `draft`, `connected` or `needs_repair`), `connected_at` and "
             "`last_checked_at`",

@@ -1,4 +1,4 @@
-"""The words of the real portal's screens: the only facts about it that anybody outside has.
+"""The words of the real portal's screens: the only facts about it that are published.
 
 Everything that looks at the portal's pages takes its words from this table.  What the guide's
 screenshots print is a fact; what its sentences call a thing is weaker, since the page may say it

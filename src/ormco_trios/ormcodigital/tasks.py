@@ -62,7 +62,7 @@ class Task:
         replies: What the person can answer.
         question: What to ask them for at the end.
         if_moved: What to look for when a page or a word is not where the steps say.
-        until: Until when it works at the latest, as far as anybody can know; past it, warn.
+        until: Until when it works at the latest, as far as is known; past it, warn.
         account: The e-mail that the consent page has to show, where one is expected.
         id: Names this task; an answer that names another one is not used.
         problem: What was wrong with the last answer, if there was one.

@@ -25,6 +25,7 @@ from ormco_trios.core.clock import Clock, ManualClock
 from ormco_trios.core.environment import SANDBOX_TOKEN_PREFIX, Environment
 from ormco_trios.sandbox.dispatch.dispatcher import Dispatcher
 from ormco_trios.sandbox.pages.rendering import JourneyFailed
+from ormco_trios.sandbox.serve.browser import Browser
 from ormco_trios.sandbox.serve.transport import (
     AsyncInProcessTransport,
     InProcessGateway,
@@ -44,7 +45,6 @@ from ormco_trios.sandbox.world.switches import Switches, Value
 from ormco_trios.sandbox.world.world import Settings, World
 
 if TYPE_CHECKING:
-    from ormco_trios.sandbox.serve.browser import Browser
     from ormco_trios.sandbox.serve.server import SandboxServer
 
 __all__ = [
@@ -82,7 +82,7 @@ class Sandbox(Registered, Closing):
 
     Args:
         server: Serve it on a socket as well; needs the extra ``sandbox``.
-        clock: Its time; the default stands still until it is advanced.  Give the same clock to
+        clock: Its time; the default moves only when it is advanced.  Give the same clock to
             the clients, so that their waiting and the World's time are one.
         approval: What becomes of connection requests to Ormco's labs; by default the first two
             polls see them waiting.
@@ -93,8 +93,8 @@ class Sandbox(Registered, Closing):
         port: Of the server; 0 for any free one.
         posing_as: Answer at this environment's addresses instead of own ones: for mocks, which
             `ormco_trios.testing` makes.
-        seed_file: YAML or JSON, with what else exists; see `sandbox.world.seed_files`.  YAML needs
-            the package PyYAML.
+        seed_file: YAML or JSON, with what else exists; the guide *The sandbox* has
+            an example of its form.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Sandbox(Registered, Closing):
     def environment(self) -> Environment:
         """For the clients.  Without a server, nothing they send can leave the process.
 
-        If the sandbox poses as an environment, it is that one: something has to stand in between.
+        If the sandbox poses as an environment, it is that one: something has to be in between.
         """
         if self._posing_as is not None:
             return replace(self._posing_as, clock=self.world.clock)
@@ -270,7 +270,4 @@ class Sandbox(Registered, Closing):
 
     def browser(self) -> Browser:
         """A browser that keeps its cookies, for a person who opens more than one link in it."""
-        # Needs httpx, which is slow to import.
-        from ormco_trios.sandbox.serve.browser import Browser
-
         return Browser(self.world, served=self._served)

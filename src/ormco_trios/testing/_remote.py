@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
 from ormco_trios.core._acompat import Closing
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment
-from ormco_trios.sandbox import Journal, World
+from ormco_trios.sandbox import Journal, Json, World
 from ormco_trios.sandbox.serve._httpx import browser_client
 from ormco_trios.sandbox.serve.browser import Browser
 from ormco_trios.sandbox.world.journal import Entry
 from ormco_trios.sandbox.world.registered import Registered
-
-if TYPE_CHECKING:
-    from ormco_trios.sandbox import Json
 
 
 class RemoteClock(Clock):

@@ -1,6 +1,6 @@
 """The World behind respx: one router for any of the three services.
 
-respx stands in below httpx's transports, so every httpx client is answered: the library's own, one
+respx works below httpx's transports, so every httpx client is answered: the library's own, one
 that is injected into it, and those of other code in the same process.
 """
 

@@ -69,7 +69,7 @@ def _refusals(sandbox: Sandbox | RemoteSandbox) -> list[str]:
 
 @pytest.fixture
 def sandbox_clock() -> ManualClock:
-    """The time of this test's sandboxes: it stands still until it is advanced or slept on."""
+    """The time of this test's sandboxes: it moves only when it is advanced or slept on."""
     from ormco_trios.core.clock import ManualClock
 
     return ManualClock()
@@ -92,7 +92,7 @@ def sandbox_world(request: pytest.FixtureRequest, _shared_server: str) -> Iterat
     """A world of the test's own in a sandbox server that tests, and whole suites, share.
 
     The server is the one that ``--ormco-sandbox-url`` names, or else one for this process.  Its
-    options hold for the world, too; the time stands still until it is advanced or slept on.
+    options hold for the world, too; the time moves only when it is advanced or slept on.
     """
     from uuid import uuid4
 
@@ -144,7 +144,7 @@ def mock_ormcodigital(_mocks: tuple[Sandbox, ServiceRouter]) -> Sandbox:
 def no_live_services(
     _mocks: tuple[Sandbox, ServiceRouter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever wants to reach a host of 3Shape's or Ormco's that is not mocked fails at once.
+    """A test that tries to reach a host of 3Shape's or Ormco's that is not mocked fails at once.
 
     It holds for every httpx client, and for whatever else resolves names in this process.
     """

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from tests.conftest import Colour
+from tests.conftest import SyncOrAsync
 from tests.ormcodigital.portals.base import PASSWORD, PATIENT, TRUTH, Portal
 from tests.ormcodigital.portals.forms import FormsPortal
 from tests.ormcodigital.portals.frames import FramesPortal
@@ -40,7 +40,7 @@ def test_it_connects(both: Any, kind: type[Portal]) -> None:
 
 @each_portal
 def test_a_recording_is_judged_by_the_portals_own_truth(kind: type[Portal]) -> None:
-    with closing(Colour("async")) as both, recording(both, kind) as (walk, recorder):
+    with closing(SyncOrAsync("async")) as both, recording(both, kind) as (walk, recorder):
         assert isinstance(walk.on(), Connected)
         har = both.run(recorder.redacted)
         report = judge(har)

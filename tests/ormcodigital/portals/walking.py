@@ -64,7 +64,7 @@ class Walk:
         raise AssertionError("it does not end")
 
     async def allow(self) -> None:
-        """Sign in to 3Shape, unless somebody is, and press *Allow access*."""
+        """Sign in to 3Shape, unless that was done, and press *Allow access*."""
         who = self.sandbox.practice
         page = next(p for p in self.hidden._driver._context.pages if "/auth/" in p.url)
         if await _settled(page.get_by_label("Email").count()):

@@ -43,11 +43,18 @@ def _common(command: F) -> F:
 def _files(command: F) -> F:
     for option in (
         click.option(
-            "--type", "types", multiple=True, metavar="EXT", help="Only such files, such as stl."
+            "--type",
+            "types",
+            multiple=True,
+            metavar="EXT",
+            help="Only files of this type, such as stl.",
         ),
         click.option("--as-ply", is_flag=True, help="Only scans, converted to PLY."),
         click.option(
-            "--max-bytes", type=click.IntRange(min=1), metavar="N", help="No file above this size."
+            "--max-bytes",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Fetch no file with more bytes.",
         ),
     ):
         command = option(command)
@@ -56,9 +63,9 @@ def _files(command: F) -> F:
 
 @click.group()
 def cases() -> None:
-    """Read an account's cases, a practice's or a lab's, and fetch their files.
+    """Read an account's cases, and fetch their files.
 
-    Patients' names are shown only with --patients.
+    The account is a practice's or a lab's. Patients' names are shown only with --patients.
     """
 
 
@@ -70,16 +77,16 @@ def cases() -> None:
     "--since",
     type=click.DateTime(),
     metavar="TIME",
-    help="From then on, such as 2026-01-31T08:00:00; in UTC.",
+    help="No case before this, such as 2026-01-31T08:00:00; in UTC.",
 )
-@click.option("--until", type=click.DateTime(), metavar="TIME", help="Up to then, likewise.")
+@click.option("--until", type=click.DateTime(), metavar="TIME", help="No case after this; in UTC.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
     default=20,
     show_default=True,
-    help="At most so many.",
+    help="The most cases to show.",
 )
 @_patients
 @_common
@@ -124,7 +131,7 @@ def download() -> None:
     callback=in_a_folder,
     metavar="FILE",
     required=True,
-    help="Remembers how far it has come; made if it is not there.",
+    help="The file that remembers how far it has come; it is made if it is missing.",
 )
 @click.option(
     "--since",

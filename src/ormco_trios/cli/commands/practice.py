@@ -14,8 +14,9 @@ def _common(command: F) -> F:
             "--portal",
             type=click.Choice(["manual", "browser", "api"]),
             envvar="ORMCO_TRIOS_PORTAL",
+            show_envvar=True,
             help="What does OrmcoDigital's part: you, following the steps that are shown; a "
-            "browser before your eyes; or an API of it. By default you do, unless "
+            "browser that you watch; or an API of it. By default you do, unless "
             "ORMCO_TRIOS_ORMCODIGITAL_URL names an API.",
         ),
         click.option(
@@ -49,7 +50,7 @@ def _common(command: F) -> F:
 def connect() -> None:
     """Do everything that is missing, until scans can be sent.
 
-    Safe to interrupt and to repeat: it goes on from wherever the practice stands.
+    Safe to interrupt and to repeat: it goes on from what is done already.
     """
 
 
@@ -66,12 +67,12 @@ def check() -> None:
     type=click.Choice(["what-is-broken", "authorize-again", "connect-again"]),
     default="what-is-broken",
     show_default=True,
-    help="Begin with more, when everything looks well and scans do not arrive.",
+    help="A larger repair, when everything looks well and scans do not arrive.",
 )
 @_common
 @runs_in("practice")
 def repair() -> None:
-    """Mend a connection that broke, with the least that helps.
+    """Repair a connection that broke, with the least that helps.
 
     Safe to interrupt and to repeat: it goes on and takes nothing away twice.
     """

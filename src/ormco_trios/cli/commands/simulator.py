@@ -20,7 +20,7 @@ from ormco_trios.cli.common import runs_in
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
-    help="How fast its time goes; 0 stands still.",
+    help="How fast its time goes; 0 stops it.",
 )
 @click.option(
     "--approve-after",
@@ -41,7 +41,7 @@ from ormco_trios.cli.common import runs_in
     "--switch",
     "switches",
     multiple=True,
-    help="What nobody knows of the real services, such as roles=absent; may be repeated.",
+    help="How the services are where that is not known, such as roles=absent; may be repeated.",
 )
 @runs_in("simulator")
 def sandbox() -> None:

@@ -406,7 +406,7 @@ class BrowserGuide:
                 continue  # drawn again between the look and the click
             return
         seen = yield from self._do(Look())
-        raise Stuck(self._task(seen, f'Something lies over "{phrase.words[0]}".'))
+        raise Stuck(self._task(seen, f'Another element covers "{phrase.words[0]}".'))
 
     def _do(self, action: Action) -> Flow[Any]:
         try:

@@ -36,7 +36,7 @@ _XML = re.compile(
 _SCRIPT = re.compile(r"(?is)<(?:script|style)\b[^>]*>(.*?)</(?:script|style)>")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
-# Words that may be part of a route or a field's name even where they are also somebody's value.
+# Words that may be part of a route or a field's name even where they are also a person's value.
 _KNOWN = frozenset(
     "3shape access account action add address agree allow and api app application "
     "applications approve as aspx at auth authenticate authorisation authorise authorization "
@@ -386,7 +386,7 @@ class _Page(HTMLParser):
             self.made.append(self._redactor.text(words))
 
     def _links(self, program: str | None) -> Iterator[str]:
-        """Where a program sends somebody at 3Shape, such as for *here*."""
+        """Where a program sends a person at 3Shape, such as for *here*."""
         for link in re.findall(r"https?://[^\s'\"`<>]+", program or ""):
             if self._redactor.sites.service(link) == "3shape":
                 yield self._redactor.url(link)

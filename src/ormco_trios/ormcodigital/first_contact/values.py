@@ -70,7 +70,7 @@ class Values:
         self._numbers: dict[str, int] = {}
 
     def of_text(self, text: str) -> str:
-        """What stands for ``text``: itself only where it is a phrase of the guide."""
+        """What is kept of ``text``: itself only where it is a phrase of the guide."""
         known = phrase_of(text)
         if known is not None:
             return next((words for words in known.words if words == text), known.words[0])
@@ -85,7 +85,7 @@ class Values:
         return f"{{{kind}:{length_class(text)}#{number}}}"
 
     def of_json(self, value: object) -> object:
-        """What stands for a JSON value that is neither an object nor a list."""
+        """What is kept of a JSON value that is neither an object nor a list."""
         if value is None:
             return None
         if isinstance(value, bool):

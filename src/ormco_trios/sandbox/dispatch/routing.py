@@ -15,7 +15,7 @@ from ormco_trios.sandbox.services.calls import Handler, bad_request, parameters,
 from ormco_trios.sandbox.wire.messages import Area, Refused, WireRequest
 
 Access: TypeAlias = Literal["open", "bearer", "portal"]
-"""Who may call: anybody (pages keep their own session), a Communicate token, a portal session."""
+"""Who may call: everyone (pages keep their own session), a Communicate token, a portal session."""
 
 Body: TypeAlias = Literal["none", "form", "json"]
 

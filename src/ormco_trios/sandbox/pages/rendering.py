@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import jinja2
 
 SITES = {"communicate": "3Shape Communicate", "portal": "OrmcoDigital", "sandbox": "Sandbox"}
-"""What stands at the head of a page, by the name of its colours."""
+"""What is at the head of a page, by the name of its colours."""
 
 
 class JourneyFailed(RuntimeError):

@@ -71,7 +71,7 @@ def sign_in(world: World, call: InboundCall) -> WireReply:
         )  # fmt: skip
     call.wrote = True
     _, cookie = sessions.start(world, user=user.id, site=_site(asked))
-    # Whoever asked for a fresh sign-in has had it.
+    # An application that asked for a fresh sign-in has had it.
     query = urlencode([pair for pair in parse_qsl(call.request.query) if pair[0] != "prompt"])
     here = f"{_PLACES[asked.client.dialect][0]}?{query}"
     return redirect(world.page_address(here), headers=cookie, status=303)

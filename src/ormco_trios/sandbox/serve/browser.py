@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
-
-import httpx
 
 from ormco_trios.core.log import quietly
 from ormco_trios.sandbox.pages.rendering import JourneyFailed
-from ormco_trios.sandbox.serve._httpx import browser_client
 from ormco_trios.sandbox.world.world import World
+
+if TYPE_CHECKING:
+    import httpx
 
 _MOST_PAGES = 12
 
@@ -71,6 +72,9 @@ class Browser:
     """
 
     def __init__(self, world: World, *, served: bool) -> None:
+        # Needs httpx, which is slow to import.
+        from ormco_trios.sandbox.serve._httpx import browser_client
+
         self._world = world
         self._client = browser_client(world, served=served)
         self.account: str | None = None

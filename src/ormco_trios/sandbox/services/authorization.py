@@ -91,7 +91,7 @@ def _problem(dialect: Dialect, call: InboundCall) -> tuple[str, str] | None:
         return "unsupported_response_type", "The response_type is always code."
     if dialect == "classic":
         if query.get("scope", "") not in ("", "offline_access"):
-            return "invalid_scope", "The only scope that anybody sends here is offline_access."
+            return "invalid_scope", "The only scope that clients send here is offline_access."
         return None
     scopes = query["scope"].split()
     if not scopes or not set(scopes) <= set(SCOPES):
@@ -116,7 +116,7 @@ def may_redirect(world: World, client: Client, address: str) -> bool:
 
 
 def new_code(world: World, asked: Asked, user: UserRecord, now: float) -> str:
-    """A code for this consent, as it stands in the redirect's query."""
+    """A code for this consent, as the redirect's query has it."""
     state = world.state
     record = Code(
         grant=world.grant(user, asked.client).id,

@@ -94,5 +94,5 @@ def bad_request(explain: str) -> Refused:
 
 
 def shown(name: str) -> str:
-    """``name`` if it is one: explanations are kept, and a pasted code may stand in its place."""
+    """``name`` if it is one: explanations are kept, and a pasted code may be in its place."""
     return repr(name) if re.fullmatch(r"[A-Za-z_]{1,24}", name) else "(a name it cannot show)"

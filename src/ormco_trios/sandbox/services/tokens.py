@@ -36,7 +36,7 @@ def classic_token(world: World, call: InboundCall) -> WireReply:
     match form.get("grant_type"):
         case "authorization_code":
             _need(form, "code", "redirect_uri")
-            # The code is read, and spent, before anybody looks at the secret [dnoa].
+            # The code is read, and spent, before the secret is looked at [dnoa].
             record = spend_classic_code(world, form["code"], call.now)
             call.wrote = True
             client = _authenticate(world, call, "classic")
@@ -113,7 +113,7 @@ def spend_classic_code(world: World, code: str, now: float) -> Code:
 
 
 def classic_grant(world: World, record: Code, client: Client, redirect_uri: str) -> Grant:
-    """The consent behind a spent code, if it is this client's and still stands."""
+    """The consent behind a spent code, if it is this client's and not withdrawn."""
     grant = world.state.grants[record.grant]
     if grant.client != client.id:
         raise _no("invalid_client", "The code was issued to another application.")

@@ -9,9 +9,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, Protocol, TypeAlias, Union
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-Json: TypeAlias = Union[None, bool, int, float, str, "Sequence[Json]", "Mapping[str, Json]"]
+if TYPE_CHECKING:
+    Json: TypeAlias = None | bool | int | float | str | "Sequence[Json]" | "Mapping[str, Json]"
+else:  # what refers to itself by name cannot be read at run time from another module
+    Json = None | bool | int | float | str | Sequence | Mapping
 """A JSON value; sequences and mappings are read-only so that callers may pass any kind."""
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
@@ -139,7 +142,7 @@ def html_reply(html: str, *, status: int = 200, headers: Headers = ()) -> WireRe
 
 
 def redirect(location: str, *, headers: Headers = (), status: int = 302) -> WireReply:
-    """A redirect to ``location``, taken exactly as it stands."""
+    """A redirect to ``location``, unchanged."""
     place = (("location", location), ("referrer-policy", "no-referrer"))
     return WireReply(status, place + _NO_STORE + headers)
 

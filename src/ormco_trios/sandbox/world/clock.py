@@ -1,4 +1,4 @@
-"""A clock that can do everything: run, stand still, run faster, and jump ahead."""
+"""A clock that can do everything: run, stop, run faster, and jump ahead."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class ControlledClock(Clock):
     """Real time until it is told otherwise; for a server whose time a test decides.
 
     Args:
-        scale: How fast it runs: 0 stands still, 1 is real, 3600 makes an hour of a second.
+        scale: How fast it runs: 0 means that it stops, 1 is real, 3600 makes an hour of a second.
         start: Where it begins, in seconds since 1970; the present by default.
     """
 
@@ -62,7 +62,7 @@ class ControlledClock(Clock):
         return max(0.0, seconds) / self._scale if self._scale else 0.0
 
     def sleep(self, seconds: float) -> None:
-        """Wait until ``seconds`` of its own have passed; if it stands still, it advances."""
+        """Wait until ``seconds`` of its own have passed; if it is stopped, it advances."""
         if not self._scale:
             self.advance(max(0.0, seconds))
         else:

@@ -5,7 +5,7 @@
     int32-LE 32 | 32 bytes HMAC-SHA-256 | int32-LE n | n bytes of content
     content = version byte 1 | 16 bytes IV | ciphertext in blocks of 16
 
-The signature is real.  The "ciphertext" is random: what a code stands for is kept in the World.
+The signature is real.  The "ciphertext" is random: what a code means is kept in the World.
 """
 
 from __future__ import annotations

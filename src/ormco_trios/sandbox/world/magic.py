@@ -1,6 +1,6 @@
 """Magic e-mail addresses: they make things happen through any layer above the wire.
 
-A request that names one, in its path or in its body, meets what stands before the ``@``:
+A request that names one, in its path or in its body, meets what is before the ``@``:
 
 ========================================  ====================================================
 ``status-503@magic.example``              any status from 400 to 599

@@ -123,7 +123,7 @@ class CaseRecord:
 
     Attributes:
         versions: Every saved state of it, oldest first [doc].
-        received: When it came in, or was sent to somebody since [assumed].
+        received: When it came in, or was sent to an account since [assumed].
     """
 
     id: str
@@ -178,7 +178,7 @@ class Grant:
 
 @dataclass(slots=True)
 class Code:
-    """What an authorization code stands for."""
+    """What an authorization code means."""
 
     grant: str
     redirect_uri: str = field(repr=False)
@@ -207,8 +207,8 @@ class WebSession:
     """A browser at the pages of one site.
 
     Attributes:
-        user: Set once somebody signed in: the id at 3Shape, the user name at the portal.
-        typed: What stands in the profile's form and is not saved.
+        user: Set once a person signed in: the id at 3Shape, the user name at the portal.
+        typed: What is in the profile's form and not saved.
         notice: Shown on the next page, once.
     """
 
@@ -354,7 +354,7 @@ class State:
         return [self.connections[key] for key in self._by_user.get(user, ())]
 
     def between(self, one: str, other: str) -> ConnectionRecord | None:
-        """The relation between two accounts, whoever asked."""
+        """The relation between two accounts, whichever asked."""
         # The practice has few rows and the lab has all of them: look at the shorter list.
         few = min(one, other, key=lambda user: len(self._by_user.get(user, ())))
         pair = {one, other}

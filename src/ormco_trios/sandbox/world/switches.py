@@ -39,7 +39,7 @@ class Switches:
             word.
         region_uri: The account's ``RegionUri``: the published v1.0 host, a v1.5 host, the full
             address of the sandbox's own server, null, left out, a host of 3Shape's that nobody
-            knows, or a host of somebody else.
+            knows, or a host of another company.
         region: The account's ``Region``: whole, only its name, null, left out, or a region that
             nobody knows.
         services: ``GET /api/services/default/{kind}``.
