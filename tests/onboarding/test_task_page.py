@@ -247,7 +247,7 @@ def test_an_answer_of_the_last_moment_is_this_forms_and_not_the_next_ones(
 
     class Late(queue.Queue[Any]):
         def get(self, block: bool = True, timeout: float | None = None) -> Any:
-            if block:  # the time is over, and then somebody answers
+            if block:  # the time is over, and then a person answers
                 assert page.take(host, secret, f"http://{host}", "q=0&answer=failed&words=no")
                 raise queue.Empty
             return super().get(block, timeout)
