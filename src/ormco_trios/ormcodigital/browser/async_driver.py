@@ -153,6 +153,7 @@ class AsyncDriver(Shielded):
         self._context: BrowserContext | None = None
         self._page: Page | None = None
         self._others: set[Page] = set()
+        self._led: set[Page] = set()  # those of them that were at 3Shape
         self._handles: list[JSHandle] = []
         self._waiting: dict[Request, Page | None] = {}
         self._refused = self._answers = 0
@@ -394,7 +395,8 @@ class AsyncDriver(Shielded):
     def _leave_alone(self) -> None:
         """3Shape's window has done its part, or another one takes its place."""
         if self._context is not None:
-            self._others |= {page for page in self._context.pages if self._left(page)}
+            self._led |= {page for page in self._context.pages if self._left(page)}
+            self._others |= self._led
         self._away.clear()
         self._before = self._redirect = None
 
@@ -402,7 +404,14 @@ class AsyncDriver(Shielded):
         page = _page_of(request)
         if request.resource_type not in _LEFT_OUT:
             self._waiting[request] = page
-        if not self._watching or page in self._others or not _is_window(request):
+        if not _is_window(request):
+            return
+        away = page in self._led or (page in self._away and not self._watching)
+        if away and page is not None and sites.belongs(request.url, self._address):
+            # *Connect* opens the same window again.
+            for pages in (self._led, self._away, self._others):
+                pages.discard(page)
+        if not self._watching or page in self._others:
             return
         redirect = sites.redirect_of(request.url)
         if redirect is not None and self._redirect is None:
