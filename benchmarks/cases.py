@@ -420,7 +420,7 @@ def interrupted(
                 return True
             meanwhile()
             if not isinstance(effect, Emit):
-                result = runner._perform(effect, None)
+                result = runner.perform(effect, None)
                 continue
             result = None
             assert isinstance(effect.item, CaseWindow)

@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.postgres import new_database, postgres
 
 from ormco_trios import Clock, Environment, MemoryTokenStore, PollSchedule, Region, Token
+from ormco_trios.core.connections import AsyncHttpConnections
 from ormco_trios.fleet import AsyncFleet, AsyncPracticeOpener, FleetPractice, Stage
 
 ROUNDS = 5
@@ -106,8 +107,6 @@ async def bare(practices: Practices, looks: int) -> float:
     """CPU seconds of one look at a practice that is open; nothing is kept."""
     opened = [practices.opener.open(each) for each in practices.known.values()]
     # They share connections, as a fleet's practices do; or each would open one of its own.
-    from ormco_trios.core.connections import AsyncHttpConnections
-
     connections = AsyncHttpConnections("httpx")
     for each in opened:
         each.http_connections = connections

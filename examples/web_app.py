@@ -84,12 +84,14 @@ class Wish:
         answer: What a form has sent: an address from elsewhere, or how a task went.
         task: The id of the task that it was about.
         repair: A repair to begin.
+        disconnect: Take everything back.
     """
 
     redirected: str | None = None
     answer: TaskAnswer | None = None
     task: str | None = None
     repair: Repair | None = None
+    disconnect: bool = False
 
 
 class Practices:
@@ -105,7 +107,8 @@ class Practices:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute(
             """CREATE TABLE IF NOT EXISTS practice (
-                session TEXT PRIMARY KEY,  -- of the browser that started it
+                id TEXT PRIMARY KEY,
+                browser TEXT NOT NULL,     -- the cookie of the one that started it
                 account TEXT NOT NULL,     -- e-mail of the 3Shape account that is meant, or ''
                 progress TEXT NOT NULL,    -- encrypt this in a real application
                 due REAL,                  -- when the next round is due; NULL: nothing to do
@@ -113,27 +116,29 @@ class Practices:
                 form TEXT NOT NULL DEFAULT '',  -- what a person has to do, without any code
                 has_code INTEGER NOT NULL DEFAULT 0,  -- a worker can show one with it
                 problem TEXT NOT NULL DEFAULT '',
-                checklist TEXT NOT NULL DEFAULT ''
+                checklist TEXT NOT NULL DEFAULT '',
+                gone TEXT NOT NULL DEFAULT '',  -- what disconnecting has done at each place
+                rounds INTEGER NOT NULL DEFAULT 0
             )"""
         )
 
-    def add(self, account: str) -> str:
-        session = secrets.token_urlsafe(32)
+    def add(self, browser: str, account: str) -> str:
+        practice = secrets.token_urlsafe(12)
         self._db.execute(
-            "INSERT INTO practice (session, account, progress, due) VALUES (?, ?, ?, 0)",
-            (session, account, Progress().to_json()),
+            "INSERT INTO practice (id, browser, account, progress, due) VALUES (?, ?, ?, ?, 0)",
+            (practice, browser, account, Progress().to_json()),
         )
-        return session
+        return practice
 
-    def of(self, session: str) -> sqlite3.Row | None:
-        found: sqlite3.Row | None = self._db.execute(
-            "SELECT * FROM practice WHERE session = ?", (session,)
-        ).fetchone()
-        return found
+    def of(self, browser: str) -> list[sqlite3.Row]:
+        """The practices that this browser started, the newest first."""
+        return self._db.execute(
+            "SELECT * FROM practice WHERE browser = ? ORDER BY rowid DESC", (browser,)
+        ).fetchall()
 
-    def take(self, session: str) -> sqlite3.Row | None:
+    def take(self, practice: str) -> sqlite3.Row | None:
         """The practice, for this worker alone; None if another one has it."""
-        return self._take("session = :session", session=session)
+        return self._take("id = :id", id=practice)
 
     def take_due(self) -> sqlite3.Row | None:
         """A practice whose next round is due and that no worker has."""
@@ -142,8 +147,8 @@ class Practices:
     def _take(self, which: str, **values: str) -> sqlite3.Row | None:
         now = time.time()
         (*taken,) = self._db.execute(
-            "UPDATE practice SET taken_until = :until WHERE session = ("
-            f"SELECT session FROM practice WHERE {which} AND taken_until < :now LIMIT 1"
+            "UPDATE practice SET taken_until = :until WHERE id = ("
+            f"SELECT id FROM practice WHERE {which} AND taken_until < :now LIMIT 1"
             ") RETURNING *",
             {"now": now, "until": now + LEASE, **values},
         )
@@ -153,15 +158,12 @@ class Practices:
         """Write what has changed, unless another worker has taken the practice over meanwhile."""
         columns = ", ".join(f"{name} = ?" for name in changes)
         self._db.execute(
-            f"UPDATE practice SET {columns} WHERE session = ? AND taken_until = ?",
-            (*changes.values(), row["session"], row["taken_until"]),
+            f"UPDATE practice SET {columns} WHERE id = ? AND taken_until = ?",
+            (*changes.values(), row["id"], row["taken_until"]),
         )
 
     def give_back(self, row: sqlite3.Row, changes: Changes) -> None:
-        self.change(row, {**changes, "taken_until": 0})
-
-    def look_now(self, session: str) -> None:
-        self._db.execute("UPDATE practice SET due = 0 WHERE session = ?", (session,))
+        self.change(row, {**changes, "rounds": row["rounds"] + 1, "taken_until": 0})
 
 
 class Worker:
@@ -174,7 +176,7 @@ class Worker:
         self.practices = Practices(database)
         # For workers on one machine; on several, an `AsyncTokenStore` over your database.
         self.tokens = FileTokenStore(Path(f"{database}.tokens"))
-        # Forms with a code in them, by session, and until when: in this process and nowhere else.
+        # Forms with a code in them, by practice, and until when: in this process and nowhere else.
         self.codes: dict[str, tuple[str, float]] = {}
 
     @contextlib.asynccontextmanager
@@ -185,10 +187,10 @@ class Worker:
                 client_id=os.environ["ORMCO_TRIOS_CLIENT_ID"],
                 client_secret=os.environ.get("ORMCO_TRIOS_CLIENT_SECRET"),
                 redirect_uri=f"{self.public_url}/callback",
-                server=AuthorizationServer.account(),
+                server=AuthorizationServer.named(os.environ.get("ORMCO_TRIOS_DIALECT", "account")),
                 store=self.tokens,
                 # Not the e-mail: any visitor can type that, and would be given its tokens.
-                account=row["session"],
+                account=row["id"],
             ) as oauth,
             AsyncCommunicateClient(self.environment, auth=oauth.auth) as communicate,
         ):
@@ -206,26 +208,30 @@ class Worker:
         minutes, so it never goes into a queue.
         """
         wish = wish or Wish()
-        changes: Changes = {"problem": "", "due": None}
+        changes: Changes = {"problem": "", "due": None, "gone": ""}
         async with self.onboarding(row) as onboarding:
             try:
+                if wish.disconnect:
+                    gone = await onboarding.disconnect(sign_out=True)
+                    changes |= {"gone": str(gone), "form": "", "has_code": 0, "checklist": ""}
+                    return
                 try:
                     await self._use(row, onboarding, wish)
                 except (errors.AuthorizationError, errors.OutcomeUnknown) as error:
                     # Its text says what to do, and holds nothing that must not be shown.
-                    changes["problem"] = str(error)
+                    changes["problem"] = error.message
                 try:
                     outcome = await onboarding.advance(repair=wish.repair)
                 except errors.WrongAccount as error:
                     # Its sign-in was dropped, so there is a fresh link for the right one.
-                    changes["problem"] = str(error)
+                    changes["problem"] = error.message
                     outcome = await onboarding.advance()
             except errors.OrmcoTriosError as error:
-                changes["problem"] = str(error)
+                changes["problem"] = error.message
                 if isinstance(error, PASSING):
                     changes["due"] = time.time() + 60
             else:
-                changes |= self._shown(row["session"], outcome)
+                changes |= self._shown(row["id"], outcome)
             finally:
                 # Also if it was cancelled: the next round goes on from here.
                 changes["progress"] = onboarding.progress.to_json()
@@ -244,21 +250,22 @@ class Worker:
         elif wish.answer is not None:
             await onboarding.finish_task(wish.answer, id=wish.task)
 
-    def _shown(self, session: str, outcome: Outcome) -> Changes:
+    def _shown(self, practice: str, outcome: Outcome) -> Changes:
         """What the page shows from now on."""
-        self.codes.pop(session, None)
+        self.codes.pop(practice, None)
+        answer = f"/practice/{practice}/answer"
         checklist = outcome.checklist.model_dump_json()
         changes: Changes = {"form": "", "has_code": 0, "checklist": checklist}
         match outcome:
             case NeedsAuthorization():
-                changes["form"] = outcome.form("/answer", comes_back=True)
+                changes["form"] = outcome.form(answer, comes_back=True)
             case NeedsPerson():
                 task = outcome.task
                 if task.text is not None:
-                    self.codes[session] = (outcome.form("/answer"), time.monotonic() + SHOWN)
+                    self.codes[practice] = (outcome.form(answer), time.monotonic() + SHOWN)
                     outcome = replace(outcome, task=replace(task, text=None))
                     changes["has_code"] = 1
-                changes["form"] = outcome.form("/answer")
+                changes["form"] = outcome.form(answer)
             case Waiting():
                 changes["due"] = outcome.until.timestamp()
             case Connected():
@@ -280,20 +287,33 @@ class Worker:
 
     # --- pages ------------------------------------------------------------------------------
 
+    async def home(self, request: Request) -> Response:
+        """The practices of this browser, and a form to begin with one more."""
+        mine = self.practices.of(_browser(request))
+        if len(mine) == 1 and "more" not in request.query_params:
+            return RedirectResponse(f"/practice/{mine[0]['id']}", 303)
+        listed = "".join(
+            f'<li><a href="/practice/{row["id"]}">{_name(row)}</a></li>' for row in mine
+        )
+        return _page(f"<h2>Your practices</h2><ul>{listed}</ul>{START}" if mine else START)
+
     async def start(self, request: Request) -> Response:
         """The first round is done at once, so that the page that follows has the link."""
         account = (await _form(request)).get("account", "").strip()
         if account and not re.fullmatch(r"[^@\s]+@[^@\s]+", account):
             return _page("<p>The 3Shape account is an e-mail address.</p>", status=422)
-        session = self.practices.add(account)
-        row = self.practices.take(session)
+        browser = _browser(request)
+        if not self.practices.of(browser):
+            browser = secrets.token_urlsafe(32)  # one that only we have chosen
+        practice = self.practices.add(browser, account)
+        row = self.practices.take(practice)
         if row is not None:
             await self.round(row)
-        response = RedirectResponse("/", 303)
+        response = RedirectResponse(f"/practice/{practice}", 303)
         # Lax, since the browser has to send it when 3Shape sends it back here.
         response.set_cookie(
-            "practice",
-            session,
+            "browser",
+            browser,
             httponly=True,
             samesite="lax",
             secure=self.public_url.startswith("https:"),
@@ -303,33 +323,41 @@ class Worker:
     async def callback(self, request: Request) -> Response:
         """Where 3Shape sends the browser.
 
-        The practice is the one of the browser's cookie, and its pending authorization knows which
-        ``state`` it expects: an address that another visitor began is refused.
+        The practice is one of this browser's: the one whose pending authorization expects this
+        ``state``. An address that another visitor began is refused.
         """
-        return await self._do(request, Wish(redirected=str(request.url)))
+        mine = self.practices.of(_browser(request))
+        state = request.query_params.get("state")
+        waiting = (row for row in mine if state is not None and _expects(row) == state)
+        row = next(waiting, mine[0] if mine else None)
+        return await self._do(row, Wish(redirected=str(request.url)))
 
     async def answer(self, request: Request) -> Response:
         """What the page's forms send: an address from elsewhere, or how a task went."""
         fields = await _form(request)
-        return await self._do(request, Wish(answer=read_answer(fields), task=fields.get("task")))
+        wish = Wish(answer=read_answer(fields), task=fields.get("task"))
+        return await self._do(self._mine(request), wish)
 
     async def repair(self, request: Request) -> Response:
         """Begin a repair, though all looks well: scans do not arrive."""
-        return await self._do(request, Wish(repair=Repair.AUTHORIZE_AGAIN))
+        return await self._do(self._mine(request), Wish(repair=Repair.AUTHORIZE_AGAIN))
+
+    async def disconnect(self, request: Request) -> Response:
+        """Take everything back, and show what became of each place."""
+        return await self._do(self._mine(request), Wish(disconnect=True))
 
     async def again(self, request: Request) -> Response:
         """Another look, and the first step again where the code is in another process."""
-        return await self._do(request, Wish())
+        return await self._do(self._mine(request), Wish())
 
-    async def _do(self, request: Request, wish: Wish) -> Response:
-        known = self._mine(request)
+    async def _do(self, known: sqlite3.Row | None, wish: Wish) -> Response:
         if known is None:
             return _page("<p>Start here first.</p>", status=403)
         for _ in range(50):
-            row = self.practices.take(known["session"])
+            row = self.practices.take(known["id"])
             if row is not None:
                 await self.round(row, wish)
-                return RedirectResponse("/", 303)
+                return RedirectResponse(f"/practice/{row['id']}", 303)
             await asyncio.sleep(0.1)  # another worker is about to finish a round of it
         return _page("<p>Please send this once more.</p>", status=503)
 
@@ -337,14 +365,29 @@ class Worker:
         """Its status; reads the database, and what this process alone knows."""
         row = self._mine(request)
         if row is None:
-            return _page(START)
-        return _page(_standing(row, self.codes.get(row["session"], (None, 0.0))[0]))
+            return _page(START, status=404)
+        return _page(
+            f'<p>{_name(row)} &middot; <a href="/?more">Connect another practice</a></p>'
+            f'<div aria-live="polite" data-round="{row["rounds"]}">{self._now(row)}</div>'
+        )
+
+    async def changed(self, request: Request) -> Response:
+        """What has changed on the page since a round; its script asks, so nobody has to reload."""
+        row = self._mine(request)
+        if row is None or request.query_params.get("since") == str(row["rounds"]):
+            return Response(status_code=204)
+        return HTMLResponse(self._now(row), headers={**HEADERS, "Round": str(row["rounds"])})
 
     async def script(self, _: Request) -> Response:
-        return Response(SCRIPT, media_type="text/javascript")
+        return Response(SCRIPT + WATCH, media_type="text/javascript")
+
+    def _now(self, row: sqlite3.Row) -> str:
+        return _status(row, self.codes.get(row["id"], (None, 0.0))[0])
 
     def _mine(self, request: Request) -> sqlite3.Row | None:
-        return self.practices.of(request.cookies.get("practice", ""))
+        wanted = request.path_params["practice"]
+        mine = self.practices.of(_browser(request))
+        return next((row for row in mine if row["id"] == wanted), None)
 
 
 class SameOrigin:
@@ -361,6 +404,21 @@ class SameOrigin:
             await PlainTextResponse("Not from here.", 403)(scope, receive, send)
 
 
+def _browser(request: Request) -> str:
+    return request.cookies.get("browser", "")
+
+
+def _name(row: sqlite3.Row) -> str:
+    return escape(row["account"] or "A practice")
+
+
+def _expects(row: sqlite3.Row) -> str | None:
+    """The ``state`` of the link that this practice has been shown."""
+    pending = Progress.from_json(row["progress"]).pending
+    state = None if pending is None else pending[1].state
+    return None if state is None else state.get_secret_value()
+
+
 async def _form(request: Request) -> dict[str, str]:
     body = bytearray()
     async for piece in request.stream():
@@ -370,10 +428,15 @@ async def _form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 
 
-def _standing(row: sqlite3.Row, with_code: str | None) -> str:
+def _status(row: sqlite3.Row, with_code: str | None) -> str:
+    here = f"/practice/{row['id']}"
     parts: list[str] = []
     if row["problem"]:
         parts.append(f'<p role="alert">{escape(row["problem"])}</p>')
+    if row["gone"]:
+        places = "".join(f"<li>{escape(line)}</li>" for line in row["gone"].splitlines())
+        parts.append(f"<h2>Disconnected</h2><ul>{places}</ul>")
+        return "".join((*parts, _button(f"{here}/again", "Connect again")))
     parts.append(with_code or row["form"])
     if row["has_code"] and not with_code:
         # It was taken by another process, or by one that has ended.
@@ -389,25 +452,56 @@ def _standing(row: sqlite3.Row, with_code: str | None) -> str:
             f"{checklist._repr_html_()}</details>"
         )
     if not with_code:
-        words = "Begin again" if row["has_code"] else "Look again now"
         parts.append(
-            f'<form method="post" action="/again"><button class="plain">{words}</button></form>'
+            _button(f"{here}/again", "Begin again" if row["has_code"] else "Look again now")
         )
     if not row["form"]:
         parts.append(
             "<details><summary>Scans do not arrive</summary><p>Ormco's access is taken away and "
             "given again. Have the sign-ins of OrmcoDigital and 3Shape at hand.</p>"
-            '<form method="post" action="/repair"><button class="plain">Repair</button></form>'
-            "</details>"
+            f"{_button(f'{here}/repair', 'Repair')}</details>"
         )
+    parts.append(
+        "<details><summary>Disconnect</summary><p>Scans can no longer be sent afterwards.</p>"
+        f"{_button(f'{here}/disconnect', 'Disconnect')}</details>"
+    )
     return "".join(parts)
 
+
+def _button(action: str, words: str) -> str:
+    return f'<form method="post" action="{action}"><button class="plain">{words}</button></form>'
+
+
+WATCH = """
+const shown = document.querySelector("[data-round]");
+if (shown) setInterval(async () => {
+  if (document.hidden) return;
+  const since = shown.dataset.round;
+  const answer = await fetch(`${location.pathname}/changed?since=${since}`).catch(() => null);
+  if (answer === null || answer.status !== 200) return;
+  const summaries = () => [...shown.querySelectorAll("details > summary")];
+  const open = summaries().filter(one => one.parentElement.open).map(one => one.textContent);
+  shown.innerHTML = await answer.text();
+  shown.dataset.round = answer.headers.get("Round");
+  for (const one of summaries()) one.parentElement.open ||= open.includes(one.textContent);
+}, 2000);
+"""
+"""Shows what other rounds have changed, such as the approval, without loading the page again."""
 
 START = """<section class="trios"><h2>Connect your TRIOS scanner to Ormco</h2>
 <form method="post" action="/start">
 <label for="account">E-mail of your 3Shape account</label>
-<input id="account" name="account" type="email" autocomplete="email" inputmode="email">
+<input id="account" name="account" autocomplete="email" inputmode="email">
 <button>Begin</button></form></section>"""
+
+
+HEADERS = {
+    # It may show a code.
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",
+}
 
 
 def _page(body: str, *, status: int = 200) -> HTMLResponse:
@@ -418,13 +512,7 @@ def _page(body: str, *, status: int = 200) -> HTMLResponse:
         f'<body><main class="trios"><h1>TRIOS and Ormco</h1>{body}</main>'
         '<script src="/script.js"></script></body></html>',
         status,
-        headers={
-            # It may show a code.
-            "Cache-Control": "no-store",
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-            "script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-            "Referrer-Policy": "same-origin",
-        },
+        headers=HEADERS,
     )
 
 
@@ -441,13 +529,16 @@ def make_app() -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/", worker.page),
+            Route("/", worker.home),
             Route("/script.js", worker.script),
             Route("/start", worker.start, methods=["POST"]),
             Route("/callback", worker.callback),
-            Route("/answer", worker.answer, methods=["POST"]),
-            Route("/again", worker.again, methods=["POST"]),
-            Route("/repair", worker.repair, methods=["POST"]),
+            Route("/practice/{practice}", worker.page),
+            Route("/practice/{practice}/changed", worker.changed),
+            Route("/practice/{practice}/answer", worker.answer, methods=["POST"]),
+            Route("/practice/{practice}/again", worker.again, methods=["POST"]),
+            Route("/practice/{practice}/repair", worker.repair, methods=["POST"]),
+            Route("/practice/{practice}/disconnect", worker.disconnect, methods=["POST"]),
         ],
         middleware=[Middleware(SameOrigin, origin=worker.public_url)],
         lifespan=lifespan,

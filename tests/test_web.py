@@ -70,6 +70,7 @@ class Browser:
     def __init__(self, public_url: str) -> None:
         self.client = httpx.Client(timeout=20, follow_redirects=False)
         self.origin = public_url
+        self.practice = "/"  # the path of the page that is open
 
     def __enter__(self) -> Self:
         return self
@@ -83,8 +84,11 @@ class Browser:
     def post(self, url: str, **form: str) -> httpx.Response:
         return self.client.post(url, data=form, headers={"Origin": self.origin})
 
+    def press(self, worker: Worker, button: str, **form: str) -> httpx.Response:
+        return self.post(f"{worker.url}{self.practice}/{button}", **form)
+
     def page(self, worker: Worker) -> str:
-        return self.get(worker.url).text
+        return self.get(f"{worker.url}{self.practice}").text
 
     def link(self, worker: Worker) -> str:
         found = re.search(r'class="link" href="([^"]+)"', self.page(worker))
@@ -122,15 +126,16 @@ def workers(sandbox: Sandbox, tmp_path: Path) -> Iterator[tuple[Worker, Worker]]
         yield first, second
 
 
-def start(browser: Browser, worker: Worker, sandbox: Sandbox) -> None:
-    done = browser.post(f"{worker.url}/start", account=sandbox.practice.email)
+def start(browser: Browser, worker: Worker, sandbox: Sandbox, account: str | None = None) -> None:
+    done = browser.post(f"{worker.url}/start", account=account or sandbox.practice.email)
     assert done.status_code == 303
+    browser.practice = done.headers["Location"]
 
 
 def answer(browser: Browser, worker: Worker, **fields: str) -> str:
     """Send a form of the page as it is now, filled in, and look at what follows."""
     (task,) = set(re.findall(r'name="task" value="([^"]+)"', browser.page(worker)))
-    assert browser.post(f"{worker.url}/answer", task=task, **fields).status_code == 303
+    assert browser.press(worker, "answer", task=task, **fields).status_code == 303
     return browser.page(worker)
 
 
@@ -160,7 +165,7 @@ def test_two_workers_and_a_restart(sandbox: Sandbox, workers: tuple[Worker, Work
 
         sandbox.approve()
         a.start(b.url)
-        browser.post(f"{a.url}/again")
+        browser.press(a, "again")
         assert "Connect 3Shape to Insignia" in browser.page(b)
 
         # The portal's own authorization leads to Ormco's site: its address is pasted.
@@ -176,7 +181,7 @@ def test_two_workers_and_a_restart(sandbox: Sandbox, workers: tuple[Worker, Work
         # The process that has it ends; what was pasted before may have been entered or not.
         a.kill()
         assert "load this page again" in browser.page(b)
-        browser.post(f"{b.url}/again")
+        browser.press(b, "again")
         assert "gone from here" in browser.page(b)
         text = to_paste(answer(browser, b, answer="address", address=hands.press_here()))
         refused = answer(browser, b, answer="failed", words="No <b>such</b> code")
@@ -209,7 +214,7 @@ def test_a_repair_takes_nothing_away_before_a_person_is_there(
     with Browser(b.url) as browser, contextlib.closing(Hands(sandbox)) as hands:
         start(browser, a, sandbox)
         browser.get(sandbox.authorize(browser.link(a)))
-        browser.post(f"{a.url}/again")
+        browser.press(a, "again")
         for nth in (1, 2):
             text = to_paste(answer(browser, a, answer="address", address=hands.press_here()))
             for stored in tmp_path.rglob("*"):
@@ -218,7 +223,7 @@ def test_a_repair_takes_nothing_away_before_a_person_is_there(
             assert "Connected (" in answer(browser, a, answer="done")
             assert sandbox.journal.count("applications.remove") == nth - 1
             if nth == 1:
-                assert browser.post(f"{a.url}/repair").status_code == 303
+                assert browser.press(a, "repair").status_code == 303
                 assert "Have the doctor there" in browser.page(b)
                 assert sandbox.journal.count("applications.remove") == 0
                 assert "Connect 3Shape to Insignia" in answer(browser, b, answer="done")
@@ -263,13 +268,17 @@ def test_an_answer_that_belongs_to_another_practice(
         assert victim.get(address).status_code == 303
         assert "Use the newest authorization link" in victim.page(a)
         assert nobody.get(address).status_code == 403
+        assert nobody.get(f"{a.url}{victim.practice}").status_code == 404
+        assert nobody.post(f"{a.url}{victim.practice}/disconnect").status_code == 403
         forged = victim.client.post(
-            f"{a.url}/answer", data={"address": address}, headers={"Origin": "https://evil.example"}
+            f"{a.url}{victim.practice}/answer",
+            data={"address": address},
+            headers={"Origin": "https://evil.example"},
         )
         assert forged.status_code == 403
         # The attacker's code was sent nowhere, and the victim's own link still works.
         assert victim.get(sandbox.authorize(victim.link(a))).status_code == 303
-        assert "Signed in to 3Shape Communicate</b></div>" in victim.page(b)
+        assert "Signed in to 3Shape Communicate</b>: done" in victim.page(b)
 
 
 def test_a_known_account_opens_nothing(sandbox: Sandbox, workers: tuple[Worker, Worker]) -> None:
@@ -280,3 +289,51 @@ def test_a_known_account_opens_nothing(sandbox: Sandbox, workers: tuple[Worker, 
         start(stranger, b, sandbox)
         assert "Nobody has authorized this account yet" in stranger.page(b)
         assert "/connect/authorize" in stranger.link(a)
+
+
+def test_two_practices_in_one_browser(sandbox: Sandbox, workers: tuple[Worker, Worker]) -> None:
+    a, b = workers
+    one, two = sandbox.practices(2)
+    with Browser(b.url) as browser:
+        start(browser, a, sandbox, one.email)
+        first, first_link = browser.practice, browser.link(a)
+        start(browser, a, sandbox, two.email)
+        second, second_link = browser.practice, browser.link(b)
+        # Each answer goes to the practice whose link was opened, whichever is the newer one.
+        for link, who, path in ((first_link, one, first), (second_link, two, second)):
+            came_back = browser.get(sandbox.authorize(link, email=who.email))
+            assert came_back.headers["Location"] == path
+        listed = browser.get(f"{a.url}/").text
+        assert one.email in listed
+        assert two.email in listed
+
+
+def test_the_page_hears_what_has_changed(sandbox: Sandbox, workers: tuple[Worker, Worker]) -> None:
+    a, _ = workers
+    with Browser(workers[1].url) as browser:
+        start(browser, a, sandbox)
+        browser.get(sandbox.authorize(browser.link(a)).replace(workers[1].url, a.url))
+        found = re.search(r'data-round="(\d+)"', browser.page(a))
+        assert found is not None
+        changed = f"{a.url}{browser.practice}/changed?since="
+        assert browser.get(f"{changed}{found[1]}").status_code == 204
+        sandbox.approve()
+        browser.press(a, "again")
+        told = browser.get(f"{changed}{found[1]}")
+        assert int(told.headers["Round"]) > int(found[1])
+        assert "Connect 3Shape to Insignia" in told.text
+
+
+def test_disconnecting_says_what_became_of_each_place(
+    sandbox: Sandbox, workers: tuple[Worker, Worker]
+) -> None:
+    a, b = workers
+    with Browser(b.url) as browser:
+        start(browser, a, sandbox)
+        browser.get(sandbox.authorize(browser.link(a)))
+        browser.press(a, "disconnect")
+        page = browser.page(b)
+        assert "The connection with Ormco&#x27;s lab: removed" in page
+        assert sandbox.journal.count("connections.remove", ok=True) == 1
+        browser.press(b, "again")
+        assert "/connect/authorize" in browser.link(a)

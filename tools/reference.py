@@ -19,7 +19,7 @@ PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
 PACKAGES = {
     "fleet": "Many practices; [the guide](../fleet.md) says which form is for what.",
     "operations": "An endpoint of your own; [the guide](../endpoints.md) shows how.",
-    "sandbox": "The simulator; [Testing your integration](../testing.md) shows how to use it.",
+    "sandbox": "The simulator; [The sandbox](../sandbox.md) shows how to use it.",
     "testing": "For the tests of programs that use the library.",
 }
 INTRODUCTION = """\
@@ -29,8 +29,9 @@ INTRODUCTION = """\
 
 All of them are in `ormco_trios.errors` and can be pickled. A class of its own exists only where a
 program would act differently; so catch the class whose row says what you would do, or one above it.
-`str(error)` begins with what to do next, then says what happened. It never contains a code, a
-token, a password, a name, a query or a body.
+`str(error)` begins with what to do next, then says what happened; `error.message` is the same
+without what only support needs, so show that to a practice. Neither contains a code, a token, a
+password, a name, a query or a body.
 
 *Again* says what helps: **yes**, the same call may succeed later (a client repeats what is
 harmless by itself, before it raises); **paste**, the same link is still good, so ask for another

@@ -21,6 +21,7 @@ from ormco_trios.cli.app import cli
 PUBLIC = (
     "ormco_trios",
     "ormco_trios.fleet",
+    "ormco_trios.forms",
     "ormco_trios.operations",
     "ormco_trios.sandbox",
     "ormco_trios.testing",

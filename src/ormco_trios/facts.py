@@ -135,6 +135,11 @@ USERS: Final[Facts] = {
     ),
     "who asks": fact("`Authorization: Bearer …`", doc("U2.2")),
     "form": fact("JSON in `PascalCase`", doc("U2.1")),
+    "form, otherwise": fact(
+        "`camelCase` is read as well, which today's servers of the same make write by default",
+        ASSUMED,
+    ),
+    "ids": fact("a GUID in capitals, in braces or without hyphens is the same one", ASSUMED),
     "a user's fields": fact(
         "`Id` (a GUID), `Email`, `IsApproved`, `Name`, `FirstName`, `LastName`, `PhoneNumber`, "
         "`MobilePhoneNumber`, `ClientVersion`, `AddressLine`, `PostalCode`, `Country`, `City`, "

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +23,7 @@ from tests.browser.conftest import SCREENS
 from tests.practices import Hands
 from tests.test_web import Worker
 
-from ormco_trios import CommunicateClient, OAuthClient
+from ormco_trios import CommunicateClient, OAuthClient, Onboarding, OverallState, TaskPage
 from ormco_trios.sandbox import Approval, Sandbox
 
 AXE = Path(os.environ.get("AXE_CORE", "axe.min.js"))
@@ -99,9 +103,11 @@ def test_the_sandboxs_pages(context: BrowserContext, sandbox: Sandbox) -> None:
     see("/communicate/User/SignIn", "sign-in")
     sign_in(page, sandbox)
     me, lab = (sandbox.world.user(email) for email in (who.email, who.lab_email))
-    sandbox.world.new_connection(me, lab)
     page.wait_for_load_state()
-    found += look(page, "sandbox-connections-waiting")
+    found += look(page, "sandbox-connections-none")
+    sandbox.world.new_connection(me, lab)
+    see("/communicate/User/Connections/Add?text=insignia&show=labs", "found")
+    see("/communicate/User/Connections", "connections-waiting")
     sandbox.approve()
     page.reload()
     found += look(page, "sandbox-connections-active")
@@ -133,6 +139,67 @@ def test_the_sandboxs_pages(context: BrowserContext, sandbox: Sandbox) -> None:
     second.get_by_role("button", name="Allow access").click()
     second.wait_for_load_state()
     found += look(second, "sandbox-landing")
+    see("/communicate/User/Applications", "applications-ormco")
+    page.locator("details.remove summary").click()
+    found += look(page, "sandbox-applications-delete")
+    see("/sandbox/", "operator-in-use")
+    assert found == []
+
+
+def test_the_task_page(context: BrowserContext, sandbox: Sandbox) -> None:
+    found: list[str] = []
+    page = context.new_page()
+    hands = Hands(sandbox)
+    with (
+        OAuthClient(
+            sandbox.environment,
+            client_id=sandbox.client_id,
+            client_secret=sandbox.client_secret,
+            redirect_uri=sandbox.redirect_uri,
+        ) as oauth,
+        CommunicateClient(sandbox.environment, auth=oauth.auth) as communicate,
+        TaskPage(show=lambda _: None) as tasks,
+        ThreadPoolExecutor() as pool,
+    ):
+        sandbox.world.set_approval(Approval.immediately(), practice=sandbox.practice.email)
+        practice = Onboarding(communicate=communicate, oauth=oauth)
+        connected = pool.submit(practice.run, authorize=tasks.authorize, person=tasks.ask)
+        page.goto(tasks.url)
+        link = page.locator("a.link")
+        link.wait_for()
+        found += look(page, "task-page-sign-in")
+        page.locator("[name=address]").fill(sandbox.authorize(str(link.get_attribute("href"))))
+        page.get_by_role("button", name="Send the address").click()
+        page.get_by_text("Get the authorization code").wait_for()
+        found += look(page, "task-page-address")
+        page.locator("[name=address]").fill(hands.press_here())
+        page.get_by_role("button", name="Send the address").click()
+        page.locator("#text").wait_for()
+        found += look(page, "task-page-code")
+        hands.enter(page.locator("#text").input_value())
+        page.get_by_role("button", name="Done").click()
+        assert connected.result(60).checklist.state is OverallState.CONNECTED
+        found += look(page, "task-page-over")
+    page.get_by_text("You can close this page").wait_for()
+    hands.close()
+    assert found == []
+
+
+def test_reports(context: BrowserContext, tmp_path: Path) -> None:
+    """The pages that commands write: where a fleet's practices stand, and what a recording says."""
+    fleet, walk = tmp_path / "fleet.html", tmp_path / "walk.html"
+    recording = tmp_path / "walk.har"
+    recording.write_text(json.dumps({"log": {"entries": []}}))
+    for command in (
+        ("fleet", "run", "--sandbox", "20", "--report", fleet),
+        ("first-contact", "judge", recording, "--html", walk, "--portal", "https://p.example"),
+    ):
+        subprocess.run([sys.executable, "-m", "ormco_trios", *command], stdin=subprocess.DEVNULL)
+    page = context.new_page()
+    found: list[str] = []
+    for report in (fleet, walk):
+        page.goto(report.as_uri())
+        found += look(page, f"report-{report.stem}")
     assert found == []
 
 
@@ -182,7 +249,7 @@ def test_the_web_example(context: BrowserContext, tmp_path: Path) -> None:
 
 def test_what_a_notebook_shows(context: BrowserContext, sandbox: Sandbox) -> None:
     """Every HTML form on a page as plain as a notebook's, on white and on black."""
-    from ormco_trios import Onboarding, OrmcoDigitalClient
+    from ormco_trios import OrmcoDigitalClient
 
     with (
         OAuthClient(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 import sys
@@ -12,11 +13,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.cli.test_bad_input import RUNNER
 
 from ormco_trios import Environment, OAuthClient
 from ormco_trios.cli.app import cli
 from ormco_trios.oauth.stores import FileTokenStore
 from ormco_trios.sandbox import Approval, Sandbox
+from ormco_trios.sandbox.services import cases as cases_service
 
 pytestmark = pytest.mark.socket
 
@@ -37,7 +40,9 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox
 
 
 def run(*arguments: str, typed: str | None = None) -> Result:
-    return CliRunner().invoke(cli, arguments, input=typed)
+    # A program that reads JSON reads standard output alone.
+    runner = CliRunner(**RUNNER if "--json" in arguments else {})
+    return runner.invoke(cli, arguments, input=typed)
 
 
 def sign_in(sandbox: Sandbox, folder: Path, email: str) -> None:
@@ -177,8 +182,8 @@ def test_limits_and_spans(practice: Sandbox) -> None:
 
 def test_what_to_search_for_is_asked_and_no_argument(practice: Sandbox) -> None:
     done = run("cases", "list", "--search", "--json", typed="SANDBOX-00007\n")
-    # Before click 8.2, its runner gives the question, which goes to standard error, as well.
-    shown = done.stdout.removeprefix("Search for: SANDBOX-00007\n")
+    # Before click 8.2, its runner gives what was typed as well.
+    shown = done.stdout[done.stdout.index("{") :]
     assert len(json.loads(shown)["cases"]) == 1
     assert "no such cases" in run("cases", "list", "--search", typed="nobody\n").output
 
@@ -325,6 +330,49 @@ def test_a_sync_that_stops_in_the_middle_goes_on_there(laboratory: Sandbox, tmp_
     rest = run("cases", "sync", "--cursor", cursor, "--to", to, "--json").stdout.splitlines()
     second = [case["id"] for line in rest for case in json.loads(line)["cases"]]
     assert sorted(first + second) == sent(laboratory)
+
+
+@pytest.mark.parametrize("hashes", ["named", "not named"])
+@pytest.mark.parametrize("more", [(), ("--as-ply",)])
+def test_a_sync_that_is_killed_before_it_has_stored_the_cursor(
+    laboratory: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hashes: str,
+    more: tuple[str, ...],
+) -> None:
+    if hashes == "not named":
+        for function in ("_attachment", "_listed"):
+            wire = getattr(cases_service, function)
+            nameless = functools.partial(lambda wire, *given: wire(*given) | {"Hash": None}, wire)
+            monkeypatch.setattr(cases_service, function, nameless)
+    cursor, to = tmp_path / "cursor.json", tmp_path / "in"
+    arguments = ("cases", "sync", "--cursor", str(cursor), "--to", str(to), "--json", *more)
+    first = run(*arguments)
+    cursor.unlink()
+    second = run(*arguments)
+    assert (second.exit_code, second.stdout) == (first.exit_code, first.stdout)
+    listed = [case for line in second.stdout.splitlines() for case in json.loads(line)["cases"]]
+    made = [file for case in listed for file in case["downloads"]]
+    assert made
+    assert {file["verified"] for file in made} == {hashes == "named" and not more}
+
+
+def test_a_case_without_a_version_has_a_folder_for_each_change(
+    laboratory: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = cases_service.case_object
+    monkeypatch.setattr(
+        cases_service, "case_object", lambda *of, **more: wire(*of, **more) | {"Version": None}
+    )
+    cursor, to = str(tmp_path / "cursor.json"), tmp_path / "in"
+    assert run("cases", "sync", "--cursor", cursor, "--to", str(to)).exit_code == 0
+    before = {path.name for path in to.iterdir()}
+    case = laboratory.world.state.cases[sent(laboratory)[0]]
+    case.save_version(laboratory.world.clock.time(), StateFlag="Approved")
+    assert run("cases", "sync", "--cursor", cursor, "--to", str(to)).exit_code == 0
+    (new,) = {path.name for path in to.iterdir()} - before
+    assert new.startswith(f"{case.id}-v")
 
 
 def test_a_lab_shows_one_practices_cases(laboratory: Sandbox, tmp_path: Path) -> None:

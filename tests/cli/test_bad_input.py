@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import socket
 import subprocess
@@ -23,7 +24,9 @@ from pydantic import SecretStr
 from ormco_trios import FileTokenStore, Token
 from ormco_trios.cli.app import cli
 from ormco_trios.cli.commands.practice import connect, repair
+from ormco_trios.cli.common import NobodyAnswered, prompt
 from ormco_trios.communicate.regions import Region
+from ormco_trios.core._http import connection
 from ormco_trios.core.clock import Clock
 from ormco_trios.fleet.encryption import Encryption
 from ormco_trios.onboarding.outcomes import Repair
@@ -38,7 +41,8 @@ CODES = set(
         re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "cli.md").read_text("utf-8"), re.MULTILINE),
     )
 )
-# Before click 8.2 its runner takes the end of standard input for one empty line after another.
+# Before click 8.2 its runner mixes standard error into the output, and takes the end of standard
+# input for one empty line after another.
 OLD = "mix_stderr" in inspect.signature(CliRunner).parameters
 RUNNER: dict[str, Any] = {"mix_stderr": False} if OLD else {}
 input_ends = pytest.mark.skipif(OLD, reason="click's runner has no end of input")
@@ -101,6 +105,24 @@ TABLE = [
     Bad("redirect", "connect", "REDIRECT_URI", settings={"REDIRECT_URI": "app.example/callback"}),
     Bad("redirect's port", "connect", "REDIRECT_URI", settings={"REDIRECT_URI": "http://a:70000/"}),
     Bad(
+        "redirect's fragment", "connect", "REDIRECT_URI", settings={"REDIRECT_URI": "https://a/#b"}
+    ),
+    Bad("id with a line break", "connect", "_CLIENT_ID", settings={"CLIENT_ID": "app\n"}),
+    Bad("secret with a tab", "connect", "_CLIENT_SECRET", settings={"CLIENT_SECRET": "a\t"}),
+    Bad(
+        "portal of the environment",
+        "check",
+        "ORMCO_TRIOS_PORTAL",
+        settings={"PORTAL": "fax"},
+    ),
+    Bad("rate", "fleet run {here}/l.csv --rate nan", "rate", files={"l.csv": b"id\na\n"}),
+    Bad("line of the list", "fleet run {here}/l.jsonl", "Line 1", files={"l.jsonl": b"{"}),
+    Bad(
+        "times exchanged",
+        "cases list --sandbox --since 2026-02-01 --until 2026-01-01",
+        "Exchange",
+    ),
+    Bad(
         "token folder is a file",
         "check",
         "folder of tokens",
@@ -117,6 +139,8 @@ TABLE = [
     Bad("taken port", "sandbox --port {taken}", "--port"),
     Bad("no such port", "sandbox --port 70000", "--port"),
     Bad("fault", "sandbox --fault broken", "fault"),
+    Bad("fault's operation", "sandbox --fault nothing.here:status=503", "--fault.*nothing"),
+    Bad("never approved", "sandbox --approve-after nan", "--approve-after"),
     Bad("switch", "sandbox --switch nothing=1", "nothing"),
     Bad("broken seed", "sandbox --seed {here}/s.yaml", "seed", files={"s.yaml": b"a: ["}),
     Bad("seed of bytes", "sandbox --seed {here}/s.json", "seed", files={"s.json": b"\xff\xfe"}),
@@ -219,6 +243,56 @@ def test_one_message_and_a_documented_exit_code(
     assert not re.search(r"Traceback|ConnectError|status \d{3}|Warning", done.stderr)
 
 
+def test_a_closed_standard_input_is_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(NobodyAnswered):
+        prompt("Search for")
+
+
+def test_an_encoding_without_the_marks_has_plain_ones() -> None:
+    program = "from ormco_trios.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "check", "--sandbox"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )
+    assert done.returncode == 4, done.stderr
+    assert done.stdout.startswith(b"- Signed in to 3Shape Communicate: to do")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"HTTPS_PROXY": "ftp://127.0.0.1:9"},
+        {"HTTPS_PROXY": "socks5://127.0.0.1:9"},
+        {"SSL_CERT_FILE": "/no"},
+    ],
+    ids=lambda wrong: "".join(wrong.values()),
+)
+def test_what_the_machine_sets_wrongly(
+    wrong: dict[str, str],
+    run: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signed_in(tmp_path / "tokens")
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    # No SOCKS where its package is not installed.
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    connection.tls_context.cache_clear()
+    nowhere = {name: value.replace("http:", "https:") for name, value in DEAD.items()}
+    nowhere = {
+        name: value.replace("127.0.0.1", "nowhere.example") for name, value in nowhere.items()
+    }
+    done = run("cases list", APPLICATION | nowhere)
+    connection.tls_context.cache_clear()
+    connection.proxy_for.cache_clear()
+    assert done.exit_code == 2
+    assert next(iter(wrong)) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_verbose_says_what_support_needs(run: Callable[..., Result], tmp_path: Path) -> None:
     signed_in(tmp_path / "tokens")
     done = run("cases list --verbose", APPLICATION | DEAD)
@@ -233,6 +307,13 @@ def test_a_dead_network_is_not_known_rather_than_a_persons_turn(
     done = run("check", APPLICATION | DEAD)
     assert done.exit_code == 7
     assert "ConnectError" not in done.output
+
+
+def test_json_carries_what_is_wrong(run: Callable[..., Result], tmp_path: Path) -> None:
+    done = run(f"fleet status --json --records {tmp_path}/none.db", {})
+    assert done.exit_code == 2
+    assert "There is no fleet yet" in json.loads(done.stdout)["error"]["message"]
+    assert done.stderr == ""
 
 
 @input_ends

@@ -18,10 +18,10 @@ from click.testing import CliRunner, Result
 from tests.oauth.test_paste import ADDRESS, CODE, ONCE
 from tests.practices import Hands
 
+from ormco_trios import Done, Failed, Task, TaskKind
 from ormco_trios.cli import code as code_module
 from ormco_trios.cli.app import cli
 from ormco_trios.cli.person import ask_for_task
-from ormco_trios.ormcodigital.tasks import Done, Failed, Task, TaskKind
 from ormco_trios.sandbox import Approval, Sandbox
 
 pytestmark = pytest.mark.socket
@@ -101,6 +101,27 @@ def terminal(
 ) -> Iterator[Terminal]:
     with contextlib.closing(Terminal(sandbox, tmp_path, monkeypatch)) as made:
         yield made
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("\n\nDone.\n", Done()),
+        ("yes\n", Done()),
+        ("FAILED!\n", Failed("")),
+        ("\nIt is not valid.\n", Failed("It is not valid.")),
+    ],
+)
+def test_an_empty_line_says_nothing(typed: str, said: object) -> None:
+    task = Task(kind=TaskKind.ENTER_CODE, title="Enter it", steps=("Press Update.",))
+    answers: list[object] = []
+
+    @click.command()
+    def asks() -> None:
+        answers.append(ask_for_task(task, checked_at=datetime.now(UTC)))
+
+    assert CliRunner().invoke(asks, input=typed).exit_code == 0
+    assert answers == [said]
 
 
 def test_from_nothing_to_connected_without_a_portal_setting(terminal: Terminal) -> None:
@@ -190,7 +211,7 @@ def test_an_api_is_used_where_it_is_named(
 ) -> None:
     done = terminal.run("check", "--portal", "api")
     assert done.exit_code == 2
-    assert "knows no API of the portal" in done.output
+    assert "Leave --portal api out" in done.output
     monkeypatch.setenv("ORMCO_TRIOS_ORMCODIGITAL_URL", f"{sandbox.base_url}/ormcodigital")
     done = terminal.run("check")
     assert "ORMCO_TRIOS_PORTAL_USERNAME" in done.output

@@ -88,7 +88,7 @@ def test_one_machine(sandbox: Sandbox, tmp_path: Path) -> None:
     quickly = ("run", "list.csv", "--rate", "1000")
     assert "no fleet yet" in shell.error("status")
     for _ in range(2):  # to sign in, and for Ormco
-        assert "3 practices have to open a link" in shell(*quickly, code=4)
+        assert "Practices that have to open a link: 3" in shell(*quickly, code=4)
         # Nothing happens without people, so it does not wait.
         shell(*quickly, code=4)
         assert shell.open_links("--list", "list.csv") == 3

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.practices import signed_in
 
 from ormco_trios import Environment, errors
@@ -208,8 +211,8 @@ def test_a_case_that_arrives_meanwhile_moves_the_pages_and_nothing_comes_twice(
     assert there <= set(ids)
 
 
-def pages(*answers: CasePage) -> tuple[list[str], int]:
-    """What is emitted if the service answers like this, and how many pages were asked for."""
+def pages(*answers: CasePage) -> tuple[list[str], str]:
+    """What is emitted if the service answers like this, and which pages were asked for."""
     flow = case_flows.list_cases(
         Home(Environment.production(), "https://x.example"),
         since=None,
@@ -217,7 +220,7 @@ def pages(*answers: CasePage) -> tuple[list[str], int]:
         practice=EVERY_PRACTICE,
     )
     emitted: list[str] = []
-    asked = 0
+    asked = ""
     reply: Any = None
     while True:
         try:
@@ -230,9 +233,9 @@ def pages(*answers: CasePage) -> tuple[list[str], int]:
             reply = None
         else:
             assert isinstance(effect, Call)
-            assert effect.query == {"page": str(asked)}
-            reply = answers[min(asked, len(answers) - 1)]
-            asked += 1
+            assert [*effect.query] == ["page"]
+            reply = answers[min(len(asked), len(answers) - 1)]
+            asked += effect.query["page"]
 
 
 def page(*ids: str, count: int | None) -> CasePage:
@@ -242,19 +245,119 @@ def page(*ids: str, count: int | None) -> CasePage:
 @pytest.mark.parametrize(
     ("answers", "emitted", "asked"),
     [
-        ([page(count=0)], "", 1),
-        ([page(count=None)], "", 1),
-        ([CasePage()], "", 1),
-        ([page("a", count=1)], "a", 1),
-        ([page("a", count=None), page(count=None)], "a", 2),
-        ([page("a", "b", count=3), page("b", count=3)], "ab", 2),
+        ([page(count=0)], "", "0"),
+        ([page(count=None)], "", "0"),
+        ([CasePage()], "", "0"),
+        ([page("a", count=1)], "a", "0"),
+        ([page("a", count=None), page(count=None)], "a", "01"),
+        ([page("a", "b", count=3), page("b", count=3)], "ab", "01012012012"),
         # It says there are more, and then there are not.
-        ([page("a", count=9), page(count=9)], "a", 2),
-        ([page("a", "b", count=4), page("a", "b", count=5), page("c", count=5)], "abc", 3),
+        ([page("a", count=9), page(count=9)], "a", "01"),
+        (
+            [page("a", "b", count=4), page("a", "b", count=5), page("c", count=5)],
+            "abc",
+            "012012340123401234",
+        ),
     ],
 )
-def test_where_the_pages_end(answers: list[CasePage], emitted: str, asked: int) -> None:
+def test_where_the_pages_end(answers: list[CasePage], emitted: str, asked: str) -> None:
     assert pages(*answers) == (list(emitted), asked)
+
+
+def test_cases_that_are_said_to_be_there_and_are_not_are_no_empty_list() -> None:
+    with pytest.raises(errors.UnexpectedAnswer, match="holds none"):
+        pages(CasePage(count=3))
+
+
+class Changing:
+    """A list of cases, two on a page and the newest first, that changes between two pages."""
+
+    def __init__(self, cases: str) -> None:
+        self.cases = cases
+        self.asked = 0
+
+    def read(self, changes: dict[int, str]) -> list[str]:
+        """What is emitted if the list becomes ``changes[n]`` after the n-th page."""
+        flow = case_flows.list_cases(
+            Home(Environment.production(), "https://x.example"),
+            since=None,
+            until=None,
+            practice=EVERY_PRACTICE,
+        )
+        emitted: list[str] = []
+        reply: Any = None
+        with contextlib.suppress(StopIteration):
+            while True:
+                effect = flow.send(reply)
+                reply = None
+                if isinstance(effect, Emit):
+                    assert isinstance(effect.item, Case)
+                    emitted.append(effect.item.id)
+                    continue
+                assert isinstance(effect, Call)
+                first = 2 * int(effect.query["page"])
+                reply = page(*self.cases[first : first + 2], count=len(self.cases))
+                self.asked += 1
+                self.cases = changes.get(self.asked, self.cases)
+        return emitted
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [
+        ({}, 4),
+        # One that was not read yet is changed, and so is the newest now.
+        ({1: "gabcdefh"}, 5),
+        ({2: "hgabcdef"}, 5),
+        # So many that a whole page comes again.
+        ({1: "hgabcdef"}, 5),
+        ({1: "hgfeabcd"}, 5),
+        # One that was read already comes before it.
+        ({2: "adchbefg"}, 6),
+        # One is gone, and all others move to the page before.
+        ({1: "bcdefgh"}, 8),
+        ({2: "acdefgh"}, 8),
+        # One arrives.
+        ({1: "xabcdefgh"}, 6),
+        ({1: "xabcdefgh", 2: "yxabcdefgh", 3: "zyxabcdefgh"}, 8),
+        # One is gone as another one arrives.
+        ({1: "xbcdefgh"}, 4),
+    ],
+)
+def test_no_case_is_missed_because_another_one_moves(changes: dict[int, str], asked: int) -> None:
+    service = Changing("abcdefgh")
+    emitted = service.read(changes)
+    assert len(emitted) == len(set(emitted))
+    assert set("abcdefgh") & set(service.cases) <= set(emitted)
+    assert service.asked == asked
+
+
+@given(
+    st.dictionaries(
+        st.integers(1, 9),
+        st.tuples(st.sampled_from(["arrives", "changes", "is gone"]), st.integers(0, 20)),
+        max_size=3,
+    )
+)
+def test_nothing_is_missed_whatever_changes_now_and_then(plan: dict[int, tuple[str, int]]) -> None:
+    cases, new = "abcdefgh", iter("xyz")
+    changes: dict[int, str] = {}
+    for asked, (what, place) in sorted(plan.items()):
+        case = cases[place % len(cases)]
+        front = {"arrives": "", "changes": case, "is gone": ""}[what]
+        cases = next(new) + cases if what == "arrives" else front + cases.replace(case, "")
+        changes[asked] = cases
+    service = Changing("abcdefgh")
+    emitted = service.read(changes)
+    assert len(emitted) == len(set(emitted))
+    assert set("abcdefgh") & set(cases) <= set(emitted)
+
+
+def test_a_list_that_never_rests_is_read_a_few_times() -> None:
+    rests_never = {n: "abcdefgh"[n % 8 :] + "abcdefgh"[: n % 8] for n in range(1, 1000)}
+    service = Changing("abcdefgh")
+    assert len(set(service.read(rests_never))) >= 6
+    assert service.asked < 40
 
 
 def test_pages_that_repeat_for_ever_end() -> None:

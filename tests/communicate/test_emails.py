@@ -28,6 +28,13 @@ emails = st.builds(
         ("mark@praxis.example", "mar\u212a@praxis.example", False),
         ("strasse@praxis.example", "straße@praxis.example", False),
         ("anna@praxis.example", "\u0430nna@praxis.example", False),
+        # As a browser sends it.
+        ("anna@bücher.example", "Anna@XN--bcher-kva.Example", True),
+        ("anna@bücher.example", "anna@xn--bcher-kva.example.evil.example", False),
+        ("anna@strasse.example", "anna@xn--strae-oqa.example", False),
+        ("anna@praxis.example", "anna@xn--praxis-.example", False),
+        ("anna@praxis.example", "anna@xn--praxis.example", False),
+        ("xn--bcher-kva@praxis.example", "bücher@praxis.example", False),
         (None, "anna@praxis.example", False),
         (None, None, False),
     ],

@@ -53,6 +53,8 @@ class Service3Shape:
             return _answer(self.default)
         if parts.path == "/api/servers":
             return _answer(self.servers)
+        if parts.path == "/api/updatedcases":
+            return _answer([])
         return _answer({"Cases": [], "Count": 0})
 
     @property
@@ -105,6 +107,17 @@ def test_what_is_clear_takes_no_request(me: dict[str, Any], host: str) -> None:
     service = Service3Shape(me)
     assert asked(service) == {host}
     assert len(service.seen) == 2
+
+
+@pytest.mark.parametrize("id", ["1", "2"])
+def test_the_server_changes_with_the_account(id: str) -> None:
+    service = Service3Shape({"RegionUri": "www" + SUFFIX})
+    client = CommunicateClient(replace(PRODUCTION, gateway=service), token="t")
+    list(client.cases.sync())
+    service.me = {"Id": id, "RegionUri": "us" + SUFFIX}  # it has moved, or is another one
+    list(client.cases.sync())
+    asked = [host for host, path in service.seen if path == "/api/updatedcases"]
+    assert asked == [EU, AM]
 
 
 UNCLEAR: list[dict[str, Any]] = [

@@ -616,7 +616,8 @@ async def live(
     from ormco_trios.core.clock import ScaledClock
     from ormco_trios.sandbox import Sandbox
 
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    for name in ("uvicorn.error", "psycopg"):  # which tell of the trouble that is made here
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     clock = ScaledClock(scale)
     kills: Counter[str] = Counter()
     troubles: Counter[str] = Counter()

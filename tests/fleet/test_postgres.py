@@ -434,6 +434,16 @@ async def test_a_database_that_ends_its_sessions(conninfo: str) -> None:
         with pytest.raises(errors.StorageUnavailable, match="refused a command"):
             await asyncio.gather(*(store.load("p") for _ in range(3)))
         assert await store.load("p") == TOKEN
+        # Nor does a lock stay behind, or a token get lost.
+        assert await store.try_lock("p")
+        for step in (lambda: store.save("p", TOKEN), lambda: store.unlock("p")):
+            async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as ending:
+                await ending.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity "
+                    "where datname = current_database() and pid <> pg_backend_pid()"
+                )
+            await step()
+        assert await store.try_lock("p")
         del connection
 
 

@@ -130,6 +130,18 @@ def test_the_practice_that_is_due_first_is_first(moments: list[int]) -> None:
     assert order == sorted(order)
 
 
+def test_a_moment_that_no_longer_counts_is_not_waited_for(tmp_path: Path) -> None:
+    clock = ManualClock()
+    with FleetRecords(tmp_path / "fleet.db") as records:
+        records.enroll(["p"], clock.now() + timedelta(hours=1))
+        schedule = FleetSchedule(records, ["p"], clock)
+        schedule.settle(records.load("p").due_at(clock.now()))
+        assert schedule.take() == "p"
+        schedule.settle(replace(records.load("p"), due=None))
+        assert schedule.rest() <= INTERVAL
+        assert schedule.is_finished()
+
+
 # --- what an authorization costs a run -----------------------------------------------------------
 
 

@@ -259,7 +259,25 @@ def test_another_accounts_code_is_not_handed_over(
     assert practice.onboarding.advance().account_checked
 
 
-@pytest.mark.parametrize("said", [None, "", "  "])
+@pytest.mark.parametrize("said", ["{}.", "<{}>", "({})", ' "{}", '])
+def test_what_stands_around_an_e_mail_is_no_part_of_it(
+    both: Any, sandbox: Sandbox, said: str
+) -> None:
+    practice, needed = asks_for_ormco(both, sandbox)
+    practice.onboarding.finish_authorization(
+        sandbox.authorize(needed.url), account_shown=said.format(sandbox.practice.email)
+    )
+    assert practice.onboarding.advance().account_checked
+
+
+def test_the_field_for_an_e_mail_takes_every_e_mail(both: Any, sandbox: Sandbox) -> None:
+    _, needed = asks_for_ormco(both, sandbox)
+    assert 'name="account_shown"' in needed.form("/answer")
+    # A browser refuses letters of other alphabets there, or sends them in another form.
+    assert 'type="email"' not in needed.form("/answer")
+
+
+@pytest.mark.parametrize("said", [None, "", "  ", "."])
 def test_where_nobody_said_it_is_not_checked(both: Any, sandbox: Sandbox, said: str | None) -> None:
     practice, needed = asks_for_ormco(both, sandbox)
     practice.onboarding.finish_authorization(sandbox.authorize(needed.url), account_shown=said)

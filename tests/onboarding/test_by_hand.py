@@ -28,6 +28,7 @@ from ormco_trios import (
     Waiting,
     errors,
 )
+from ormco_trios.onboarding.account import PinnedAccount
 from ormco_trios.onboarding.checklist import OverallState, StepName, StepState
 from ormco_trios.sandbox import Approval, Sandbox
 
@@ -691,10 +692,13 @@ def test_progress_of_an_earlier_version_is_read() -> None:
     "change",
     [
         {"account": {"id": 5}},
-        {"account": {"id": "A", "more": 1}},
+        {"account": {"id": ""}},
+        {"account": {"id": "A", "email": 5}},
+        {"account": {"id": "A", "expected": ["a@praxis.example"]}},
         {"linked_at": "2026-01-01T00:00:00"},
+        {"linked_at": "9999-12-31T23:59:59-10:00"},
         {"waiting_since": "2026-01-01T00:00:00"},
-        {"task": {"kind": "x", "id": "1"}},
+        {"waiting_since": "0001-01-01T00:00:00+10:00"},
         {"portal": {"differs": "https://portal.example"}},
     ],
 )
@@ -702,3 +706,34 @@ def test_a_damaged_progress_is_refused_when_it_is_read(change: dict[str, Any]) -
     saved = json.loads(Progress().to_json()) | change
     with pytest.raises(errors.ConfigurationError, match="not a saved progress"):
         Progress.from_json(json.dumps(saved))
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"account": {"id": "A", "confirmed": "perhaps", "more": 1}},
+        {"task": {"kind": "sing", "id": "1"}},
+        {"repair": {"extent": "everything twice"}},
+        {"purpose": "another", "request": "{}"},
+        {"purpose": "ormco", "request": "{}"},
+        {"portal": {"connection": {"source": "heard", "at": "2026-01-01T00:00:00Z", "value": "x"}}},
+        {
+            "portal": {
+                "signed_in": {
+                    "source": "the practice says",
+                    "at": "9999-12-31T23:59:59-10:00",
+                    "value": True,
+                }
+            }
+        },
+        {"more": 1},
+    ],
+)
+def test_progress_of_a_later_version_keeps_the_account(later: dict[str, Any]) -> None:
+    known = Progress(account=PinnedAccount("A", "anna@praxis.example"), refused=("x",))
+    saved = json.loads(known.to_json()) | later
+    read = Progress.from_json(json.dumps(saved))
+    assert read.account is not None
+    assert (read.account.id, read.account.confirmed, read.refused) == ("A", False, ("x",))
+    assert (read.pending, read.task, read.repair) == (None, None, None)
+    assert (read.portal.connection, read.portal.signed_in) == (None, None)

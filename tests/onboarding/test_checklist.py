@@ -58,12 +58,8 @@ def notebook(checklist: Checklist) -> str:
         checklist._repr_html_(),
         re.DOTALL,
     ).groups()  # type: ignore[union-attr]  # no match fails the test as well
-    # The state is before the step there, and the summary comes last where people look.
-    rows = re.sub(
-        r"<td[^>]*></td><td[^>]*>\S+ ([^<]*)</td><td[^>]*><div><b>([^<]*)</b></div>",
-        r"\2: \1 ",
-        rows,
-    )
+    # The summary comes last where people look.
+    rows = re.sub(r"<b>\S (.*?)</b>: ", r"\1: ", rows)
     return html.unescape(re.sub(r"<[^>]*>", " ", rows + caption))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import re
 import socket
 import threading
@@ -26,6 +27,7 @@ from ormco_trios import (
     errors,
 )
 from ormco_trios.forms import SCRIPT, STYLE, read_answer
+from ormco_trios.onboarding._page import PageServer
 from ormco_trios.ormcodigital.tasks import Reply, Task
 from ormco_trios.sandbox import Approval, Sandbox
 
@@ -234,6 +236,28 @@ def test_nobody_else_sees_it_or_answers(both: SyncOrAsync, practice: tuple[Any, 
     assert done.is_set()
     assert answer == Failed("enough")
     browser.client.close()
+
+
+@pytest.mark.socket
+def test_an_answer_of_the_last_moment_is_this_forms_and_not_the_next_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = PageServer(0)
+    secret, host = "/" + page.url.rpartition("/")[2], page.url.split("/")[2]
+
+    class Late(queue.Queue[Any]):
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            if block:  # the time is over, and then a person answers
+                assert page.take(host, secret, f"http://{host}", "q=0&answer=failed&words=no")
+                raise queue.Empty
+            return super().get(block, timeout)
+
+    monkeypatch.setattr(page, "_answers", Late())
+    assert page.ask("<form></form>", 1) == Failed("no")
+    monkeypatch.setattr(page, "_answers", queue.Queue())
+    with pytest.raises(errors.NobodyCameBack):
+        page.ask("<form></form>", 0.01)
+    page.close()
 
 
 @pytest.mark.socket

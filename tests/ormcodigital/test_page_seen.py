@@ -282,23 +282,6 @@ def test_names_are_in_no_line_of_a_table(show: Any) -> None:
     assert shown.seen.lines == {"Profile": False, "That did not work.": True}
 
 
-def test_a_browser_that_a_person_has_closed_is_opened_again() -> None:
-    from ormco_trios.ormcodigital.browser.driver import Driver
-
-    page = "data:text/html,<h1>Profile</h1>"
-    driver: Any = Driver(
-        page, context=None, channel=None, executable=str(CHROMIUM), headless=True, patience=0.5
-    )
-    try:
-        for _ in range(2):
-            driver.perform(Open())
-            assert driver.perform(Look()).heading == "Profile"
-            driver._context.browser.close()
-            assert driver.perform(Look()).windows == ()
-    finally:
-        driver.close()
-
-
 def test_a_context_of_the_callers_that_is_closed(context: Any) -> None:
     from ormco_trios.ormcodigital.browser.driver import Driver
 

@@ -21,7 +21,7 @@ from rich.table import Table
 from ormco_trios.cli.common import complain, harmless, prompt
 from ormco_trios.cli.settings import Account, configured_account, sandbox_account
 from ormco_trios.communicate.case_files import Download
-from ormco_trios.communicate.case_sync import EVERY_PRACTICE, CaseCursor, CaseWindow
+from ormco_trios.communicate.case_sync import EVERY_PRACTICE, CaseCursor, CaseWindow, digest_of
 from ormco_trios.communicate.models import Case, CaseFile
 from ormco_trios.core.errors import (
     AnswerTooLarge,
@@ -132,6 +132,18 @@ def download(
         sys.exit(1 if any("error" in each for each in made) else 0)
 
 
+def _stored(cursor: Path) -> CaseCursor | None:
+    if not cursor.exists():
+        return None
+    try:
+        # What is not even text is no cursor either, and from_json says so.
+        return CaseCursor.from_json(cursor.read_text("utf-8", errors="replace"))
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            error.happened, advice="Name another file with --cursor, or one that is not there yet."
+        ) from None
+
+
 def sync(
     cursor: Path,
     since: datetime | None,
@@ -144,9 +156,7 @@ def sync(
     practice: str,
     sandbox: bool,
 ) -> None:
-    # What is not even text is no cursor either, and from_json says so.
-    text = cursor.read_text("utf-8", errors="replace") if cursor.exists() else None
-    stored = None if text is None else CaseCursor.from_json(text)
+    stored = _stored(cursor)
     with _account(sandbox, practice) as account:
         console = Console()
         windows, changed, failed = 0, 0, False
@@ -169,7 +179,8 @@ def sync(
 
         def read() -> None:
             nonlocal windows, changed, failed
-            with _fetching(account, as_json, as_ply, max_bytes, overwrite=False) as fetch:
+            # The folders are this command's own, and what was interrupted is fetched again.
+            with _fetching(account, as_json, as_ply, max_bytes, overwrite=True) as fetch:
                 for window in account.communicate.cases.sync(
                     stored,
                     since=None if stored else _utc(since),
@@ -232,7 +243,7 @@ def _wanted(case: Case, types: tuple[str, ...], *, as_ply: bool) -> list[tuple[C
 def _folder_name(case: Case) -> str:
     plain = re.fullmatch(r"[0-9A-Za-z-]{1,64}", case.id) is not None
     id = case.id if plain else hashlib.sha256(case.id.encode()).hexdigest()[:32]
-    return f"{id}-v{case.version or 0}"
+    return f"{id}-v{case.version or digest_of(case)}"
 
 
 @contextmanager
@@ -252,6 +263,8 @@ def _fetching(
     ) as progress:
 
         def fetch(file: CaseFile, path: Path) -> Download:
+            if not as_ply and (present := _there(file, path)) is not None:
+                return present
             bar = progress.add_task(path.name, total=None)
             try:
                 return account.communicate.cases.download(
@@ -279,14 +292,14 @@ def _download(
         for file, name in wanted:
             path = folder / name
             try:
-                done = _there(file, path) or fetch(file, path)
+                done = fetch(file, path)
             except _OF_ONE_FILE as error:
                 made.append(
                     {
                         "path": str(path),
                         "type": file.type,
                         "error": type(error).__name__,
-                        "message": str(error),
+                        "message": error.message,
                     }
                 )
             else:

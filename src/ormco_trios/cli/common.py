@@ -108,12 +108,12 @@ class NobodyAnswered(click.Abort):
 def _answering() -> Generator[None]:
     """Tell the end of standard input from Ctrl-C, which click does not."""
     try:
-        yield
+        if sys.stdin:  # Python has none at all if it was closed
+            yield
+            return
     except click.Abort as abort:
         if not isinstance(abort.__context__, EOFError):
             raise
-    else:
-        return
     click.echo(err=True)
     raise NobodyAnswered
 
@@ -161,7 +161,7 @@ def reporting(as_json: bool) -> Generator[None]:
     try:
         yield
     except OrmcoTriosError as error:
-        advice = _REGION_ADVICE if isinstance(error, RegionUnclear) else error.advice
+        advice = _ADVICE.get(type(error), error.advice)
         detail = f" [{error.detail}]" if error.detail and verbose() else ""
         message = f"{advice} ({error.happened}){detail}"
         _fail(as_json, type(error).__name__, message, code=exit_code(type(error)))
@@ -169,6 +169,10 @@ def reporting(as_json: bool) -> Generator[None]:
         context = click.get_current_context(silent=True)
         document: dict[str, Any] = {} if context is None else context.meta.get(_NEEDED, {})
         _fail(as_json, "NobodyAnswered", _NOBODY_ANSWERED, code=4, **document)
+    except click.UsageError as error:
+        if not as_json:
+            raise
+        _fail(as_json, "UsageError", error.format_message(), code=2)
     except (KeyboardInterrupt, click.Abort) as stop:
         message = "Interrupted. Nothing is lost: run the same command again and it goes on."
         message = " ".join([message, *getattr(stop, "__notes__", ())])
@@ -186,10 +190,13 @@ _NOBODY_ANSWERED = (
     "and standard input has ended. Nothing is lost."
 )
 
-_REGION_ADVICE = (
-    "Say which of Ormco's labs is meant: --region north_america, --region asia_pacific or "
-    "--region europe."
-)
+_ADVICE: dict[type[OrmcoTriosError], str] = {
+    RegionUnclear: "Say which of Ormco's labs is meant: --region north_america, --region "
+    "asia_pacific or --region europe.",
+    ApprovalTimeout: "Nothing is lost: run the same command again to wait on. Approval can take up "
+    "to 24 hours; after that, call Ormco support.",
+}
+"""What to do on the command line, where it is not what a program would do."""
 
 
 def _fail(as_json: bool, kind: str, message: str, *, code: int, **more: object) -> NoReturn:

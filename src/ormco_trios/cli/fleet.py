@@ -408,14 +408,14 @@ def _finish(status: FleetStatus, report: Path | None, as_json: bool) -> NoReturn
         if status.links:
             console.print(
                 Text(
-                    f"\n{len(status.links)} practices have to open a link: "
+                    f"\nPractices that have to open a link: {len(status.links)}. "
                     "`ormco-trios fleet status --links` lists them."
                 )
             )
         if status.tasks:
             console.print(
                 Text(
-                    f"\n{len(status.tasks)} practices have to go to OrmcoDigital: "
+                    f"\nPractices that have to go to OrmcoDigital: {len(status.tasks)}. "
                     "`ormco-trios fleet status --report FILE` says what to do there."
                 )
             )

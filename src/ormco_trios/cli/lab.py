@@ -62,20 +62,18 @@ def _approve(lab: Account, console: Console, chosen: list[Connection], as_json: 
         for request in chosen:
             problem = failed.get(request.id)
             mark, style = ("✔ ", "green") if problem is None else ("✘ ", "bold red")
-            said = "approved" if problem is None else str(problem)
+            said = "approved" if problem is None else problem.message
             console.print(Text(mark, style=style) + harmless(f"{_name(request)}: {said}"))
     sys.exit(1 if failed else 0)
 
 
 def _is(request: Connection, wanted: str) -> bool:
     wanted = folded(wanted)
-    return folded(request.id) == wanted or fnmatchcase(
-        folded(request.inviter_user_email or ""), wanted
-    )
+    return folded(request.id) == wanted or fnmatchcase(folded(request.inviter.email or ""), wanted)
 
 
 def _name(request: Connection) -> str:
-    return request.inviter_user_email or request.id
+    return request.inviter.email or request.id
 
 
 def _show(console: Console, requests: list[Connection]) -> None:
@@ -94,5 +92,5 @@ def _as_json(request: Connection) -> dict[str, str | None]:
     return {
         "id": request.id,
         "name": request.inviter_user_name,
-        "email": request.inviter_user_email,
+        "email": request.inviter.email,
     }

@@ -71,7 +71,7 @@ def ask_for_task(task: Task, *, checked_at: datetime) -> TaskAnswer:
         click.secho(f"   {line}", dim=True, err=True)
     if Reply.ADDRESS in task.replies:
         return _address_or_word(task)
-    answer = _by_word(prompt(f"\n{task.question} (done, or what it said)", default="done"))
+    answer = _by_word(prompt(f"\n{task.question} (done, or what it said)"))
     if isinstance(answer, Done) and task.asks_account:
         return Done(ask_for_account() or None)
     return answer
@@ -99,6 +99,6 @@ def _address_or_word(task: Task) -> TaskAnswer:
 
 def _by_word(answer: str) -> TaskAnswer:
     words = answer.strip()
-    if words.casefold() in {"done", "yes", "ok"}:
+    if words.casefold().rstrip(".!") in {"done", "yes", "ok"}:
         return Done()
-    return Failed("" if words.casefold() in {"failed", "no"} else words)
+    return Failed("" if words.casefold().rstrip(".!") in {"failed", "no"} else words)

@@ -15,7 +15,7 @@ from ormco_trios.communicate.client import CommunicateClient
 from ormco_trios.communicate.emails import folded
 from ormco_trios.communicate.regions import Region
 from ormco_trios.core.clock import HurriedClock
-from ormco_trios.core.environment import Environment, Service
+from ormco_trios.core.environment import Environment
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.oauth.client import OAuthClient
 from ormco_trios.oauth.code import AuthorizationCode
@@ -296,7 +296,12 @@ def _portal(
         way = PortalWay.API
     match way:
         case PortalWay.API:
-            environment.base_url(Service.ORMCODIGITAL)  # before a password is asked for in vain
+            if environment.ormcodigital is None:
+                raise ConfigurationError(
+                    "OrmcoDigital publishes no API, and no address of one is set.",
+                    advice="Leave --portal api out and do the portal's part yourself, or set "
+                    "ORMCO_TRIOS_ORMCODIGITAL_URL to the address that Ormco gave you.",
+                )
             username, password = needed_settings(source, PORTAL)[:2]
             with OrmcoDigitalClient(environment, username=username, password=password) as client:
                 yield client
@@ -333,7 +338,7 @@ def configured_application(source: Mapping[str, str]) -> ApplicationSettings:
     return {
         "client_id": client_id,
         "redirect_uri": redirect_uri,
-        "client_secret": source.get("ORMCO_TRIOS_CLIENT_SECRET"),
+        "client_secret": source.get("ORMCO_TRIOS_CLIENT_SECRET") or None,
         "server": _server(source),
     }
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
 import click
 
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.sandbox import Approval, ControlledClock, Fault, Sandbox, Switches
+
+T = TypeVar("T")
 
 
 def sandbox(
@@ -20,29 +24,41 @@ def sandbox(
     faults: tuple[str, ...],
     switches: tuple[str, ...],
 ) -> None:
-    try:
-        planned = [Fault.parse(text) for text in faults]
-        pairs = [text.partition("=") for text in switches]
-        changes = {name: position for name, _, position in pairs}
-        box = Sandbox(
+    changes = {name: at for name, _, at in (text.partition("=") for text in switches)}
+    planned = _given("fault", lambda: [Fault.parse(text) for text in faults])
+    chosen = _given("switch", lambda: Switches().with_changes(changes))
+    approval = _given("approve-after", lambda: Approval.after(approve_after))
+    clock = _given("time-scale", lambda: ControlledClock(time_scale))
+    box = _given(
+        "seed",
+        lambda: Sandbox(
             server=True,
             port=port,
-            clock=ControlledClock(time_scale),
-            approval=Approval.after(approve_after),
-            switches=Switches().with_changes(changes),
+            clock=clock,
+            approval=approval,
+            switches=chosen,
             seed_file=seed,
-        )
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        ),
+    )
+    _given("fault", lambda: [box.world.plan(fault) for fault in planned])
     with _serving(box, port):
-        for fault in planned:
-            box.world.plan(fault)
-        _introduce(box)
         try:
+            _introduce(box)
             threading.Event().wait()
+        except KeyboardInterrupt:
+            click.echo("The sandbox has stopped, and forgets all that was in it.", err=True)
+            sys.exit(130)
         finally:
             for fault in box.world.faults.unused():
                 click.echo(f"This fault never fired: {fault.describe()}", err=True)
+
+
+def _given(option: str, make: Callable[[], T]) -> T:
+    """What an option's value makes; what is wrong with it names the option."""
+    try:
+        return make()
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=f"'--{option}'") from error
 
 
 @contextmanager

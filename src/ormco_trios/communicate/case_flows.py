@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from ormco_trios.communicate.case_sync import (
     EVERY_PRACTICE,
@@ -38,6 +39,7 @@ from ormco_trios.core.errors import (
     PermissionDenied,
     UnexpectedAnswer,
 )
+from ormco_trios.core.model import in_utc
 from ormco_trios.core.operation import Operation
 
 
@@ -174,34 +176,98 @@ def set_state(home: Home, case: str, state: str) -> Flow[None]:
 def _pages(
     home: Home, operation: Operation[CasePage], query: Mapping[str, str], practice: str
 ) -> Flow[None]:
-    """Emit each case once: one that arrives meanwhile moves the others to the next page."""
+    """Emit each case once, although the list may change while it is read.
+
+    A case that arrives or changes comes to the front.  If it was not read before, the others move
+    on by one, and one of them comes again: as many as came again are looked for at the front.  A
+    case that is gone moves others to the page before and hides one: then all of it is read again.
+    """
     of = check_filter(practice)
     base = yield from find_home(home)
+    last = _Reading()
     seen: set[str] = set()
-    known = number = shown = 0
+    for _ in range(_READINGS):
+        last = yield from _read_through(operation, query, base, of, seen, last)
+        if not (last.again or last.gone):
+            return
+
+
+_READINGS = 4
+"""How often a list that changes is read; one that changes all the time is for `sync`."""
+
+_IDLE = 3
+"""Pages without anything new; more of them, and the service does not heed the page's number."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What a list did while it was read.
+
+    Attributes:
+        again: How many cases came again.
+        gone: Whether cases have gone, so that any other one may have been missed.
+        count: How many there were at the end.
+    """
+
+    again: int = 0
+    gone: bool = True
+    count: int = 0
+
+
+def _read_through(
+    operation: Operation[CasePage],
+    query: Mapping[str, str],
+    base: str,
+    practice: str,
+    seen: set[str],
+    last: _Reading,
+) -> Flow[_Reading]:
+    """Read page after page, and emit what was not ``seen``, as far as the ``last`` reading asks."""
+    here: set[str] = set()
+    this = _Reading(gone=False, count=last.count)
+    wanted = last.again
+    number = shown = found = idle = 0
     while True:
         page = yield from Call(operation, query={**query, "page": str(number)}, base_url=base)
         cases = page.cases or []
         fresh = [case for case in cases if case.id not in seen]
         for case in fresh:
             seen.add(case.id)
-            if passes(case, of):
+            if passes(case, practice):
                 yield from Emit(case)
+        ids = {case.id for case in cases}
+        grown = (page.count or 0) - this.count
+        if not number:
+            wanted += max(grown, 0)  # these are at the front as well
+        found += len(fresh)
         shown += len(cases)
-        if not cases or (page.count is not None and shown >= page.count):
-            return
-        # Ten at once may have arrived; otherwise it would go on like this for ever.
-        if not fresh and (page.count or 0) <= known:
-            raise UnexpectedAnswer(
-                "The next page holds the same cases again.", operation=operation.name, status=200
-            )
-        known = page.count or 0
+        this.again += len(ids & here)
+        this.gone |= page.count is not None and grown < 0
+        this.count = page.count or 0
+        if not shown and page.cases is None and page.count:
+            raise _odd(operation, "There are cases, and the answer holds none.")
+        over = not cases or (page.count is not None and shown >= page.count)
+        if over or (found >= wanted and not last.gone):
+            return this
+        idle = 0 if grown > 0 or not ids <= here else idle + 1
+        if idle > _IDLE:
+            raise _odd(operation, "The next pages hold the same cases again.")
+        here |= ids
         number += 1
+
+
+def _odd(operation: Operation[CasePage], happened: str) -> UnexpectedAnswer:
+    return UnexpectedAnswer(happened, operation=operation.name, status=200)
 
 
 def _span(since: datetime | None, until: datetime | None) -> dict[str, str]:
     named = {"from": since, "to": until}
-    return {name: _moment(value) for name, value in named.items() if value is not None}
+    span = {name: _moment(value) for name, value in named.items() if value is not None}
+    if since is not None and until is not None and since > until:
+        raise ConfigurationError(
+            "The time to begin with is after the time to end with.", advice="Exchange the two."
+        )
+    return span
 
 
 def _moment(value: datetime) -> str:
@@ -211,5 +277,9 @@ def _moment(value: datetime) -> str:
             "A time without a zone could be any of several moments.",
             advice="Use an aware datetime, such as datetime.now(UTC).",
         )
+    try:
+        moment = in_utc(value)
+    except ValueError:
+        raise ConfigurationError("A time is outside the calendar.") from None
     # Not strftime, whose years before 1000 have fewer digits on some systems.
-    return value.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"

@@ -48,7 +48,7 @@ class CommunicateClient(BaseClient):
     Args:
         environment: Which hosts; by default `Environment.from_env`.
         token: An access token got elsewhere; it is not renewed.
-        auth: A sign-in that renews itself, from ``OAuthClient.auth(...)``; instead of ``token``.
+        auth: A sign-in that renews itself, such as ``oauth.auth``; instead of ``token``.
         timeout: Limits of one attempt, in seconds.
         retry: How often and how patiently one call is repeated.
         clock: For tests and the sandbox.
@@ -177,8 +177,8 @@ class Labs(Shielded):
     def region_for(self, account: User) -> ChosenRegion:
         """Which of Ormco's labs is an account's, and why; no request is made.
 
-        The account's country decides where it is clear [guide]; where it says nothing, its own
-        region at 3Shape does [inferred].
+        The account's country decides where it is clear [guide]; where it says nothing, the one lab
+        of Ormco's that it has a connection with, or else its own region at 3Shape [inferred].
 
         Raises:
             RegionUnclear: Neither says it, or they say different ones: name the region yourself.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>,;]+@[^@\s\x00-\x1f\x7f<>,;]+")
 _LONGEST = 255
 """Characters that Communicate keeps of an e-mail [doc]."""
 
@@ -18,12 +18,31 @@ def folded(email: str) -> str:
     """The form in which two e-mails are compared: without spaces around it, in lower case.
 
     A letter of another alphabet never becomes a Latin one, as ``str.casefold`` makes an *s* of the
-    long one and a *k* of the sign for kelvin: these are other accounts.
+    long one and a *k* of the sign for kelvin: these are other accounts.  A domain in the form that
+    browsers send, ``xn--…``, is read back [rfc 3492].
     """
     email = email.strip()
     if email.isascii():
-        return email.lower()
+        email = email.lower()
+    if "xn--" in email:
+        name, at, domain = email.rpartition("@")
+        email = name + at + ".".join(map(_readable, domain.split(".")))
+    if email.isascii():
+        return email
     return "".join(c.lower() if c.isascii() or not c.lower().isascii() else c for c in email)
+
+
+def _readable(label: str) -> str:
+    """A part of a domain with its own letters, if it is encoded and has others than ASCII's."""
+    if not label.startswith("xn--"):
+        return label
+    try:
+        encoded = label[4:].encode("ascii")
+        text = encoded.decode("punycode")
+        known = not text.isascii() and text.encode("punycode") == encoded
+    except (UnicodeError, OverflowError):
+        return label
+    return text if known else label
 
 
 def same(one: str | None, other: str | None) -> bool:

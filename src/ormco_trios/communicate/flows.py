@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from uuid import UUID
 
-from ormco_trios.communicate.models import Application, Connection, User
+from ormco_trios.communicate.models import (
+    Application,
+    Connection,
+    ConnectionState,
+    User,
+    plain_id,
+)
 from ormco_trios.communicate.operations import (
     APPLICATIONS,
     APPROVE,
@@ -18,7 +23,9 @@ from ormco_trios.communicate.operations import (
 from ormco_trios.communicate.regions import Region, lab_account, region_of
 from ormco_trios.core.effects import Call, Flow, Pause
 from ormco_trios.core.errors import (
+    InvalidRequest,
     LabNotFound,
+    LabRefused,
     NotALab,
     NotFound,
     OutcomeUnknown,
@@ -73,7 +80,7 @@ def check_id(found: str, asked: str, operation: str) -> None:
     Raises:
         UnexpectedAnswer: It is about something else: another request's answer, or a confused cache.
     """
-    if _id(found) != _id(asked):
+    if plain_id(found) != plain_id(asked):
         raise UnexpectedAnswer(
             "The answer has another id than was asked for.",
             operation=operation,
@@ -81,14 +88,6 @@ def check_id(found: str, asked: str, operation: str) -> None:
             advice="Do not use it. Check what is between this program and the service: a "
             "cache, a proxy, or an http_client that several processes share.",
         )
-
-
-def _id(text: str) -> str | UUID:
-    """An id to compare: a GUID as one, however it is written."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return text.casefold()
 
 
 def list_connections() -> Flow[list[Connection]]:
@@ -105,7 +104,7 @@ def get_connection(id: str) -> Flow[Connection]:
 def connection_of(me: User, id: str) -> Connection:
     """The connection with this id in an answer of ``users/me``."""
     for connection in me.connections or ():
-        if connection.id.casefold() == id.casefold():
+        if plain_id(connection.id) == plain_id(id):
             return connection
     raise NotFound(
         "The account has no connection with this id.", operation="connections.get", status=200
@@ -115,7 +114,8 @@ def connection_of(me: User, id: str) -> Connection:
 def find_connection(me: User, lab: User) -> Connection | None:
     """The connection with ``lab``: an active one rather than a pending one."""
     known = [c for c in me.connections or () if involves(c, lab) and c.owned_by(me.id)]
-    return next((c for c in known if c.connection_accepted is True), known[0] if known else None)
+    active = (c for c in known if c.state is ConnectionState.ACTIVE)
+    return next(active, known[0] if known else None)
 
 
 def involves(connection: Connection, lab: User) -> bool:
@@ -126,8 +126,9 @@ def involves(connection: Connection, lab: User) -> bool:
 def request_connection(lab: User, *, me: User | None = None) -> Flow[Connection]:
     """Ask ``lab`` for a connection, unless there is one already.
 
-    The account is looked at first, and again whenever the fate of the request is in doubt, so
-    that there is never a second request for the same lab.
+    The account is looked at first, and again whenever the fate of the request is in doubt or it was
+    refused, since another process may have been faster: so there is never a second request for the
+    same lab.
 
     Args:
         lab: Whom to ask.
@@ -138,14 +139,19 @@ def request_connection(lab: User, *, me: User | None = None) -> Flow[Connection]
         raise NotALab("A connection is only requested from a lab: an account with the role Lab.")
     if me is None:
         me = yield from Call(ME)
+    if plain_id(me.id) == plain_id(lab.id):
+        raise LabRefused(
+            "The account that answered is the lab itself; nothing was requested.",
+            advice="Sign in as the practice that is to be connected.",
+        )
     if (present := find_connection(me, lab)) is not None:
         return present
-    doubt: OutcomeUnknown | ServerError | None = None
+    doubt: OutcomeUnknown | ServerError | InvalidRequest | None = None
     try:
         yield from Call(REQUEST, path={"user": me.id, "remote": lab.id})
-    except (OutcomeUnknown, ServerError) as error:
+    except (OutcomeUnknown, ServerError, InvalidRequest) as error:
         doubt = error
-    for pause in (0.0, *_LOOKS_AFTER_DOUBT):
+    for pause in (0.0, *(() if isinstance(doubt, InvalidRequest) else _LOOKS_AFTER_DOUBT)):
         if pause:
             yield from Pause(pause)
         me = yield from Call(ME)

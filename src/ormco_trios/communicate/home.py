@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from ormco_trios.communicate.models import User
+from ormco_trios.communicate.models import User, plain_id
 from ormco_trios.communicate.operations import DEFAULT_SERVER, ME, SERVERS
 from ormco_trios.core.effects import Call, Flow
 from ormco_trios.core.environment import RETIRED, Environment, Service, origin
@@ -45,11 +45,13 @@ class Home:
 
     Attributes:
         base: The server's address; None before it was looked for.
+        of: The account that it was found for, with what that account said of its region.
         named: Servers outside the table that 3Shape's own list has named.
     """
 
     environment: Environment
     base: str | None = None
+    of: tuple[str, frozenset[str | None]] | None = None
     named: set[str] = field(default_factory=set[str])
 
     def server(self, address: str) -> str | None:
@@ -72,19 +74,21 @@ def find_home(home: Home, me: User | None = None) -> Flow[str]:
         UntrustedHost: The account names a server that nobody knows, and 3Shape's lists do not help.
         ConfigurationError: The account names none, and 3Shape's lists do not help.
     """
-    if home.base is None:
-        if home.environment.regions:
-            home.base = yield from _look_for(home, me)
-        else:
-            home.base = home.environment.base_url(Service.METADATA)
+    if not home.environment.regions:
+        return home.environment.base_url(Service.METADATA)
+    if me is None and home.base is None:
+        me = yield from Call(ME)
+    if me is not None:
+        # Another account may have signed in, and an account can move.
+        of = (plain_id(me.id), frozenset(said_regions(me, home.environment)))
+        if home.base is None or home.of not in (None, of):
+            home.base, home.of = (yield from _look_for(home, of[1])), of
+    assert home.base is not None
     return home.base
 
 
-def _look_for(home: Home, me: User | None) -> Flow[str]:
+def _look_for(home: Home, said: frozenset[str | None]) -> Flow[str]:
     """The table where the account is clear; then what 3Shape's two lists say."""
-    if me is None:
-        me = yield from Call(ME)
-    said = frozenset(said_regions(me, home.environment))
     region = next(iter(said)) if len(said) == 1 else None
     if region is not None and region in home.environment.regions:
         return home.environment.regions[region]

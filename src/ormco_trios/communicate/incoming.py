@@ -13,7 +13,6 @@ from ormco_trios.communicate.approval import (
     may_pass,
     random_jitter,
 )
-from ormco_trios.communicate.emails import folded
 from ormco_trios.communicate.flows import connection_of, withdraw
 from ormco_trios.communicate.models import Connection, ConnectionState, User
 from ormco_trios.communicate.operations import ME, REMOVE
@@ -29,18 +28,15 @@ def list_incoming() -> Flow[list[Connection]]:
 
 def incoming_of(me: User) -> list[Connection]:
     """The requests in an answer of ``users/me`` that wait for that account."""
-    own = {folded(side) for side in (me.id, me.email) if side}
-    return [
-        connection
-        for connection in me.connections or ()
-        if connection.state is not ConnectionState.ACTIVE
-        and own
-        & {
-            folded(side)
-            for side in (connection.remote_user_id, connection.remote_user_email)
-            if side
-        }
-    ]
+    return [c for c in me.connections or () if waits_for(me, c)]
+
+
+def waits_for(me: User, connection: Connection) -> bool:
+    """Whether it is a request that this account has to accept."""
+    asked = connection.remote
+    return connection.state is not ConnectionState.ACTIVE and (
+        asked.is_user(me.id) or asked.is_user(me.email or "")
+    )
 
 
 def reject(id: str) -> Flow[None]:

@@ -7,19 +7,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
+from pydantic import AfterValidator, Field
 
 from ormco_trios.communicate.emails import same
-from ormco_trios.core.model import PascalModel
+from ormco_trios.core.model import IfReadable, Moment, PascalModel
 
 
 def is_lab_word(role: str) -> bool:
@@ -32,22 +26,8 @@ def is_lab_word(role: str) -> bool:
     return word.startswith("lab") or word.endswith("lab")
 
 
-T = TypeVar("T")
-
-
-def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
-IfReadable: TypeAlias = Annotated[T | None, WrapValidator(_or_none)]
-"""What no decision needs: None if it comes in another shape, and so stops nothing."""
-
-
 def _an_id(id: str) -> str:
-    if account_id(id) is None or not id.strip(". "):
+    if not plain_id(id).strip("0. "):
         raise ValueError("it names no account")
     return id
 
@@ -92,6 +72,31 @@ class ConnectionState(enum.Enum):
     """The service said something new."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionSide:
+    """One of a connection's two accounts, as far as it is shown."""
+
+    id: str | None = None
+    email: str | None = field(default=None, repr=False)
+    type: str | None = None
+
+    def is_user(self, user: str) -> bool:
+        """Whether it is the account with this id, however it is written, or with this e-mail."""
+        if "@" in user:
+            return same(self.email, user)
+        if self.id == user:
+            return True
+        id = account_id(self.id)
+        return id is not None and id == account_id(user)
+
+
+def _side(id: str | None, email: str | None, kind: str | None, user: User | None) -> ConnectionSide:
+    """From a connection's own fields and, where they say nothing, from the account in it."""
+    if user is not None:
+        id, email = id or user.id, email or user.email
+    return ConnectionSide(id, email, kind)
+
+
 class Connection(PascalModel):
     """A relation between two Communicate accounts [client, seen]."""
 
@@ -107,6 +112,8 @@ class Connection(PascalModel):
     remote_user_email: str | None = None
     remote_user_name: str | None = None
     remote_user_type: str | None = None
+    inviter_user: IfReadable[User] = Field(default=None, repr=False)
+    remote_user: IfReadable[User] = Field(default=None, repr=False)
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         yield from super().__repr_args__()
@@ -115,35 +122,40 @@ class Connection(PascalModel):
     @property
     def state(self) -> ConnectionState:
         """Pending, active, or unknown; a removed connection is one that is no longer listed."""
-        if self.connection_accepted is True:
+        if self.connection_accepted in (True, "true", "True"):
             return ConnectionState.ACTIVE
-        if self.connection_accepted in (False, None):
+        if self.connection_accepted in (False, None, "false", "False"):
             return ConnectionState.PENDING
         return ConnectionState.UNKNOWN
 
+    @property
+    def inviter(self) -> ConnectionSide:
+        """The account that asked for the connection."""
+        return _side(
+            self.inviter_user_id, self.inviter_user_email, self.inviter_user_type, self.inviter_user
+        )
+
+    @property
+    def remote(self) -> ConnectionSide:
+        """The account that was asked, which alone can approve it [doc U3.2]."""
+        return _side(
+            self.remote_user_id, self.remote_user_email, self.remote_user_type, self.remote_user
+        )
+
     def owned_by(self, user_id: str) -> bool:
         """Whether the account with this id is one of the two sides, or no ids are shown."""
-        sides = {side.casefold() for side in (self.inviter_user_id, self.remote_user_id) if side}
-        return not sides or user_id.casefold() in sides
+        ids = {account_id(self.inviter.id), account_id(self.remote.id)} - {None}
+        return not ids or account_id(user_id) in ids
 
     def involves(self, user: str) -> bool:
         """Whether ``user`` (an id or an e-mail, in any case) is one of the two sides."""
-        return any(
-            same(side, user)
-            for side in (
-                self.inviter_user_id,
-                self.inviter_user_email,
-                self.remote_user_id,
-                self.remote_user_email,
-            )
-        )
+        return self.inviter.is_user(user) or self.remote.is_user(user)
 
     def type_of(self, user: str) -> str | None:
         """What the connection says ``user`` (an id or an e-mail) is, such as ``Lab`` [client]."""
-        if same(self.inviter_user_id, user) or same(self.inviter_user_email, user):
-            return self.inviter_user_type
-        if same(self.remote_user_id, user) or same(self.remote_user_email, user):
-            return self.remote_user_type
+        for side in (self.inviter, self.remote):
+            if side.is_user(user):
+                return side.type
         return None
 
 
@@ -200,6 +212,11 @@ class User(PascalModel):
         """Whether any role is shown at all: a stranger sees a part of an account [doc]."""
         return bool(self.roles)
 
+    @property
+    def shown_email(self) -> str | None:
+        """The e-mail, if one is shown: an empty one is none."""
+        return self.email if self.email and self.email.strip() else None
+
     def has_email(self, email: str) -> bool:
         """Whether the account's e-mail is ``email``, in any case."""
         return same(self.email, email)
@@ -212,20 +229,7 @@ class Application(PascalModel):
 
     id: str
     name: str | None = None
-    authorized_on: datetime | None = None
-
-
-def _in_utc(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC)
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("outside the calendar") from None
-
-
-Moment: TypeAlias = Annotated[datetime, AfterValidator(_in_utc)]
-"""Aware and in UTC; one that comes without a zone is taken for UTC [assumed]."""
+    authorized_on: IfReadable[Moment] = None
 
 
 class Patient(PascalModel):
@@ -376,9 +380,19 @@ def account_id(account: User | str | None) -> str | None:
 
     The id of zeros, which .NET writes where there is none, is none either.
     """
-    text = account.id if isinstance(account, User) else account or ""
-    plain = text.strip(" {}").replace("-", "").casefold()
+    plain = plain_id(account.id if isinstance(account, User) else account or "")
     return plain if plain.strip("0") else None
+
+
+def plain_id(id: str) -> str:
+    """An id in the one form in which ids are compared: a GUID as one, however it is written."""
+    text = id.strip(" {}()").casefold()
+    digits = text.replace("-", "")
+    return digits if len(digits) == _DIGITS else text
+
+
+_DIGITS = 32
+"""Of a GUID."""
 
 
 def _once(*sections: Iterable[CaseFile]) -> Iterable[CaseFile]:

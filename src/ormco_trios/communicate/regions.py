@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -81,11 +82,18 @@ _OF_3SHAPE = {
 """That the lab in the account's own region is the right one is [inferred]."""
 
 
-def choose_region(me: User, environment: Environment) -> ChosenRegion:
+def choose_region(
+    me: User, environment: Environment, *, known: Region | None = None
+) -> ChosenRegion:
     """Which of Ormco's labs is the account's, where nobody has said.
 
-    The country decides where it is clear [guide]; where it says nothing, the account's own region
-    at 3Shape does [inferred].
+    The country decides where it is clear [guide]; where it says nothing, the one lab of Ormco's
+    that the account has a connection with, or else the account's own region at 3Shape [inferred].
+
+    Args:
+        me: The account.
+        environment: Where its servers are.
+        known: What was chosen before; it stays where the account says nothing clear.
 
     Raises:
         RegionUnclear: Neither says it, or they say different regions.
@@ -94,6 +102,14 @@ def choose_region(me: User, environment: Environment) -> ChosenRegion:
     clear = _clear(country)
     said = {region for region in said_regions(me, environment) if region is not None}
     own = sorted(said)
+    if clear is not None and all(_OF_3SHAPE[region] is clear for region in own):
+        return ChosenRegion(clear, f"for {_name(country)}")
+    if known is not None:
+        return ChosenRegion(known, "as chosen before")
+    connected = {*(_connected(me) if clear is None else ())}
+    if len(connected) == 1 and connected != {_OF_3SHAPE[each] for each in own}:
+        reason = "inferred from the account's connection with it"
+        return ChosenRegion(connected.pop(), reason, inferred=True)
     if clear is None and not own:
         raise RegionUnclear(
             f"No public list says which of Ormco's labs serves {_name(country)}, and the account "
@@ -109,11 +125,14 @@ def choose_region(me: User, environment: Environment) -> ChosenRegion:
     kept = f"3Shape keeps the account in {' and in '.join(own)}"
     if clear is None:
         raise RegionUnclear(f"{kept}, and nothing is published for {_name(country)}.")
-    if any(_OF_3SHAPE[region] is not clear for region in own):
-        raise RegionUnclear(
-            f"By {_name(country)} the lab is the one for {clear.label}, but {kept}."
-        )
-    return ChosenRegion(clear, f"for {_name(country)}")
+    raise RegionUnclear(f"By {_name(country)} the lab is the one for {clear.label}, but {kept}.")
+
+
+def _connected(me: User) -> Iterator[Region]:
+    """The regions whose labs the account has a connection with."""
+    for connection in me.connections or ():
+        sides = (connection.inviter, connection.remote) if connection.owned_by(me.id) else ()
+        yield from (region for side in sides if (region := region_of(side.email)) is not None)
 
 
 _CLEAR = {

@@ -127,7 +127,8 @@ class Environment:
             if scheme != "https" or not host or "@" in urlsplit(url).netloc:
                 raise ConfigurationError(
                     f"The {name} address is not an https address; "
-                    "http is only allowed to this machine."
+                    "http is only allowed to this machine.",
+                    advice="Correct it (a setting ORMCO_TRIOS_…_URL may name it) and try again.",
                 )
             if host in RETIRED:
                 raise ConfigurationError(

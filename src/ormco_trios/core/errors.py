@@ -75,7 +75,7 @@ class OrmcoTriosError(Exception):
         happened: What happened and what it means, in one or two sentences.
         advice: The next thing to do.
         detail: For support and developers, such as the request and its status; empty if there is
-            nothing to add.  `happened` and `advice` are what to show to a practice.
+            nothing to add.  `message` is without it, and ``str()`` ends with it.
     """
 
     advice: str = "Report this with the message that follows."
@@ -87,9 +87,13 @@ class OrmcoTriosError(Exception):
         if advice is not None:
             self.advice = advice
 
+    @property
+    def message(self) -> str:
+        """What to do and what happened: what to show to a practice."""
+        return f"{self.advice} ({self.happened})"
+
     def __str__(self) -> str:
-        detail = f" [{self.detail}]" if self.detail else ""
-        return f"{self.advice} ({self.happened}){detail}"
+        return f"{self.message} [{self.detail}]" if self.detail else self.message
 
     def with_detail(self, detail: str) -> Self:
         """The same error, saying more to support."""

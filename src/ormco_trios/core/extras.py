@@ -21,7 +21,12 @@ def extra(name: str) -> Generator[None]:
     except ModuleNotFoundError as error:
         missing = error.name
     if missing is not None:
-        raise MissingExtra(
-            f"The package {missing} is not installed.",
-            advice=f"Install the extra: pip install 'ormco-trios[{name}]'",
-        )
+        raise missing_extra(name, missing) from None
+
+
+def missing_extra(name: str, package: str | None) -> MissingExtra:
+    """That ``package`` is not installed, which the extra ``name`` brings."""
+    return MissingExtra(
+        f"The package {package} is not installed.",
+        advice=f"Install the extra: pip install 'ormco-trios[{name}]'",
+    )

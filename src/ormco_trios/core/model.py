@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, TypeAlias
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_pascal
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AliasGenerator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic.alias_generators import to_camel, to_pascal
 
 from ormco_trios.core.html import card
 
@@ -15,6 +26,37 @@ LONGEST = 10**9
 
 Seconds: TypeAlias = Annotated[int, Field(ge=0, le=LONGEST)]
 """How long something lasts."""
+
+T = TypeVar("T")
+
+
+def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+IfReadable: TypeAlias = Annotated[T | None, WrapValidator(_or_none)]
+"""What no decision needs: None if it comes in another shape, and so stops nothing."""
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC; one without a zone is taken for UTC [assumed].
+
+    Raises:
+        ValueError: It lies outside the calendar.
+    """
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("outside the calendar") from None
+
+
+Moment: TypeAlias = Annotated[datetime, AfterValidator(in_utc)]
+"""Aware and in UTC."""
 
 
 class WireModel(BaseModel):
@@ -47,6 +89,15 @@ class WireModel(BaseModel):
 
 
 class PascalModel(WireModel):
-    """PascalCase on the wire, as Communicate writes it [doc]; snake_case in Python."""
+    """PascalCase on the wire, as Communicate writes it [doc]; snake_case in Python.
 
-    model_config = ConfigDict(alias_generator=to_pascal)
+    camelCase is read as well: today's servers of the same make write it by default [assumed].
+    """
+
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(
+            alias=to_pascal,
+            validation_alias=lambda name: AliasChoices(to_pascal(name), to_camel(name)),
+            serialization_alias=to_pascal,
+        )
+    )

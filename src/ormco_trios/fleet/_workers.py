@@ -11,6 +11,7 @@ from typing import Any
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.connections import AsyncHttpConnections, HttpConnections
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.extras import missing_extra
 from ormco_trios.core.transport import HttpLibrary
 from ormco_trios.fleet.practice_status import PracticeStatus
 from ormco_trios.fleet.schedule import FleetSchedule
@@ -81,10 +82,7 @@ class AsyncWorkerPool:
         library: HttpLibrary,
     ) -> None:
         if library == "aiohttp" and find_spec("httpx_aiohttp") is None:
-            raise ConfigurationError(
-                "The package httpx-aiohttp is not installed.",
-                advice="pip install 'ormco-trios[aiohttp]'",
-            )
+            raise missing_extra("aiohttp", "httpx-aiohttp")
         self._schedule = schedule
         self._look = look
         self._clock = clock

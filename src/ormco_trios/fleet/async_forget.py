@@ -34,7 +34,7 @@ async def let_go_async(
             # Also what could not be read, or was another account's.
             places.append(removed(SIGN_IN, await onboarding.forget_sign_in() or there))
     except OrmcoTriosError as error:
-        places.append(Place(SIGN_IN, PlaceState.FAILED, str(error)))
+        places.append(Place(SIGN_IN, PlaceState.FAILED, error.message))
     except Exception as error:  # noqa: BLE001 - the caller's function may raise anything
         places.append(Place(SIGN_IN, PlaceState.FAILED, f"It failed with {type(error).__name__}."))
     finally:

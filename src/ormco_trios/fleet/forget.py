@@ -33,7 +33,7 @@ def let_go(open_practice: Callable[[], Onboarding], *, take_back: bool) -> list[
             # Also what could not be read, or was another account's.
             places.append(removed(SIGN_IN, onboarding.forget_sign_in() or there))
     except OrmcoTriosError as error:
-        places.append(Place(SIGN_IN, PlaceState.FAILED, str(error)))
+        places.append(Place(SIGN_IN, PlaceState.FAILED, error.message))
     except Exception as error:  # noqa: BLE001 - the caller's function may raise anything
         places.append(Place(SIGN_IN, PlaceState.FAILED, f"It failed with {type(error).__name__}."))
     finally:

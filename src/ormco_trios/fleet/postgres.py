@@ -38,7 +38,7 @@ Row = tuple[Any, ...]
 _MACHINE = Clock()
 
 RECONNECT = 5.0
-"""Seconds after which a pool begins anew to connect: its pauses grow, to minutes by default."""
+"""Seconds after which a pool begins to connect again: its pauses grow, to minutes by default."""
 
 _UNLESS_SAID: Mapping[str, Any] = {
     "connect_timeout": 10,
@@ -188,7 +188,7 @@ class FleetDatabase(Shielded):
         )
         if not found or found[0][0] < len(schema.STEPS):
             raise ConfigurationError(
-                "The fleet's tables are older than this version of the library.",
+                "The fleet's tables are missing, or older than this version of the library.",
                 advice="Run `ormco-trios fleet migrate`; workers of the version before go on.",
             )
         if found[0][1] > len(schema.STEPS):
@@ -322,7 +322,7 @@ _KEEP: LiteralString = (
     "on conflict (account) do update set sealed = excluded.sealed"
 )
 
-# The lock is there until the account is forgotten, whoever has it.
+# The lock is there until the account is forgotten, whichever process has it.
 _KEEP_REFRESHED: LiteralString = (
     "with lock as (select from ormco_trios_lock where name = %s for share) "
     "insert into ormco_trios_token as its select %s, %s from lock "
@@ -443,10 +443,14 @@ class PostgresTokenStore:
         lock = self._locks.pop(account, None)
         if lock is None:
             return
-        await self._database.execute(
-            "update ormco_trios_lock set claimed_until = now() where name = %s and claim = %s",
-            (account, lock.claim),
+        query: LiteralString = (
+            "update ormco_trios_lock set claimed_until = now() where name = %s and claim = %s"
         )
+        try:
+            await self._database.execute(query, (account, lock.claim))
+        except StorageUnavailable:
+            # Its connection had ended; or nobody could refresh for minutes.
+            await self._database.execute(query, (account, lock.claim))
 
     async def _load_all(self, accounts: Sequence[str]) -> list[bytes | None]:
         rows = await self._database.rows(

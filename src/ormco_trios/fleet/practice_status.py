@@ -205,9 +205,9 @@ class PracticeStatus:
             case NeedsPerson():
                 stage, problem = Stage.NEEDS_PERSON, answer.problem
             case OrmcoTriosError() if isinstance(answer, _PASSING):
-                stage, problem, hint = Stage.UNREACHABLE, str(answer), hint_in(answer)
+                stage, problem, hint = Stage.UNREACHABLE, answer.message, hint_in(answer)
             case OrmcoTriosError():
-                stage, problem = Stage.FAILED, str(answer)
+                stage, problem = Stage.FAILED, answer.message
             case _:
                 # Not ours, so nothing is known of what its text may hold.
                 stage, problem = Stage.FAILED, f"It failed with {type(answer).__name__}."

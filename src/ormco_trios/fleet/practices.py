@@ -199,16 +199,13 @@ def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             if not any(cells.values()):
                 continue  # as spreadsheets leave them behind
             if None in cells or None in cells.values():
-                raise ConfigurationError(
-                    f"Line {reader.line_num} does not have as many cells as the heading.",
-                    advice="Correct this line of the list and try again.",
-                )
+                raise _broken(reader.line_num, "does not have as many cells as the heading")
             for name in ("id", "region", "account", "portal", "portal_username"):
                 if name in row:
                     row[name] = row[name].strip()
             yield reader.line_num, {name: cell for name, cell in row.items() if cell}
     except csv.Error:
-        raise ConfigurationError(f"Line {reader.line_num} is not CSV.") from None
+        raise _broken(reader.line_num, "is not CSV") from None
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
@@ -220,5 +217,11 @@ def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
         except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
-            raise ConfigurationError(f"Line {number} is not a JSON object.")
+            raise _broken(number, "is not a JSON object")
         yield number, row
+
+
+def _broken(line: int, how: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Line {line} {how}.", advice="Correct this line of the list and try again."
+    )

@@ -41,6 +41,14 @@ _STYLE = """
 .fleet th, .fleet td { text-align: left; padding: .35rem .6rem .35rem 0; vertical-align: top;
   border-bottom: 1px solid color-mix(in srgb, CanvasText 15%, transparent); }
 .fleet td:not(:last-child) { white-space: nowrap; padding-right: 1.2rem; }
+@media (max-width: 40rem) {
+  .fleet thead { display: none; }
+  .fleet tr { display: block; padding: .4rem 0;
+    border-bottom: 1px solid color-mix(in srgb, CanvasText 15%, transparent); }
+  .fleet td { display: block; border: 0; padding: .1rem 0; }
+  .fleet td:first-child { font-weight: 600; }
+  .fleet td:not(:last-child) { white-space: normal; }
+}
 .fleet td.url { overflow-wrap: anywhere; font-size: .85em; }
 .fleet svg { width: 100%; height: auto; display: block; }
 .fleet svg text { fill: CanvasText; font: 12px system-ui, sans-serif; }
@@ -88,7 +96,7 @@ def body(status: FleetNumbers) -> str:
     """What is on the page, for a notebook too."""
     parts = [
         f"<style>{_STYLE}</style><div class='fleet'>",
-        f"<h1>{status.stages[Stage.CONNECTED]} of {status.total} practices connected</h1>",
+        f"<h1>{status.stages[Stage.CONNECTED]} of {status.practices} connected</h1>",
         f"<p class='quiet'>{status.looked_at:%Y-%m-%d %H:%M} UTC</p>",
         _stages(status),
         _cards(status),

@@ -67,7 +67,7 @@ class FleetSchedule:
     @property
     def has_due(self) -> bool:
         """Whether a practice is due that no worker has."""
-        return bool(self._heap) and self._heap[0][0] <= self._now()
+        return self._next() <= self._now()
 
     @property
     def hurries(self) -> bool:
@@ -76,20 +76,18 @@ class FleetSchedule:
 
     def rest(self) -> float:
         """Seconds until a practice is due, or another process may have said so."""
-        until = self._heap[0][0] - self._now() if self._heap else INTERVAL
-        return max(0.0, until if self.hurries else min(INTERVAL, until))
+        until = self._next() - self._now()
+        return max(0.0, until if self._due and self.hurries else min(INTERVAL, until))
 
     def take(self) -> str | None:
         """The practice that has been due for longest, if there is one."""
-        now = self._now()
-        while self._heap and self._heap[0][0] <= now:
-            moment, practice = heappop(self._heap)
-            if self._due.get(practice) == moment:
-                del self._due[practice]
-                self._resting.discard(practice)
-                self._taken.add(practice)
-                return practice
-        return None
+        if not self.has_due:
+            return None
+        _, practice = heappop(self._heap)
+        del self._due[practice]
+        self._resting.discard(practice)
+        self._taken.add(practice)
+        return practice
 
     def settle(self, status: PracticeStatus) -> None:
         """Note the status of a practice after its round."""
@@ -112,6 +110,15 @@ class FleetSchedule:
             heappush(self._heap, (moment, practice))
             if status.rests:
                 self._resting.add(practice)
+
+    def _next(self) -> float:
+        """When the next practice is due, by `_now`."""
+        while self._heap:
+            moment, practice = self._heap[0]
+            if self._due.get(practice) == moment:
+                return moment
+            heappop(self._heap)
+        return math.inf
 
     def _now(self) -> float:
         """The monotonic clock, and what the machine has slept; a clock set back is not noticed."""

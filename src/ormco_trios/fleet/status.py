@@ -192,9 +192,14 @@ class FleetNumbers(BaseModel):
         stages = [(stage.title, str(self.stages[stage])) for stage in Stage if self.stages[stage]]
         return [*stages, *self.notes()]
 
+    @property
+    def practices(self) -> str:
+        """How many there are, in words."""
+        return f"{self.total} practice{'' if self.total == 1 else 's'}"
+
     def __str__(self) -> str:
         width = max(len(name) for name, _ in self.summary())
-        lines = [f"{self.total} practices"]
+        lines = [self.practices]
         lines += [f"  {name.ljust(width)}  {value}" for name, value in self.summary()]
         lines += [f"  {each.practice}: {each.problem}" for each in self.failures]
         return "\n".join(lines)

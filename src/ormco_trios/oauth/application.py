@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -37,6 +38,9 @@ from ormco_trios.oauth.token import AsyncTokenStore, Token, TokenStore
 LEEWAY = timedelta(seconds=60)
 """A token is renewed this long before it ends, so that it does not end on the way."""
 
+_ONE_LINE = re.compile(r"[^\x00-\x1f\x7f]+")
+"""A client's id or secret; one that was read from a file may end with a line break."""
+
 LOCK_INTERVAL = 0.05
 """Seconds between looks while another program refreshes."""
 
@@ -68,9 +72,14 @@ class Application:
     _unsaved: tuple[Token, Token] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        secret = self.client_secret
+        if not _ONE_LINE.fullmatch(self.client_id or ""):
+            raise _unlike("client_id")
+        if secret is not None and not _ONE_LINE.fullmatch(secret.get_secret_value() or " "):
+            raise _unlike("client_secret")
         if _registered(self.redirect_uri) is None:
             raise ConfigurationError(
-                "The redirect address is not an address.",
+                "The redirect address is no address, or one with a fragment (#).",
                 advice="Give redirect_uri (ORMCO_TRIOS_REDIRECT_URI) as it is registered with "
                 "3Shape, such as https://app.example/callback.",
             )
@@ -293,6 +302,13 @@ class TokenAuth:
         return token.access_token
 
 
+def _unlike(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The {name} is empty, or has a line break or another control character in it.",
+        advice=f"Give {name} (ORMCO_TRIOS_{name.upper()}) exactly as 3Shape gave it to you.",
+    )
+
+
 def _registered(redirect_uri: str) -> str | None:
     """A redirect address as it is registered: of this machine, any port will do; None if bad."""
     try:
@@ -301,6 +317,8 @@ def _registered(redirect_uri: str) -> str | None:
     except ValueError:
         return None
     if not (parts.scheme and (parts.netloc or parts.path.startswith("/") or parts.scheme == "urn")):
+        return None
+    if parts.fragment:
         return None
     if port is not None and parts.hostname in {"127.0.0.1", "localhost"}:
         return redirect_uri.replace(f":{port}", "", 1)

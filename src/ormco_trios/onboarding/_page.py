@@ -27,10 +27,17 @@ _PAGE = """<!doctype html>
 <body>{body}<script nonce="{nonce}">{script}</script></body></html>
 """
 _NOTHING = (
-    '<section class="trios"><h2>Nothing to do at the moment</h2>'
+    '<section class="trios" aria-live="polite"><h2>Nothing to do at the moment</h2>'
     "<p>This page shows the next step as soon as there is one.</p></section>"
 )
-_REFRESH = '<meta http-equiv="refresh" content="2">'
+_REFRESH = '<noscript><meta http-equiv="refresh" content="2"></noscript>'
+_LOOK_AGAIN = """
+setTimeout(() => fetch(location.href).then(() => location.reload(), () => {
+  document.querySelector("h2").textContent = "That is all";
+  document.querySelector("p").textContent = "The program has ended. You can close this page.";
+}), 2000);
+"""
+"""For a page without a form; the program may have ended by then."""
 
 
 class PageServer:
@@ -70,15 +77,20 @@ class PageServer:
         """
         with self._lock:
             self._form = form
+        answer: TaskAnswer | None = None
         try:
             with contextlib.suppress(queue.Empty):
                 answer = self._answers.get(timeout=timeout)
-                if answer is not None:
-                    return answer
         finally:
             with self._lock:
                 self._form = ""
                 self._question += 1
+                if answer is None:
+                    # One that came at the last moment answers this form, and not the next one.
+                    with contextlib.suppress(queue.Empty):
+                        answer = self._answers.get_nowait()
+        if answer is not None:
+            return answer
         raise NobodyCameBack(
             "Nobody has answered on the page in time.",
             advice="Run it again: it goes on, and shows the page's address again.",
@@ -104,7 +116,7 @@ class PageServer:
             style=STYLE,
             body=body or _NOTHING,
             nonce=nonce,
-            script=SCRIPT,
+            script=SCRIPT if form else _LOOK_AGAIN,
         ).encode()
 
     def take(self, host: str | None, path: str, origin: str | None, body: str) -> bool:
@@ -166,7 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
         nonce = page.partition(b'<script nonce="')[2].partition(b'"')[0].decode()
         policy = (
             "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
-            f"script-src 'nonce-{nonce}'; frame-ancestors http://localhost:* http://127.0.0.1:*"
+            f"script-src 'nonce-{nonce}'; connect-src 'self'; "
+            "frame-ancestors http://localhost:* http://127.0.0.1:*"
         )
         for name, value in (
             ("Content-Type", "text/html; charset=utf-8"),

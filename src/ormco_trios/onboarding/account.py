@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 
 from ormco_trios.communicate.emails import folded, is_email, masked, masked_apart, same
-from ormco_trios.communicate.models import User
+from ormco_trios.communicate.models import User, plain_id
 from ormco_trios.core.errors import ConfigurationError, PasteError, WrongAccount
 from ormco_trios.oauth.code import AuthorizationCode
 from ormco_trios.oauth.server import AuthorizationServer
@@ -51,7 +51,7 @@ class PinnedAccount:
 
     def is_account(self, me: User) -> bool:
         """Whether ``me`` is this account: the id counts, whatever the e-mail is by now."""
-        return self.id.casefold() == me.id.casefold()
+        return plain_id(self.id) == plain_id(me.id)
 
 
 def expected_account(email: str | None) -> str | None:
@@ -110,9 +110,9 @@ def wrong_account(
     if pinned is not None and not _is_new(expected, pinned):
         if pinned.is_account(me):
             return None
-    elif expected is None or same(expected, me.email):
+    elif expected is None or same(expected, me.shown_email):
         return None
-    elif me.email is None:
+    elif me.shown_email is None:
         return WrongAccount(
             f"The 3Shape account that answered shows no e-mail, so nobody can tell whether it is "
             f"{masked(expected)}. Nothing was requested.",
@@ -121,15 +121,15 @@ def wrong_account(
             advice="Ask 3Shape support why the account shows no e-mail, or leave the expected "
             "account out.",
         )
-    return _wrong(email_of(expected, pinned), me.email, page=page, granted="this program")
+    return _wrong(email_of(expected, pinned), me.shown_email, page=page, granted="this program")
 
 
 def pin(me: User, *, expected: str | None, pinned: PinnedAccount | None) -> PinnedAccount:
     """What to remember of ``me``, which `wrong_account` had nothing against."""
     if pinned is None or not pinned.is_account(me):
-        return PinnedAccount(me.id, me.email, expected)
-    if me.email is not None:
-        pinned = replace(pinned, email=me.email)
+        return PinnedAccount(me.id, me.shown_email, expected)
+    if me.shown_email is not None:
+        pinned = replace(pinned, email=me.shown_email)
     return pinned if expected is None else replace(pinned, expected=expected)
 
 
@@ -148,9 +148,10 @@ def shown_account(
         PasteError: It is not an e-mail address.
         WrongAccount: It is another account's.
     """
-    if shown is None or not shown.strip():
+    shown = (shown or "").strip(_AROUND)
+    if not shown:
         return False
-    if not is_email(shown.strip()):
+    if not is_email(shown):
         raise PasteError(
             "What was given as the account is not an e-mail address.",
             advice="Type the e-mail that the consent page shows, or nothing if it shows none.",
@@ -159,6 +160,10 @@ def shown_account(
     if meant is not None and not same(shown, meant):
         raise _wrong(meant, shown, page=page, granted="Ormco")
     return meant is not None
+
+
+_AROUND = " \t\r\n<>()\"'.,;"
+"""What comes along when an e-mail is copied from a page."""
 
 
 def fingerprint(code: AuthorizationCode) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ormco_trios.communicate.case_flows import list_cases
 from ormco_trios.communicate.home import Home, find_home
-from ormco_trios.communicate.models import Case, Connection, User
+from ormco_trios.communicate.models import Case, Connection, User, account_id
 from ormco_trios.core.effects import Emit, Flow
 from ormco_trios.core.errors import OrmcoTriosError
 
@@ -41,8 +41,8 @@ def look_for_a_case(
     Returns:
         None if it cannot be told: the lab's id is not shown, or the cases cannot be read.
     """
-    sides = (connection.inviter_user_id, connection.remote_user_id)
-    lab = {side.casefold() for side in sides if side} - {me.id.casefold()}
+    sides = (connection.inviter.id, connection.remote.id)
+    lab = {id for id in map(account_id, sides) if id} - {account_id(me)}
     if not lab:
         return None
 

@@ -255,9 +255,9 @@ class Checklist(BaseModel):
         return (
             f'<tr style="background:none"><td style="{_LEFT};width:5px;padding:0 .8em 0 0;'
             f'border-left:5px solid {colour};"></td>'
-            f'<td style="{_LEFT};min-width:6em;max-width:11em;font-weight:bold">'
-            f"{SYMBOLS[step.state]} {escape(step.words(self.looked_at))}</td>"
-            f'<td style="{_LEFT}"><div><b>{escape(step.title)}</b></div>'
+            f'<td style="{_LEFT};padding:.15em .5em .45em 0">'
+            f"<div><b>{SYMBOLS[step.state]} {escape(step.title)}</b>: "
+            f"{escape(step.words(self.looked_at))}</div>"
             f'<div style="opacity:.75">{escape(step.grounds)}</div>{ahead}{hints}</td></tr>'
         )
 
@@ -294,7 +294,7 @@ _COLOURS = {
     StepState.UNKNOWN: "#808080",
 }
 
-_LEFT = "text-align:left;vertical-align:top"
+_LEFT = "text-align:left;vertical-align:top;overflow-wrap:anywhere"
 
 
 _AT_THE_PORTAL = frozenset(

@@ -93,6 +93,7 @@ class Context:
             everything=everything,
             pinned=self.progress.account,
             linked_at=self.progress.linked_at,
+            known=self.progress.region,
             me=me,
         )
 

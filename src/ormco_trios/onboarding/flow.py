@@ -10,11 +10,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from ormco_trios.communicate.approval import ApprovalWait, describe, removed
+from ormco_trios.communicate.approval import (
+    TRANSIENT,
+    ApprovalWait,
+    describe,
+    hint_in,
+    may_pass,
+    removed,
+)
 from ormco_trios.communicate.flows import request_connection
 from ormco_trios.communicate.models import Connection, User
+from ormco_trios.communicate.operations import APPROVE, ME
 from ormco_trios.core.clock import Deadline
-from ormco_trios.core.effects import AskHuman, Emit, Flow, Pause
+from ormco_trios.core.effects import AskHuman, Call, Emit, Flow, Pause
 from ormco_trios.core.errors import (
     ApprovalTimeout,
     AuthorizationNeeded,
@@ -61,6 +69,9 @@ from ormco_trios.ormcodigital.tasks import Address, Done, Task, TaskKind
 
 ACTIONS = 8
 """A round does a few things at the most; more means that one does not show in the next look."""
+
+OUTAGE = 300.0
+"""Seconds after which it is looked again, at the latest, if a look in a wait has failed."""
 
 TASKS = 12
 """How often a person is given a task in one run."""
@@ -141,11 +152,18 @@ def _act(context: Context, seen: Observation) -> Flow[Outcome | User | None]:
     context.progress.use(
         pin(seen.me, expected=context.target.account, pinned=context.progress.account)
     )
+    context.progress.region = context.target.region or context.progress.region
     mended = yield from mend_connection(context, seen)
     if mended:
         return mended if isinstance(mended, NeedsPerson) else None
     if seen.connection is None:
         if context.progress.waiting_since is not None:
+            if seen.me.connections is None:
+                raise UnexpectedAnswer(
+                    "The answer does not say which connections the account has.",
+                    operation=ME.name,
+                    status=200,
+                )
             # It was there, and was removed for a reason, so a person decides about another.
             context.progress.waiting_since = None
             raise removed()
@@ -155,6 +173,12 @@ def _act(context: Context, seen: Observation) -> Flow[Outcome | User | None]:
         return _with(seen.me, connection)
     if seen.lab_problem is not None:
         raise seen.lab_problem
+    if seen.invited:
+        assert seen.region is not None
+        yield from the_lab(context.target, seen.region.region)  # the same look as at one to ask
+        path = {"user": seen.me.id, "connection": seen.connection.id}
+        yield from Call(APPROVE, path=path)
+        return None
     if not seen.approved:
         waiting = _waiting(context, seen)
         if seen.portal is not None and isinstance(seen.portal.problem, PortalSignInRefused):
@@ -187,7 +211,7 @@ def _at_the_portal(context: Context, seen: Observation) -> Flow[Outcome | None]:
         try:
             task = yield from portal.save_draft(visit)
         except (CodeRefused, DraftLost) as error:
-            problem = str(error)
+            problem = error.message
         else:
             return None if task is None else needs_person(context, seen, task)
     if state is TriosState.CONNECTED:
@@ -304,17 +328,28 @@ def run(
         WrongAccount: Another account answered, three times if a person can be asked.
     """
     deadline = Deadline(context.clock, (context.clock.now() + timeout).timestamp())
-    asked = tasks = wrong = 0
+    asked = tasks = wrong = failures = 0
     problem: str | None = None
+    waiting: Waiting | None = None
     while True:
         try:
             outcome = yield from advance(context, repair)
+        except TRANSIENT as error:
+            # An outage in a wait of hours is none of its end.
+            failures += 1
+            if waiting is None or deadline.left() <= 0 or not may_pass(error, failures):
+                raise
+            age = (context.clock.now() - waiting.since).total_seconds()
+            pause = min(context.schedule.next(age, jitter=context.jitter()), OUTAGE)
+            yield from Pause(min(max(pause, hint_in(error) or 0.0), deadline.left()))
+            continue
         except WrongAccount as error:
             wrong += 1
             if not asking.authorize or context.application is None or wrong >= TRIES:
                 raise
-            problem = str(error)
+            problem = error.message
             continue
+        failures, waiting = 0, outcome if isinstance(outcome, Waiting) else None
         match outcome:
             case Connected():
                 return outcome
@@ -350,7 +385,7 @@ def run(
             # The next round looks first: the code may have been taken after all.
             if asked >= 2 * TRIES:
                 raise
-            problem = str(error)
+            problem = error.message
 
 
 def _nobody_to_ask(needed: NeedsAuthorization | NeedsPerson) -> OrmcoTriosError:
@@ -382,16 +417,16 @@ def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[Non
         except (PasteError, WrongAccount, CodeSpent) as error:
             if attempt == TRIES:
                 raise
-            needed = needed.because(str(error))
             if isinstance(error, WrongAccount) and _in_the_window(needed):
                 return  # the next round opens the page again, and says why
+            needed = needed.because(error.message)
         except (ConsentDenied, AuthorizationRefused) as error:
             # The portal's link has no state: nothing proves that this answers it.
             proven = isinstance(needed, NeedsAuthorization) and needed.request.provable
             if proven or attempt == TRIES:
                 context.progress.pending = None
                 raise
-            needed = needed.because(str(error))
+            needed = needed.because(error.message)
         else:
             return
 

@@ -27,6 +27,7 @@ border-radius:.4em;background:#1f5f8f;color:#fff;text-decoration:none;cursor:poi
 .trios [role=alert]{border-left:4px solid #c62828;padding:.3em .8em;margin:0 0 1em}
 .trios .paste{border:2px solid #1f5f8f;border-radius:.5em;padding:.2em .9em .9em;margin:1em 0}
 .trios .paste input{font-family:ui-monospace,monospace}
+.trios a:not(.link){color:inherit}
 .trios details{margin:1em 0}.trios summary{cursor:pointer;padding:.4em 0}
 """
 
@@ -168,7 +169,9 @@ def _which_account(expected: str | None) -> str:
     return (
         '<label for="account_shown">Which e-mail did 3Shape\'s page show? Leave it empty if it '
         f"showed none.{meant}</label>"
-        '<input id="account_shown" name="account_shown" type="email" autocomplete="off">'
+        # Not type="email", which refuses or rewrites addresses with letters of other alphabets.
+        '<input id="account_shown" name="account_shown" inputmode="email" autocomplete="off" '
+        'autocapitalize="off" autocorrect="off" spellcheck="false">'
     )
 
 

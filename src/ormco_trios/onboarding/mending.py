@@ -7,7 +7,7 @@ that works is taken away before a person is there who can renew it.
 from __future__ import annotations
 
 from ormco_trios.communicate.flows import withdraw
-from ormco_trios.communicate.models import ConnectionState
+from ormco_trios.communicate.models import ConnectionState, plain_id
 from ormco_trios.communicate.operations import APPLICATIONS, REMOVE, REMOVE_APPLICATION
 from ormco_trios.communicate.regions import DAY
 from ormco_trios.core.effects import Call, Flow
@@ -70,10 +70,12 @@ def mend_connection(context: Context, seen: Observation) -> Flow[NeedsPerson | b
     repair, connection = context.progress.repair, seen.connection
     if repair is None or connection is None or seen.me is None or not repair.connection:
         return False
-    if connection.id.casefold() != repair.connection.casefold():
+    if plain_id(connection.id) != plain_id(repair.connection):
         return False
     if not repair.person_there:
         return needs_person(context, seen, begin_repair(connection=True))
+    if seen.region is not None:
+        context.progress.region = seen.region.region  # the connection may be all that says it
     yield from withdraw(REMOVE, {"user": seen.me.id, "connection": connection.id})
     context.progress.waiting_since = None
     # The person who is there now may be gone when Ormco has approved.

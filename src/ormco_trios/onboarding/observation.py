@@ -13,6 +13,7 @@ from typing import Any
 from ormco_trios.communicate.emails import masked
 from ormco_trios.communicate.flows import find_lab, involves
 from ormco_trios.communicate.home import Home
+from ormco_trios.communicate.incoming import waits_for
 from ormco_trios.communicate.models import (
     Application,
     Connection,
@@ -80,6 +81,7 @@ class Observation:
         confirmed: Whether a person said that this account allowed Ormco access.
         region: Which of Ormco's labs, and why.
         connection: The account's own connection with the target's lab.
+        invited: Whether the lab has asked for it, so that this account approves it [doc U3.2].
         lab_role: What the connection, or else the lab's account, says the lab is; None where
             neither shows it.
         elsewhere: Remarks about connections with Ormco that are not that one.
@@ -95,6 +97,7 @@ class Observation:
     me: User | None = None
     confirmed: bool = False
     connection: Connection | None = None
+    invited: bool = False
     lab_role: str | None = None
     elsewhere: tuple[str, ...] = ()
     communicate_problem: OrmcoTriosError | None = None
@@ -156,6 +159,7 @@ def observe(
     everything: bool,
     pinned: PinnedAccount | None,
     linked_at: datetime | None,
+    known: Region | None = None,
     me: User | None = None,
 ) -> Flow[Observation]:
     """Read what both services say.
@@ -171,6 +175,7 @@ def observe(
             for people needs it.
         pinned: The account that answered before, if there was one.
         linked_at: When Ormco's link was answered, if that is known.
+        known: Which of Ormco's labs was chosen before.
         me: The account, if it has answered a moment ago.
 
     Raises:
@@ -178,7 +183,7 @@ def observe(
     """
     seen = Observation(looked_at=visit.clock.now(), way=portal.way)
     communicate = _look_at_communicate(
-        seen, target, everything=everything, pinned=pinned, me=me, linked_at=linked_at
+        seen, target, everything=everything, pinned=pinned, me=me, linked_at=linked_at, known=known
     )
     if everything:
         # Neither waits for the other.  The portal first: a browser belongs to this thread.
@@ -204,6 +209,7 @@ def _look_at_communicate(
     pinned: PinnedAccount | None,
     me: User | None,
     linked_at: datetime | None,
+    known: Region | None,
 ) -> Flow[None]:
     try:
         if me is None:
@@ -219,7 +225,7 @@ def _look_at_communicate(
     seen.me = me
     seen.confirmed = pinned is not None and pinned.confirmed and pinned.is_account(me)
     if target.region is None:
-        seen.region = choose_region(me, target.environment)
+        seen.region = choose_region(me, target.environment, known=known)
     else:
         seen.region = ChosenRegion(target.region, "as chosen")
     try:
@@ -254,12 +260,17 @@ def _look_at_connections(seen: Observation, me: User, region: Region, target: Ta
     connections = me.connections or []
     email = lab_account(region).email
     known = [c for c in connections if c.involves(email)]
-    if not known and any(not (c.remote_user_email and c.inviter_user_email) for c in connections):
+    if not known and any(not (c.inviter.email and c.remote.email) for c in connections):
         lab = yield from the_lab(target, region)
         known = [c for c in connections if involves(c, lab)]
     own = [c for c in known if c.owned_by(me.id)]
     active = (c for c in own if c.state is ConnectionState.ACTIVE)
-    seen.connection = next(active, own[0] if own else None)
+    to_approve = (c for c in own if c.state is ConnectionState.PENDING and waits_for(me, c))
+    seen.connection = next(active, None)
+    if seen.connection is None and (asked := next(to_approve, None)) is not None:
+        seen.connection, seen.invited = asked, True
+    elif seen.connection is None and own:
+        seen.connection = own[0]
     seen.lab_role = _lab_role(seen.connection, email, target.lab)
     remarks: list[str] = []
     if len(known) > len(own):
@@ -267,9 +278,7 @@ def _look_at_connections(seen: Observation, me: User, region: Region, target: Ta
     if len(own) > 1:
         # As when a worker was stopped right before it sent, and sends when another has done so.
         remarks.append(f"The account lists {len(own)} with this lab; one is enough.")
-    others = {
-        region_of(side) for c in connections for side in (c.inviter_user_email, c.remote_user_email)
-    }
+    others = {region_of(side.email) for c in connections for side in (c.inviter, c.remote)}
     remarks += (
         f"There is one with Ormco's lab of another region ({other.label}) as well."
         for other in Region
@@ -330,13 +339,13 @@ def _said(fact: PortalFact) -> dict[str, Any]:
     return {"source": fact.source, "said_at": fact.at}
 
 
-def _unknown(name: StepName, evidence: str) -> Step:
+def _unknown(name: StepName, evidence: str, next_action: str | None = None) -> Step:
     return Step(
         name=name,
         state=StepState.UNKNOWN,
         evidence=evidence,
         actor=Actor.NOBODY,
-        next_action="Look again later.",
+        next_action=next_action,
     )
 
 
@@ -355,7 +364,7 @@ def _sign_in(seen: Observation) -> Step:
     name = StepName.SIGN_IN
     problem = seen.communicate_problem
     if problem is None or seen.me is not None:
-        email = None if seen.me is None else seen.me.email
+        email = None if seen.me is None else seen.me.shown_email
         who = "an account that shows no e-mail" if email is None else masked(email)
         return Step(
             name=name,
@@ -430,6 +439,16 @@ def _approval(seen: Observation, since: datetime | None, until: datetime | None)
             evidence="Nothing has been requested yet.",
             actor=Actor.LIBRARY,
             next_action="Request the connection first.",
+        )
+    if seen.invited:
+        return Step(
+            name=name,
+            state=StepState.MISSING,
+            evidence="Ormco's lab has asked for the connection, and this account has not approved "
+            "it yet.",
+            actor=Actor.LIBRARY,
+            next_action="Approve the connection.",
+            **_said_by_3shape(seen),
         )
     match seen.connection.state:
         case ConnectionState.ACTIVE:
@@ -557,7 +576,11 @@ def _authorization(seen: Observation) -> Step:
             evidence += f" {NOT_LISTED}"
         return Step(name=name, state=StepState.DONE, evidence=evidence, **_said(fact))
     if fact.value not in _WITHOUT_CODE:
-        return _unknown(name, "OrmcoDigital is in a state that this version does not know.")
+        return _unknown(
+            name,
+            "OrmcoDigital is in a state that this version does not know.",
+            "Look again later.",
+        )
     state, evidence, actor, action = _WITHOUT_CODE[fact.value]
     return Step(
         name=name,

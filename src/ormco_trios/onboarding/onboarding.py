@@ -231,6 +231,8 @@ class Onboarding(Shielded):
     ) -> Connected:
         """Go on until connected.
 
+        While it waits for the approval, an outage of an hour or so is waited out as well.
+
         Args:
             authorize: Shows a `NeedsAuthorization` to a person and returns what they paste.
             person: Shows a `NeedsPerson` to a person and returns their answer.

@@ -7,12 +7,14 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from ormco_trios.communicate.regions import Region
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.html import card, link, numbered
+from ormco_trios.core.model import Moment, in_utc
 from ormco_trios.core.shield import shielded
 from ormco_trios.oauth.request import AuthorizationRequest
 from ormco_trios.onboarding import forms
@@ -27,6 +29,8 @@ from ormco_trios.ormcodigital.tasks import (
     TaskAnswer,
     TaskKind,
 )
+
+T = TypeVar("T")
 
 
 class Purpose(enum.Enum):
@@ -306,7 +310,7 @@ class RepairUnderWay(BaseModel):
     extent: Repair
     broken: tuple[StepName, ...] = ()
     worked: bool = False
-    last_worked: datetime | None = None
+    last_worked: Moment | None = None
     connection: str | None = None
     person_there: bool = False
     revoked: bool = False
@@ -339,6 +343,7 @@ class Progress:
         waiting_since: When the pending connection was first seen.
         pending: The authorization that a person is dealing with; holds secrets.
         account: The 3Shape account that is this practice's, once it has answered.
+        region: Which of Ormco's labs was chosen, or was the one before a repair.
         refused: Fingerprints of the latest codes that came from another account.
         used: Fingerprints of the latest codes that were entered at the portal.
         task: The task that a person is dealing with.
@@ -350,6 +355,7 @@ class Progress:
     waiting_since: datetime | None = None
     pending: tuple[Purpose, AuthorizationRequest] | None = field(default=None)
     account: PinnedAccount | None = None
+    region: Region | None = None
     refused: tuple[str, ...] = field(default=(), repr=False)
     used: tuple[str, ...] = field(default=(), repr=False)
     task: TaskUnderWay | None = None
@@ -369,7 +375,7 @@ class Progress:
         self._forget_what_was_known()
 
     def _forget_what_was_known(self) -> None:
-        self.waiting_since = self.linked_at = self.repair = None
+        self.waiting_since = self.linked_at = self.repair = self.region = None
         self.portal.forget()
 
     def to_json(self) -> str:
@@ -380,6 +386,7 @@ class Progress:
                 "purpose": self.pending and self.pending[0].value,
                 "request": self.pending and self.pending[1].to_json(),
                 "account": self.account and asdict(self.account),
+                "region": self.region and self.region.value,
                 "refused": self.refused,
                 "used": self.used,
                 "task": self.task and self.task.model_dump(mode="json"),
@@ -392,7 +399,10 @@ class Progress:
     @classmethod
     @shielded
     def from_json(cls, text: str) -> Progress:
-        """The progress that `to_json` wrote, in this version or an earlier one.
+        """The progress that `to_json` wrote, in this version or another one.
+
+        The link, task, repair or fact of the portal that this version does not know is left out;
+        the account is kept.
 
         Raises:
             ConfigurationError: It is not such a text.
@@ -401,19 +411,24 @@ class Progress:
             data = json.loads(text)
             since, purpose, request = data["waiting_since"], data["purpose"], data["request"]
             account, linked_at = data.get("account"), data.get("linked_at")
-            task, repair = data.get("task"), data.get("repair")
+            region, task, repair = data.get("region"), data.get("task"), data.get("repair")
             return cls(
                 waiting_since=_moment(since) if since else None,
-                pending=(
-                    (Purpose(purpose), AuthorizationRequest.from_json(request)) if purpose else None
+                pending=_known(
+                    lambda: (
+                        (Purpose(purpose), AuthorizationRequest.from_json(request))
+                        if purpose
+                        else None
+                    )
                 ),
-                account=_pinned(**account) if account else None,
+                account=_pinned(account) if account else None,
+                region=_known(lambda: Region(region) if region else None),
                 refused=tuple(map(str, data.get("refused", ()))),
                 used=tuple(map(str, data.get("used", ()))),
-                task=TaskUnderWay.model_validate(task) if task else None,
+                task=_known(lambda: TaskUnderWay.model_validate(task) if task else None),
                 portal=PortalMemory.model_validate(data.get("portal", {})),
                 linked_at=_moment(linked_at) if linked_at else None,
-                repair=RepairUnderWay.model_validate(repair) if repair else None,
+                repair=_known(lambda: RepairUnderWay.model_validate(repair) if repair else None),
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass
@@ -424,10 +439,22 @@ def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a moment without a zone")
-    return moment
+    return in_utc(moment)
 
 
-def _pinned(id: object, **known: Any) -> PinnedAccount:
-    if not isinstance(id, str):
-        raise TypeError("an id that is no text")
-    return PinnedAccount(id, **known)
+def _pinned(known: Mapping[str, Any]) -> PinnedAccount:
+    """What a later version has added is left out."""
+    id, email, expected = known["id"], known.get("email"), known.get("expected")
+    if not (
+        isinstance(id, str) and id and all(isinstance(e, str | None) for e in (email, expected))
+    ):
+        raise TypeError("an id or an e-mail that is no text")
+    return PinnedAccount(id, email, expected, confirmed=known.get("confirmed") is True)
+
+
+def _known(read: Callable[[], T]) -> T | None:
+    """What can be done without, unless this version does not know it."""
+    try:
+        return read()
+    except (ValueError, TypeError, ConfigurationError):
+        return None

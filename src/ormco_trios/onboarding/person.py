@@ -310,7 +310,7 @@ def _allowed_by(context: Context, task: TaskUnderWay, shown: str | None) -> None
             page=context.target.applications,
         )
     except WrongAccount as error:
-        task.problem = str(error)
+        task.problem = error.message
         context.portal.failed(task.kind, context.visit)
         raise
     context.account_shown = shown

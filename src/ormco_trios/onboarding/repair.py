@@ -120,7 +120,7 @@ def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disco
 def forget_sign_in(context: Context, *, revoke: bool) -> Flow[bool]:
     """Delete the stored token; whether there was one.
 
-    It is taken back if that is asked for; otherwise it is deleted unread, whoever it is of.
+    It is taken back if that is asked for; otherwise it is deleted unread, whichever account it is.
     """
     application = context.application
     if application is None:
@@ -150,7 +150,7 @@ def _place(
     try:
         removed = yield from remove()
     except OrmcoTriosError as error:
-        return Place(name, PlaceState.FAILED, str(error))
+        return Place(name, PlaceState.FAILED, error.message)
     if not isinstance(removed, Task):
         return Place(name, PlaceState.REMOVED if removed else PlaceState.ABSENT)
     needed = needs_person(context, seen, removed)

@@ -10,6 +10,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from ormco_trios.core.errors import OrmcoTriosError
+from ormco_trios.core.model import IfReadable, Moment
 from ormco_trios.ormcodigital.models import SubmissionMethod, TriosState
 from ormco_trios.ormcodigital.tasks import Task
 
@@ -40,7 +41,7 @@ class PortalFact(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     source: Source
-    at: datetime
+    at: Moment
     evidence: str = ""
 
 
@@ -97,9 +98,9 @@ class PortalMemory(BaseModel):
 
     model_config = ConfigDict(defer_build=True)
 
-    signed_in: SignInFact | None = None
-    submission_method: MethodFact | None = None
-    connection: ConnectionFact | None = None
+    signed_in: IfReadable[SignInFact] = None
+    submission_method: IfReadable[MethodFact] = None
+    connection: IfReadable[ConnectionFact] = None
     looked: bool = False
     differs: dict[str, int] = Field(default_factory=dict[str, int])
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr, ValidatorFunctionWrapHandler, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
-from ormco_trios.core.model import Seconds, WireModel
+from ormco_trios.core.model import IfReadable, Moment, Seconds, WireModel
 
 TRIOS = "3Shape Trios"
 """The drop-down's only documented value [guide]."""
@@ -92,8 +97,8 @@ class TriosStatus(WireModel):
     printed: ClassVar[frozenset[str]] = frozenset({"state", "connected_at", "last_checked_at"})
 
     state: TriosState
-    connected_at: datetime | None = None
-    last_checked_at: datetime | None = None
+    connected_at: IfReadable[Moment] = None
+    last_checked_at: IfReadable[Moment] = None
 
 
 class PortalAuthorization(WireModel):
@@ -103,10 +108,17 @@ class PortalAuthorization(WireModel):
     expires_in: Seconds | None = None
 
 
+def _sendable(token: SecretStr) -> SecretStr:
+    text = token.get_secret_value()
+    if not (text and text.isascii() and text.isprintable() and " " not in text):
+        raise ValueError("no header can hold it")
+    return token
+
+
 class Session(WireModel):
     """A portal sign-in."""
 
-    token: SecretStr
+    token: Annotated[SecretStr, AfterValidator(_sendable)]
     expires_in: Seconds | None = None
 
     @field_validator("expires_in", mode="wrap")

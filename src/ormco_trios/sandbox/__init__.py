@@ -93,8 +93,8 @@ class Sandbox(Registered, Closing):
         port: Of the server; 0 for any free one.
         posing_as: Answer at this environment's addresses instead of own ones: for mocks, which
             `ormco_trios.testing` makes.
-        seed_file: YAML or JSON, with what else exists; see `sandbox.world.seed_files`.  YAML needs
-            the package PyYAML.
+        seed_file: YAML or JSON, with what else exists; the guide *The sandbox* has
+            an example of its form.
     """
 
     def __init__(

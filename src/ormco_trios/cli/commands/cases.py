@@ -63,9 +63,9 @@ def _files(command: F) -> F:
 
 @click.group()
 def cases() -> None:
-    """Read an account's cases, a practice's or a lab's, and fetch their files.
+    """Read an account's cases, and fetch their files.
 
-    Patients' names are shown only with --patients.
+    The account is a practice's or a lab's. Patients' names are shown only with --patients.
     """
 
 

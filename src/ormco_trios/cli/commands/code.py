@@ -12,7 +12,7 @@ from ormco_trios.cli.common import json_option, runs_in
 @json_option
 @runs_in("code")
 def code() -> None:
-    """Turn the address with the code into the text for OrmcoDigital's field.
+    """Turn an address with a code into the text for OrmcoDigital.
 
     It asks for the address, or reads it from standard input, and sends nothing anywhere. The code
     works for at most three minutes from Allow access.

@@ -11,7 +11,10 @@ from ormco_trios.cli.common import in_a_folder, json_option, runs_in
 
 @click.group(name="first-contact")
 def first_contact() -> None:
-    """Learn from one walk through the real portal what holds of what we assume about it."""
+    """Learn from one walk through the real portal.
+
+    A recording of it says which of the library's assumptions hold.
+    """
 
 
 @first_contact.command()
@@ -30,11 +33,11 @@ def first_contact() -> None:
 )
 @runs_in("first_contact")
 def record() -> None:
-    """Record one walk through the guide, in a browser that opens, for *judge*.
+    """Record one walk through the guide, for 'judge'.
 
-    Only OrmcoDigital and 3Shape are recorded, in memory. What is written holds no value: every
-    text that the guide does not print is a placeholder. If anything that you typed would be left,
-    nothing is written. Close the browser's windows when you are done.
+    A browser opens for it. Only OrmcoDigital and 3Shape are recorded, in memory. What is written
+    holds no value: every text that the guide does not print is a placeholder. If anything that you
+    typed would be left, nothing is written. Close the browser's windows when you are done.
     """
 
 
@@ -51,9 +54,10 @@ def record() -> None:
 @json_option
 @runs_in("first_contact")
 def judge() -> None:
-    """Hold each assumption against a recording: what *record* wrote, or a browser's HAR export.
+    """Hold each assumption against a recording.
 
-    A browser's export holds passwords and patients' data. It is redacted in memory before it is
-    read, and nothing of it is kept; delete it afterwards. On a terminal the user name and the
-    password that were typed are asked for, since a script may send them under any name.
+    FILE is what 'record' wrote, or a browser's HAR export. The latter holds passwords and patients'
+    data: it is redacted in memory before it is read, and nothing of it is kept; delete it
+    afterwards. On a terminal the user name and the password that were typed are asked for, since a
+    script may send them under any name.
     """

@@ -17,9 +17,18 @@ _records = click.option(
     show_default=True,
     help="The file that remembers the status of each practice.",
 )
+
+
+def _a_number(_: click.Context, parameter: click.Parameter, value: float) -> float:
+    if value != value:
+        raise click.BadParameter("it is not a number", param=parameter)
+    return value
+
+
 _rate = click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
+    callback=_a_number,
     default=10.0,
     show_default=True,
     help="Most requests a second to each host.",
@@ -82,7 +91,10 @@ def run() -> None:
 @json_option
 @runs_in("fleet")
 def status() -> None:
-    """Show the status of the practices: of the database if there is one, or of --records."""
+    """Show the status of the practices.
+
+    Of those in the database if there is one, or else of --records.
+    """
 
 
 @fleet.command()
@@ -93,7 +105,7 @@ def status() -> None:
 def authorize() -> None:
     """Take the address that a practice was redirected to.
 
-    Paste it within three minutes of the practice's *Allow access*.  Where the portal's part is done
+    Paste it within three minutes of the practice's 'Allow access'.  Where the portal's part is done
     by hand, the code to enter there is shown then, and you are asked what the portal said.
     """
 
@@ -111,10 +123,11 @@ def authorize() -> None:
 @json_option
 @runs_in("fleet")
 def forget() -> None:
-    """Delete what is kept of a practice, and say what became of each place.
+    """Delete what is kept of a practice.
 
-    On one machine, with --list if it is still in it.  Take its line out of the list yourself, or
-    the next run begins with it again; with --report the page is written again without it.
+    It says what became of each place.  On one machine, with --list if it is still in it.  Take its
+    line out of the list yourself, or the next run begins with it again; with --report the page is
+    written again without it.
     """
 
 
@@ -124,14 +137,17 @@ def key() -> None:
     """Print a new key for ORMCO_TRIOS_FLEET_KEYS.
 
     To change keys: append the new one on every machine and restart; move it to the front on every
-    machine and restart; `ormco-trios fleet reseal`; then drop the old one.
+    machine and restart; 'ormco-trios fleet reseal'; then drop the old one.
     """
 
 
 @fleet.command()
 @runs_in("fleet")
 def migrate() -> None:
-    """Make the tables, or bring them up to date; workers of the version before go on."""
+    """Make the tables, or bring them up to date.
+
+    Workers of the version before go on.
+    """
 
 
 @fleet.command()
@@ -139,7 +155,10 @@ def migrate() -> None:
 @click.option("--priority", default=0, show_default=True, help="Higher goes first.")
 @runs_in("fleet")
 def enroll() -> None:
-    """Add the practices of a list; of those that are there already, take over what has changed."""
+    """Add the practices of a list.
+
+    Of those that are there already, what has changed is taken over.
+    """
 
 
 @fleet.command()
@@ -147,22 +166,23 @@ def enroll() -> None:
 @_rate
 @runs_in("fleet")
 def worker() -> None:
-    """Do what is due, until stopped; start as many as you like, on any machine.
+    """Do what is due, until stopped.
 
-    The rate is that of all workers together, so give it to each alike.
+    Start as many as you like, on any machine.  The rate is that of all workers together, so give it
+    to each alike.
     """
 
 
 @fleet.command()
 @runs_in("fleet")
 def pause() -> None:
-    """Let no round begin until `resume`."""
+    """Let no round begin until 'resume'."""
 
 
 @fleet.command()
 @runs_in("fleet")
 def resume() -> None:
-    """Go on after `pause`."""
+    """Go on after 'pause'."""
 
 
 @fleet.command()
@@ -178,4 +198,7 @@ def retry() -> None:
 @fleet.command()
 @runs_in("fleet")
 def reseal() -> None:
-    """Seal every secret with the first of the keys; afterwards the others can be dropped."""
+    """Seal every secret with the first of the keys.
+
+    The others can be dropped afterwards.
+    """

@@ -14,6 +14,7 @@ def _common(command: F) -> F:
             "--portal",
             type=click.Choice(["manual", "browser", "api"]),
             envvar="ORMCO_TRIOS_PORTAL",
+            show_envvar=True,
             help="What does OrmcoDigital's part: you, following the steps that are shown; a "
             "browser that you watch; or an API of it. By default you do, unless "
             "ORMCO_TRIOS_ORMCODIGITAL_URL names an API.",

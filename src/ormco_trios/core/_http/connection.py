@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ssl
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -13,7 +14,9 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
+from ormco_trios.core._acompat import kept
 from ormco_trios.core._http.deadline import PunctualBackend
+from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.extras import extra
 from ormco_trios.core.transport import HttpLibrary
 
@@ -30,7 +33,26 @@ _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_ex
 @functools.cache
 def tls_context() -> ssl.SSLContext:
     """The process's one TLS context; making one costs more than 60 calls."""
-    return httpx.create_ssl_context()
+    try:
+        return httpx.create_ssl_context()
+    except OSError:
+        raise ConfigurationError(
+            "The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read.",
+            advice="Correct these two settings of this machine, or remove them.",
+        ) from None
+
+
+@contextlib.contextmanager
+def _named_proxy() -> Generator[None]:
+    """The machine's settings can name a proxy that there is no way to use."""
+    try:
+        yield
+    except (ValueError, ImportError, httpx.InvalidURL):
+        raise ConfigurationError(
+            "The proxy that this machine's settings name (HTTPS_PROXY, ALL_PROXY) cannot be used.",
+            advice="Name one such as http://proxy.example:3128; for a SOCKS proxy, "
+            "pip install 'httpx[socks]'.",
+        ) from None
 
 
 def _verification(origin: str) -> ssl.SSLContext:
@@ -45,7 +67,8 @@ class Connection:
 
     def __init__(self, origin: str, proxy: str | None) -> None:
         verify = _verification(origin)
-        self.transport = httpx.HTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
+        with _named_proxy():
+            self.transport = httpx.HTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
         # httpx takes no backend, and there is no other way to end a read of headers in a thread.
         pool: Any = self.transport._pool  # pyright: ignore[reportPrivateUsage]
         self._backend = pool._network_backend = PunctualBackend(pool._network_backend)
@@ -66,10 +89,12 @@ class AsyncConnection:
     def __init__(self, library: HttpLibrary, origin: str, proxy: str | None) -> None:
         self._backend = None
         if library == "aiohttp":
-            self.transport = _aiohttp_transport(proxy)
+            with _named_proxy():
+                self.transport = _aiohttp_transport(proxy)
             return
         verify = _verification(origin)
-        transport = httpx.AsyncHTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
+        with _named_proxy():
+            transport = httpx.AsyncHTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
         pool = transport._pool  # pyright: ignore[reportPrivateUsage]
         self._backend = TrackingBackend(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
         pool._network_backend = self._backend  # pyright: ignore[reportPrivateUsage]
@@ -121,17 +146,10 @@ class TrackingBackend(httpcore.AsyncNetworkBackend):
     async def aclose(self) -> None:
         connecting, self._connecting = self._connecting, None
         if connecting is not None:
-            closing = self._asyncio.create_task(_close_result(connecting))
+            closing = kept(self._asyncio.create_task(_close_result(connecting)))
+            # One that is not done ends with the time limit for connecting.
             if connecting.done():
                 await closing
-            else:
-                # It ends with the time limit for connecting, and who waits here may be cancelled.
-                CLOSING.add(closing)
-                closing.add_done_callback(CLOSING.discard)
-
-
-CLOSING: set[Any] = set()
-"""Tasks; an event loop does not keep them."""
 
 
 async def _close_result(connecting: Awaitable[httpcore.AsyncNetworkStream]) -> None:
@@ -157,4 +175,6 @@ def proxy_for(url: str) -> str | None:
     if proxy_bypass(host):
         return None
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    # Without a scheme too, as other programs take it.
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy

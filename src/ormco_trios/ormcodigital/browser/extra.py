@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.extras import missing_extra
 
 
 def need_playwright() -> None:
     """Make sure that a browser can be driven.
 
     Raises:
-        ConfigurationError: The extra is not installed.
+        MissingExtra: The extra is not installed.
     """
     if find_spec("playwright") is None:
-        raise ConfigurationError(
-            "The portal in a browser needs the package playwright.",
-            advice="Install the extra: pip install 'ormco-trios[browser]'",
-        )
+        raise missing_extra("browser", "playwright")

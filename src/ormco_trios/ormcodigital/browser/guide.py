@@ -147,7 +147,7 @@ class BrowserGuide:
         self._told: set[str] = set()  # what a person was told to read is told again
         self._entered = False  # Ok or Update was pressed: what is new from then on is its answer
         self._heard = 0  # so many questions of the browser were passed on to a person
-        self._named = False  # the user name was sent on a page of its own
+        self._named: bool = False  # the user name was sent on a page of its own
         self._signing_in = False  # a person may have signed in
         self._tried = False  # the password was sent: once is all it gets
         self._fresh = False  # the profile is as the portal gave it
@@ -306,8 +306,8 @@ class BrowserGuide:
         _, user, password = self._sign_in_form(seen)
         last = password or user
         button = None if last is None else submit_of(seen, last)
-        before = self._named, self._tried
-        self._named, self._tried = before[0] or user is not None, password is not None
+        named = self._named
+        self._named, self._tried = named or user is not None, password is not None
         try:
             if last is not None:
                 yield from self._do(Submit(last) if button is None else Press(button))
@@ -315,7 +315,7 @@ class BrowserGuide:
             now: Seen = yield from Page(self._browser, Look())
             nothing_sent = now.answers == seen.answers and not now.busy
             if nothing_sent and not isinstance(error, Covered):
-                self._named, self._tried = before
+                self._named, self._tried = named, False
             raise
         # A form that is still there once everything is quiet has refused.
         yield from self._until(lambda seen: _asked_no_more(seen, last))

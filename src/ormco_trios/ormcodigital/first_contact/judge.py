@@ -127,7 +127,12 @@ table {{ border-collapse: collapse; width: 100% }}
 td, th {{ border-bottom: 1px solid #8884; padding: .4rem; text-align: left; vertical-align: top }}
 .holds td:first-child {{ color: light-dark(#0a6b2d, #6fdc8c) }}
 .differs td:first-child {{ color: light-dark(#b00020, #ff8a80) }}
-dt {{ font-weight: 600 }} code {{ overflow-wrap: anywhere }}
+dt {{ font-weight: 600 }} td, code {{ overflow-wrap: anywhere }}
+@media (max-width: 40rem) {{
+  thead {{ display: none }}
+  tr {{ display: block; padding: .6rem 0; border-bottom: 1px solid #8884 }}
+  td {{ display: block; border: 0; padding: .1rem 0 }} td:first-child {{ font-weight: 600 }}
+}}
 </style>
 <h1>First contact</h1>
 <p>What one recorded walk says about each assumption. Every value is a placeholder.</p>

@@ -129,7 +129,7 @@ def _connections(visit: Visit, refused: Refused | None = None) -> WireReply:
 
 
 def find(world: World, call: InboundCall) -> WireReply:
-    """Search by e-mail, or by what the name or the city begins with [client]."""
+    """Search by e-mail, or by what it, the name or the city begins with [client]."""
     return _find(Visit.of(world, call, "communicate"))
 
 
@@ -170,7 +170,10 @@ def _matching(visit: Visit, text: str) -> list[UserRecord]:
     return [
         one
         for one in state.users.values()
-        if any(one.text(name).casefold().startswith(begins) for name in ("Name", "City"))
+        if any(
+            text.casefold().startswith(begins)
+            for text in (one.email, one.text("Name"), one.text("City"))
+        )
     ][:20]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,6 +47,6 @@ class Approval:
 
 
 def _positive(seconds: float) -> float:
-    if seconds < 0:
-        raise ValueError("seconds must not be negative")
+    if not 0 <= seconds < math.inf:
+        raise ValueError("seconds must not be negative, and not boundless")
     return seconds
