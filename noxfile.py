@@ -107,7 +107,7 @@ def accessibility(session: nox.Session) -> None:
 
 @nox.session
 def portals(session: nox.Session) -> None:
-    """A browser on five foreign portals, and all that goes wrong there; takes half an hour."""
+    """A browser on seven foreign portals, and all that goes wrong there; takes half an hour."""
     install(session, "tests", project=".[all]")
     session.run("python", "-m", "pytest", "tests/ormcodigital/portals/matrix.py", *session.posargs)
 
