@@ -106,11 +106,7 @@ def choose_region(
         return ChosenRegion(clear, f"for {_name(country)}")
     if known is not None:
         return ChosenRegion(known, "as chosen before")
-<<<<<<< HEAD
-    connected: set[Region] = set() if clear else {*_connected(me)}
-=======
     connected = {*(_connected(me) if clear is None else ())}
->>>>>>> main
     if len(connected) == 1 and connected != {_OF_3SHAPE[each] for each in own}:
         reason = "inferred from the account's connection with it"
         return ChosenRegion(connected.pop(), reason, inferred=True)
