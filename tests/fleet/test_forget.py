@@ -230,7 +230,8 @@ async def test_what_no_key_opens_is_deleted_all_the_same(conninfo: str, damaged:
         await queue.enroll("p0")
         await stand.until(queue, all_connected)
         column = "progress" if damaged == "practice_status" else "sealed"
-        await queue.database.execute(f"update ormco_trios_{damaged} set {column} = 'x'")
+        damage: Any = f"update ormco_trios_{damaged} set {column} = 'x'"
+        await queue.database.execute(damage)
         if damaged != "practice_status":
             kept = await queue.forget("p0", take_back=True)
             assert states(kept)["The stored sign-in"] == "failed"
