@@ -26,6 +26,7 @@ from tests.trust.stage import Seen
 
 from ormco_trios import Clock, FileTokenStore, KeyringTokenStore, MemoryTokenStore, Token, errors
 from ormco_trios.core import files
+from ormco_trios.oauth import stores
 
 TOKEN = Token(SecretStr("sandbox-old"), datetime(2026, 3, 1, tzinfo=UTC), SecretStr("r1"), "api")
 NEWER = Token(SecretStr("sandbox-new"), None, SecretStr("r2"))
@@ -363,6 +364,63 @@ def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
         hides(caught.value)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "huge"])
+def test_what_has_no_end_is_not_read(tmp_path: Path, kind: str) -> None:
+    store = FileTokenStore(tmp_path)
+    store.save("a", KEPT)
+    (file,) = tmp_path.iterdir()
+    if kind == "huge":
+        with file.open("wb") as opened:
+            opened.truncate(1 << 40)
+    else:
+        file.unlink()
+        os.mkfifo(file) if kind == "a pipe" else file.symlink_to("/dev/zero")
+    with pytest.raises(errors.ConfigurationError, match="cannot be used"):
+        store.load("a")
+    store.save("a", KEPT)
+    assert store.load("a") == KEPT
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such owners")
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_what_another_user_owns_is_not_used(
+    tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where anybody may make files, one that is there already may be a token of theirs."""
+    FileTokenStore(tmp_path).save("a", KEPT)
+    (file,) = tmp_path.iterdir()
+    theirs = file if what == "file" else tmp_path
+    number = theirs.stat().st_ino
+    monkeypatch.setattr(files, "is_ours", lambda about: about.st_ino != number)
+    monkeypatch.setattr(stores, "is_ours", files.is_ours)
+    with pytest.raises(errors.ConfigurationError, match="another user"):
+        FileTokenStore(tmp_path).load("a")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such owners")
+@pytest.mark.parametrize(("owner", "ours"), [(0, True), (1000, True), (1001, False)])
+def test_whose_a_file_is(owner: int, ours: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert files.is_ours(os.stat_result((0o600, 1, 1, 1, owner, 0, 0, 0, 0, 0))) is ours
+
+
+@pytest.mark.parametrize("account", ["\ud800", "a\0b", "", "../a", "x" * 100_000], ids=range(5))
+def test_an_account_may_have_any_name(tmp_path: Path, account: str) -> None:
+    store = FileTokenStore(tmp_path / "tokens")
+    assert store.try_lock(account)
+    store.save(account, TOKEN)
+    store.unlock(account)
+    assert store.load(account) == TOKEN
+    assert {file.parent for file in tmp_path.rglob("*.json")} == {tmp_path / "tokens"}
+
+
+def test_a_folder_that_no_system_has() -> None:
+    with pytest.raises(errors.ConfigurationError, match="cannot be used"):
+        FileTokenStore("a\0b").load("a")
+
+
 @pytest.mark.parametrize("use", ["save", "delete"])
 def test_what_a_killed_save_has_left_is_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: str
@@ -524,6 +582,22 @@ def test_an_entry_that_is_not_ours(backend: InMemory, tmp_path: Path) -> None:
     with pytest.raises(errors.ConfigurationError, match=r"Delete it.*not one of ours") as caught:
         KeyringTokenStore(folder=tmp_path).load("a")
     assert "somebody" not in str(caught.value)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("head", ["rubbish", "-1 parts a", "999999999999 parts a", ""])
+def test_a_damaged_entry_can_be_replaced_and_deleted(
+    backend: InMemory, tmp_path: Path, head: str
+) -> None:
+    store = KeyringTokenStore(folder=tmp_path)
+    backend.set_password("ormco-trios", "a", head)
+    with pytest.raises(errors.ConfigurationError, match="Delete it and authorize again"):
+        store.load("a")
+    store.save("a", NEWER)
+    assert store.load("a") == NEWER
+    backend.set_password("ormco-trios", "a", head)
+    store.delete("a")
+    assert backend.entries == {}
 
 
 @pytest.mark.parametrize(

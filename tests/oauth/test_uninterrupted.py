@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import anyio
 import pytest
 from pydantic import SecretStr
 from tests.oauth.scripted import Scripted, reply
@@ -65,6 +66,7 @@ class _Slow:
                 await self.gateway.hold.wait()
         for _ in range(TURNS):
             await asyncio.sleep(0)
+        assert not self.closed
         return answer
 
     async def aclose(self) -> None:
@@ -188,6 +190,26 @@ async def test_closing_waits_and_then_closes() -> None:
         await closing
         assert (await oauth.token()) != token
         assert asyncio.all_tasks() == before
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_task_group_of_anyio_loses_no_grant() -> None:
+    """It cancels again and again, so the block ``async with`` is left with a cancelled `aclose`."""
+    before = asyncio.all_tasks()
+    for turns in range(40):
+        store = Awaited()
+        async with signing_in(store) as (sandbox, _, oauth):
+            token = await exchanged(sandbox, oauth)
+            with anyio.CancelScope() as scope:
+                async with oauth:
+                    refreshing = asyncio.create_task(oauth.refresh(token))
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    refreshing.cancel()
+                    scope.cancel()
+            await asyncio.gather(*asyncio.all_tasks() - before, return_exceptions=True)
+            async with AsyncOAuthClient(oauth.environment, **options(sandbox, store)) as next_one:
+                assert (await next_one.refresh((await next_one.token()) or token)).refresh_token
 
 
 @pytest.mark.anyio

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 import trustme
 
@@ -19,7 +20,7 @@ from ormco_trios.core._http import connection, pool
 from ormco_trios.core._http.pool import AsyncHttpxPool, AsyncHttpxPools
 from ormco_trios.core._http.transport import AsyncHttpxTransport
 from ormco_trios.core.errors import OutcomeUnknown
-from ormco_trios.core.transport import AsyncTransport, Request, Timeout
+from ormco_trios.core.transport import AsyncTransport, HttpLibrary, Request, Timeout
 
 pytestmark = [pytest.mark.anyio, pytest.mark.socket]
 
@@ -83,11 +84,14 @@ def request(url: str, path: str) -> Request:
     return Request("GET", f"{url}{path}", (), b"", LIMITS)
 
 
-async def cancelled_at_every_turn(transport: AsyncTransport, url: str, *, fresh: bool) -> int:
+async def cancelled_at_every_turn(
+    transport: AsyncTransport, url: str, *, fresh: bool, again: bool = False
+) -> int:
     """How many turns of the loop a call takes.
 
     Args:
         fresh: Whether each call is to make a connection, instead of using the one that is there.
+        again: Whether it is cancelled until it has ended, as in a task group of anyio.
     """
     for turns in range(1, 500):
         task = asyncio.create_task(transport.send(request(url, f"/{turns}")))
@@ -95,6 +99,9 @@ async def cancelled_at_every_turn(transport: AsyncTransport, url: str, *, fresh:
             await asyncio.sleep(0)
         over = task.done()
         task.cancel()
+        while again and not task.done():
+            await asyncio.sleep(0)
+            task.cancel()
         done = await asyncio.gather(task, return_exceptions=True)
         if not over:
             assert type(done[0]) is asyncio.CancelledError
@@ -133,6 +140,35 @@ async def test_with_aiohttp(fresh: bool) -> None:
         transport = AsyncHttpxTransport("aiohttp")
         assert await cancelled_at_every_turn(transport, url, fresh=fresh) > 3
         await transport.aclose()
+        await until(lambda: server.open == 0)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("library", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("fresh", [True, False])
+async def test_cancelled_again_and_again(
+    fresh: bool, library: HttpLibrary, encrypted: bool, tls: ssl.SSLContext
+) -> None:
+    """What gives a connection back has to come to its end, although each ``await`` is cancelled."""
+    async with serving(tls if encrypted else None) as (server, url):
+        transport = AsyncHttpxTransport(library)
+        await cancelled_at_every_turn(transport, url, fresh=fresh, again=True)
+        await transport.aclose()
+        await until(lambda: server.open == 0)
+
+
+async def test_closing_that_is_cancelled_closes() -> None:
+    """Who leaves a block ``async with`` in a cancelled task group of anyio closes it like that."""
+    async with serving() as (server, url):
+        transport = AsyncHttpxPools()
+        server.may_answer.clear()
+        calls = [asyncio.create_task(transport.send(request(url, "/"))) for _ in range(5)]
+        await until(lambda: server.open == 5)
+        server.may_answer.set()
+        await asyncio.gather(*calls)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await transport.aclose()
         await until(lambda: server.open == 0)
 
 

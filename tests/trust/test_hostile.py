@@ -10,7 +10,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -21,7 +21,7 @@ from tests.trust.servers import Server, Speak, json_answer, saying
 from ormco_trios import CommunicateClient, Environment, Retry, Timeout, errors
 from ormco_trios.core._http.transport import AsyncHttpxTransport, HttpxTransport
 from ormco_trios.core.answers import refusal, request_id_of, retry_after
-from ormco_trios.core.transport import Answer, AsyncTransport, Request, Transport
+from ormco_trios.core.transport import Answer, AsyncStream, AsyncTransport, Request, Transport
 
 pytestmark = pytest.mark.socket
 
@@ -159,6 +159,26 @@ def test_no_whole_answer(both: Any, name: str) -> None:
     result, requests = ask(both, BROKEN[name])
     assert type(result) is errors.OutcomeUnknown
     assert requests == 3, "a read is repeated"
+
+
+async def all_of(answer: Answer) -> None:
+    while answer.stream is not None and await cast(AsyncStream, answer.stream).read():
+        pass
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", BROKEN)
+async def test_no_whole_answer_with_aiohttp(name: str, stream: bool) -> None:
+    """httpx-aiohttp leaves some of aiohttp's own errors, which quote the address and the answer."""
+    transport = AsyncHttpxTransport("aiohttp")
+    with Server(BROKEN[name]) as server:
+        request = Request("GET", f"{server.url}/secret", (), b"", Timeout(5, 5, 5), stream=stream)
+        with pytest.raises(errors.OutcomeUnknown) as caught:
+            await all_of(await transport.send(request))
+        await transport.aclose()
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
 
 
 def deep(n: int) -> bytes:
@@ -371,6 +391,20 @@ def test_a_moment_far_away_is_as_far_as_the_longest_delay() -> None:
     }
     assert retry_after(Answer(429, headers, b"")) == 1e9
     assert retry_after(Answer(429, {"retry-after": "9" * 400}, b"")) == 1e9
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2027 99999999999999999999:00:00 GMT",
+        "Mon, 01 Jan 2027 00:00:00 +9999999999999",
+    ],
+)
+def test_a_moment_that_no_computer_can_hold_is_none(moment: str) -> None:
+    soon = "Mon, 01 Jan 2027 00:00:00 GMT"
+    for headers in ({"retry-after": moment, "date": soon}, {"retry-after": soon, "date": moment}):
+        assert retry_after(Answer(429, headers, b"")) is None
 
 
 @given(HEADERS)

@@ -32,7 +32,8 @@ from ormco_trios import (
     TokenBucket,
     errors,
 )
-from ormco_trios.core._http.pool import HttpxPool
+from ormco_trios.core._http import pool as pools
+from ormco_trios.core._http.pool import AsyncHttpxPool, AsyncHttpxPools, HttpxPool
 from ormco_trios.core.clock import ManualClock
 from ormco_trios.core.transport import Request
 
@@ -193,6 +194,14 @@ def test_a_child_does_not_wait_for_threads_that_it_does_not_have(server: Countin
 
 
 @needs_fork
+def test_a_child_does_not_wait_for_a_client_that_was_being_made(server: Counting) -> None:
+    pool = HttpxPool()
+    request = Request("GET", f"{server.url}/1", (), b"", LIMITS)
+    with pools._beginning[0]:
+        assert in_child(lambda: pool.send(request).status) == "200"
+
+
+@needs_fork
 @pytest.mark.parametrize("kind", ["memory", "file"])
 def test_a_child_may_lock_what_a_thread_of_its_parent_had_locked(kind: str, tmp_path: Path) -> None:
     store = MemoryTokenStore() if kind == "memory" else FileTokenStore(tmp_path)
@@ -256,6 +265,29 @@ def test_several_loops_at_once(server: Counting) -> None:
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda id: asyncio.run(use(id)), IDS))
     assert found == [{id} for id in IDS]
+
+
+def test_another_thread_forgets_ended_loops_at_the_same_time(server: Counting) -> None:
+    transport = AsyncHttpxPools()
+
+    class Ended:
+        def is_closed(self) -> bool:
+            """Here the other thread is a little faster, and a third one has a new loop."""
+            transport._pools.pop(self, None)  # type: ignore[call-overload]
+            transport._pools[asyncio.new_event_loop()] = AsyncHttpxPool()
+            return True
+
+    async def use() -> int:
+        request = Request("GET", f"{server.url}/{IDS[0]}", (), b"", LIMITS)
+        answer = await transport.send(request)
+        await transport.aclose()
+        return answer.status
+
+    for _ in range(3):
+        transport._pools[Ended()] = AsyncHttpxPool()  # type: ignore[index]
+    assert asyncio.run(use()) == 200
+    for loop in transport._pools:
+        loop.close()
 
 
 def test_a_client_of_the_callers_has_one_loop(server: Counting) -> None:

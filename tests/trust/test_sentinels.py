@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from tests.trust.stage import (
 from tests.trust.wire import MARK, Trouble, Wire
 
 from ormco_trios import Environment, OrmcoDigitalClient, errors
+from ormco_trios.communicate.operations import ME
 from ormco_trios.core._http.transport import AsyncHttpxTransport, HttpxTransport
 from ormco_trios.core.auth import StaticToken
 from ormco_trios.core.clock import Clock
@@ -265,3 +266,38 @@ def test_the_suite_would_see_it(both: Any) -> None:
     assert len(seen.leaks(stage.wire.sentinels)) > 3
     assert len(stage.wire.sentinels) > 5
     assert {event.operation for event in stage.events} == {"oauth.password"}
+
+
+HALF = "\udce4"
+"""What a byte of another encoding becomes in a setting or an argument."""
+
+
+@pytest.mark.parametrize("form", ["oauth", "portal", "client", "query", "id", "scope"])
+def test_a_text_that_cannot_be_sent_is_not_shown(both: Any, form: str) -> None:
+    """A `UnicodeEncodeError` would have the whole text in it."""
+    secret = f"sentinel-password{HALF}"
+    with Sandbox() as sandbox:
+        options = {"environment": sandbox.environment, "redirect_uri": sandbox.redirect_uri}
+        oauth = both.oauth(**options, client_id="x", client_secret="y")
+        uses: dict[str, Callable[[], object]] = {
+            "oauth": lambda: oauth.sign_in_with_password("a@b.example", secret),
+            "portal": lambda: both.ormcodigital(
+                environment=sandbox.environment, username="a@b.example", password=secret
+            ).trios.status(),
+            "client": lambda: both.oauth(
+                **options, client_id="x", client_secret=secret
+            ).sign_in_with_password("a@b.example", "c"),
+            "query": lambda: both.communicate(environment=sandbox.environment, token="t").call(
+                ME, query={"searchString": secret}
+            ),
+            "id": lambda: both.communicate(environment=sandbox.environment, token="t").users.get(
+                secret
+            ),
+            "scope": lambda: oauth.authorization_request(scopes=(secret,)),
+        }
+        with pytest.raises(errors.ConfigurationError) as caught:
+            uses[form]()
+    seen = Seen()
+    seen.look_at_error(caught.value)
+    assert seen.leaks({"sentinel-password"}) == []
+    assert caught.value.__cause__ is caught.value.__context__ is None

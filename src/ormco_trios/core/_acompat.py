@@ -6,10 +6,14 @@ imported where it is used: it takes 8 ms, and a program without an event loop do
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
@@ -86,10 +90,39 @@ async def call_blocking_async(function: Callable[..., T], *arguments: Any) -> T:
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
+        while not running.done():
+            # A task group of anyio cancels again and again.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
         if not running.cancelled():
             running.exception()
         raise
+
+
+def call_apart(function: Callable[[], T]) -> T:
+    """Call a function that has to come to its end."""
+    return function()
+
+
+async def call_apart_async(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Await a function in a task of its own, which goes on if this is cancelled.
+
+    A task group of anyio, as web frameworks use it, cancels again and again until its tasks have
+    ended: after a cancel, whatever is awaited without this is not done.
+    """
+    import asyncio
+
+    return await asyncio.shield(kept(asyncio.create_task(function())))
+
+
+_KEPT: set[asyncio.Task[Any]] = set()
+
+
+def kept(task: asyncio.Task[T]) -> asyncio.Task[T]:
+    """A task that nobody else may hold until its end; an event loop does not."""
+    _KEPT.add(task)
+    task.add_done_callback(_KEPT.discard)
+    return task
 
 
 def run_together(first: Callable[[], Any], *others: Callable[[], Any]) -> list[Any]:

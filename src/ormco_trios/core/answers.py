@@ -93,7 +93,7 @@ def retry_after(answer: Answer, *, now: datetime | None = None) -> float | None:
             moment = moment.replace(tzinfo=UTC)
         reference = now or parsedate_to_datetime(answer.headers["date"])
         return min(max(0.0, (moment - reference).total_seconds()), _LONGEST_DELAY)
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Self, TypeVar
 
 from ormco_trios.core import async_runner
-from ormco_trios.core._acompat import AsyncClosing
+from ormco_trios.core._acompat import AsyncClosing, call_apart_async
 from ormco_trios.core._uninterrupted import finished_async
 from ormco_trios.core.channel import Channel
 from ormco_trios.core.effects import Call
@@ -85,11 +85,15 @@ class AsyncBaseClient(Shielded, AsyncClosing):
         """Close the connections; the client and its views cannot be used afterwards.
 
         What went on after its caller was cancelled, such as a refresh, is waited for, as long as
-        one attempt may take (``Timeout.total``).
+        one attempt may take (``Timeout.total``).  If this is cancelled as well, the waiting and
+        closing goes on by itself.
 
         Raises:
             TokenNotSaved: It ended with a token that the store failed to keep.
         """
+        await call_apart_async(self._close)
+
+    async def _close(self) -> None:
         try:
             await finished_async(self.channel.unfinished, self.channel.options.timeout.total)
         finally:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Self, TypeVar
 
 from ormco_trios.core import runner
-from ormco_trios.core._acompat import Closing
+from ormco_trios.core._acompat import Closing, call_apart
 from ormco_trios.core._uninterrupted import finished
 from ormco_trios.core.channel import Channel
 from ormco_trios.core.effects import Call
@@ -86,11 +86,15 @@ class BaseClient(Shielded, Closing):
         """Close the connections; the client and its views cannot be used afterwards.
 
         What went on after its caller was cancelled, such as a refresh, is waited for, as long as
-        one attempt may take (``Timeout.total``).
+        one attempt may take (``Timeout.total``).  If this is cancelled as well, the waiting and
+        closing goes on by itself.
 
         Raises:
             TokenNotSaved: It ended with a token that the store failed to keep.
         """
+        call_apart(self._close)
+
+    def _close(self) -> None:
         try:
             finished(self.channel.unfinished, self.channel.options.timeout.total)
         finally:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr, ValidationError
 
@@ -31,7 +31,7 @@ from ormco_trios.core.errors import (
 )
 from ormco_trios.core.events import CallEvent, Listeners
 from ormco_trios.core.log import logger
-from ormco_trios.core.operation import Operation, Safety
+from ormco_trios.core.operation import Operation, Safety, url_encoded, utf8
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.transport import Answer, Request, Timeout
 
@@ -245,7 +245,7 @@ class Channel(Generic[C]):
             path = path.format_map({name: _segment(value) for name, value in call.path.items()})
         url = f"{base}{path}"
         if call.query:
-            url = f"{url}?{urlencode(call.query)}"
+            url = f"{url}?{url_encoded(call.query)}"
         headers = [*_HEADERS, *call.headers.items()]
         if call.body:
             headers.append(("Content-Type", operation.content_type))
@@ -318,7 +318,7 @@ def _places(error: ValidationError) -> str:
 def _segment(value: str) -> str:
     if value in {"", ".", ".."}:
         raise ConfigurationError("An id must not be empty or consist of dots.")
-    return quote(value, safe="@")
+    return quote(utf8(value), safe="@")
 
 
 def _media_type(answer: Answer) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ormco_trios.core._acompat import call_apart_async
 from ormco_trios.core._uninterrupted import Unfinished, finished_async
 from ormco_trios.core.transport import AsyncTransport, HttpLibrary, Timeout, Transport
 
@@ -75,7 +76,10 @@ class AsyncHttpConnections:
         return self._own
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections; a cancel does not keep them open."""
+        await call_apart_async(self._close)
+
+    async def _close(self) -> None:
         try:
             await finished_async(self.unfinished, Timeout().total)
         finally:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Callable
 from io import FileIO
@@ -119,13 +120,29 @@ def replace_file(path: Path, content: bytes) -> None:
         file.discard()
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path, *, most: int) -> bytes:
     """What is in a file that others may replace meanwhile.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: It cannot be read, is no file but a pipe or a device, belongs to another user, or
+            is longer than ``most`` bytes.
     """
-    return _patiently(path.read_bytes)
+    handle = _patiently(lambda: os.open(path, os.O_RDONLY | _BINARY | _NOT_WAITING))
+    with FileIO(handle, "rb") as file:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "not a file", str(path))
+        if not is_ours(about):
+            raise OSError(errno.EPERM, "another user's file", str(path))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, "too long", str(path))
+    return content
+
+
+def is_ours(about: os.stat_result) -> bool:
+    """Whether no other user but the administrator owns it; Windows does not say in this way."""
+    return sys.platform == "win32" or about.st_uid in {0, os.geteuid()}
 
 
 def remove_leftovers(path: Path) -> None:
@@ -157,6 +174,8 @@ _PAUSES = (0.01, 0.05, 0.2, 0.5)
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _UNNAMED = getattr(os, "O_TMPFILE", 0)
+_NOT_WAITING = getattr(os, "O_NONBLOCK", 0)
+"""For opening a pipe, which nobody may ever write to."""
 
 
 def _open_unnamed(folder: Path) -> int | None:

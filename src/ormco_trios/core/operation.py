@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from urllib.parse import urlencode
 
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_json
@@ -105,3 +106,27 @@ def encode(body: Body) -> bytes:
     except (PydanticSerializationError, RecursionError):
         failure = ConfigurationError("There is something in the body that JSON does not have.")
     raise failure
+
+
+def utf8(text: str) -> bytes:
+    """A text as it is sent, in an address or a form.
+
+    Raises:
+        ConfigurationError: It holds a part of a character, as arguments and settings in another
+            encoding do.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # It holds the text, which may be a password.
+        failure = ConfigurationError(
+            "A text holds a part of a character and cannot be sent; nothing was.",
+            advice="Read it in the encoding that it was written in: settings and arguments have to "
+            "be in the one of the machine, which mostly is UTF-8.",
+        )
+    raise failure
+
+
+def url_encoded(fields: Mapping[str, str]) -> str:
+    """A query or a form; raises as `utf8`."""
+    return urlencode({name: utf8(value) for name, value in fields.items()})

@@ -66,7 +66,7 @@ class TokenBucket:
         """Take the next turn at ``host``; returns how many seconds away it is."""
         if self._process != os.getpid():
             # A thread that the other process had when it was forked may have held it.
-            self._process, self._lock = os.getpid(), threading.Lock()
+            self._lock, self._process = threading.Lock(), os.getpid()
         now = clock.monotonic()
         with self._lock:
             turn = max(self._next.get(host, now), now)

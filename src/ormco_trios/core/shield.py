@@ -18,7 +18,9 @@ from typing import Any, NoReturn, TypeVar, cast
 F = TypeVar("F", bound=Callable[..., Any])
 
 _EMPTIED = frozenset(
-    "ormco_trios httpx httpcore h11 h2 httpx_aiohttp aiohttp anyio pydantic tenacity".split()
+    (
+        "ormco_trios httpx httpcore h11 h2 httpx_aiohttp aiohttp anyio pydantic tenacity keyring"
+    ).split()
 )
 """The packages whose frames are emptied; a callback's frames are the caller's own."""
 

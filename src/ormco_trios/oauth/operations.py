@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar, cast
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
@@ -23,7 +23,7 @@ from ormco_trios.core.errors import (
     OrmcoTriosError,
 )
 from ormco_trios.core.model import LONGEST
-from ormco_trios.core.operation import Operation, Safety
+from ormco_trios.core.operation import Operation, Safety, url_encoded, utf8
 from ormco_trios.core.provenance import (
     ASSUMED,
     DNOA,
@@ -62,7 +62,8 @@ def _lifetime(seconds: object) -> int:
         lasts = float(seconds)  # type: ignore[arg-type]  # or it is caught
     except (TypeError, ValueError, OverflowError):
         return _DUE_SOON
-    return int(min(lasts, LONGEST)) if lasts > 0 else _DUE_SOON
+    odd = isinstance(seconds, bool) or not lasts >= 1
+    return _DUE_SOON if odd else int(min(lasts, LONGEST))
 
 
 def _words(scope: object) -> str | None:
@@ -305,7 +306,7 @@ def _post(
         fields["client_id"] = client_id
     return Call(
         operation,
-        body=urlencode(fields).encode("ascii"),
+        body=url_encoded(fields).encode("ascii"),
         headers=(
             {}
             if client_secret is None
@@ -327,8 +328,8 @@ def _split(endpoint: str) -> tuple[str | None, str]:
 def _basic(server: AuthorizationServer, client_id: str, client_secret: SecretStr) -> str:
     name, secret = client_id, client_secret.get_secret_value()
     if server.name == "account":  # RFC 6749, 2.3.1; the classic server takes them as they are
-        name, secret = quote(name, safe=""), quote(secret, safe="")
-    return "Basic " + base64.b64encode(f"{name}:{secret}".encode()).decode("ascii")
+        name, secret = quote(utf8(name), safe=""), quote(utf8(secret), safe="")
+    return "Basic " + base64.b64encode(utf8(f"{name}:{secret}")).decode("ascii")
 
 
 def _refuse(operation: Operation[Any], answer: Answer) -> OrmcoTriosError:

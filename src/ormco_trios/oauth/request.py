@@ -8,12 +8,13 @@ import json
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
 
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.core.operation import url_encoded
 from ormco_trios.core.shield import shielded
 from ormco_trios.oauth.code import AuthorizationCode
 from ormco_trios.oauth.server import AuthorizationServer
@@ -80,7 +81,7 @@ class AuthorizationRequest:
             query |= {"login_hint": login_hint, "prompt": "login"}
         link = server.authorize if "://" in server.authorize else base_url + server.authorize
         return cls(
-            url=f"{link}{'&' if '?' in link else '?'}{urlencode(query)}",
+            url=f"{link}{'&' if '?' in link else '?'}{url_encoded(query)}",
             client_id=client_id,
             redirect_uri=redirect_uri,
             server=server,

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import secrets
 import stat
 import sys
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar, cas
 
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.extras import extra
-from ormco_trios.core.files import read_file, remove_leftovers, replace_file
+from ormco_trios.core.files import is_ours, read_file, remove_leftovers, replace_file
 from ormco_trios.core.log import logger
 from ormco_trios.core.shield import shielded
 from ormco_trios.oauth.token import Token
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="_FileLocks")
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_LONGEST = 1024 * 1024
+"""Bytes of a token, all of it, and far more than any."""
 
 _PART = 1200
 """Characters in one entry of a keyring: Windows takes 2560 bytes, and counts two for each."""
@@ -77,10 +81,11 @@ def _of_files(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S,
     def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(self, *args, **kwargs)
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
             failure = ConfigurationError(
                 f"The folder of tokens {self.folder} cannot be used: "
-                f"{error.strerror or type(error).__name__}.",
+                f"{reason or type(error).__name__}.",
                 advice="Make it a folder that this program's user can read and write, and check "
                 "that the disk is not full.",
             )
@@ -148,7 +153,13 @@ class _FileLocks:
             self._checked = True
 
     def _look_who_may_use_it(self) -> None:
-        mode = self.folder.stat().st_mode
+        about = self.folder.stat()
+        mode = about.st_mode
+        if not is_ours(about):
+            raise ConfigurationError(
+                f"The folder {self.folder} belongs to another user, who can replace what is in it.",
+                advice="Name a folder of this program's own user for the tokens.",
+            )
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise ConfigurationError(
                 f"Every user of this machine can replace the files in {self.folder}.",
@@ -183,7 +194,7 @@ class FileTokenStore(_FileLocks):
             ConfigurationError: The file is not one of ours, or cannot be read.
         """
         try:
-            content = read_file(self._path(account))
+            content = read_file(self._path(account), most=_LONGEST)
         except FileNotFoundError:
             return None
         self._check_folder()
@@ -291,7 +302,7 @@ class KeyringTokenStore(_FileLocks):
     def save(self, keyring: _Keyring, account: str, token: Token) -> None:
         text = token.to_json()
         parts = [text[start : start + _PART] for start in range(0, len(text), _PART)]
-        before = self._names(keyring, account)
+        before = self._written(keyring, account)
         if len(parts) == 1:
             keyring.set_password(self._service, account, parts[0])
         else:
@@ -303,12 +314,18 @@ class KeyringTokenStore(_FileLocks):
 
     @_in_keyring
     def delete(self, keyring: _Keyring, account: str) -> None:
-        self._forget(keyring, {*self._names(keyring, account), account})
+        self._forget(keyring, {*self._written(keyring, account), account})
 
     def _forget(self, keyring: _Keyring, names: set[str]) -> None:
         for name in names:
             if keyring.get_password(self._service, name) is not None:
                 keyring.delete_password(self._service, name)
+
+    def _written(self, keyring: _Keyring, account: str) -> list[str]:
+        """As `_names`; an entry that cannot be read may be replaced and deleted all the same."""
+        with contextlib.suppress(ConfigurationError):
+            return self._names(keyring, account)
+        return []
 
     def _names(self, keyring: _Keyring, account: str) -> list[str]:
         """The names of the entries that hold the account's token."""
@@ -321,7 +338,7 @@ class KeyringTokenStore(_FileLocks):
 def _part_names(account: str, head: str) -> list[str]:
     """The names of the entries that a head such as ``2 parts 0a1b`` speaks of."""
     count, _, key = head.partition(" parts ")
-    if not count.isdecimal():
+    if not re.fullmatch("[1-9][0-9]{0,2}", count):
         raise ConfigurationError(
             "The keyring's entry is not one of ours.", advice="Delete it and authorize again."
         )
@@ -336,4 +353,4 @@ def _data_folder() -> Path:
 
 def _file_name(account: str) -> str:
     """A hash, since an account's name may be a person's e-mail."""
-    return hashlib.sha256(account.encode()).hexdigest()[:32]
+    return hashlib.sha256(account.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -33,7 +33,7 @@ class Token:
 
     def usable(self, now: datetime, leeway: timedelta = timedelta(0)) -> bool:
         """Whether the access token lasts at least ``leeway`` longer."""
-        return self.expires_at is None or self.expires_at - leeway > now
+        return self.expires_at is None or self.expires_at > now + leeway
 
     def keeping(self, older: Token) -> Token:
         """This token, with the refresh token of ``older`` if the reply brought none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 
 from ormco_trios.core.clock import Clock
 from ormco_trios.core.effects import Call, Flow
@@ -16,6 +16,7 @@ from ormco_trios.core.errors import (
     PortalSignInRefused,
     UnexpectedAnswer,
 )
+from ormco_trios.core.operation import encode
 from ormco_trios.ormcodigital.operations import SIGN_IN, STATUS, differs
 
 _PROBE = replace(STATUS, authenticated=False)
@@ -30,11 +31,6 @@ class PortalLogin:
 
     username: str = field(repr=False)
     password: SecretStr = field(repr=False)
-
-
-class _SignIn(BaseModel, defer_build=True):
-    username: str
-    password: str
 
 
 class SessionAuth:
@@ -70,11 +66,12 @@ class SessionAuth:
             yield from self._probe()
         call = Call(
             SIGN_IN,
-            body=_SignIn(
-                username=self._login.username, password=self._login.password.get_secret_value()
-            )
-            .model_dump_json()
-            .encode(),
+            body=encode(
+                {
+                    "username": self._login.username,
+                    "password": self._login.password.get_secret_value(),
+                }
+            ),
         )
         try:
             session = yield from call

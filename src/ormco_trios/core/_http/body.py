@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from ormco_trios.core._http.deadline import this_thread
-from ormco_trios.core._http.messages import failure_of
+from ormco_trios.core._http.messages import failure_of, failures
 from ormco_trios.core.errors import AnswerTooLarge, TransportError
 from ormco_trios.core.log import in_our_call
 from ormco_trios.core.transport import BLOCK, Request
@@ -131,8 +131,9 @@ class BodyStream(_Unread):
     def close(self) -> None:
         try:
             self._response.close()
-            if not self._whole and self.when_broken_off is not None:
-                self.when_broken_off()
+            broken, self.when_broken_off = self.when_broken_off, None
+            if not self._whole and broken is not None:
+                broken()
         finally:
             done, self.when_closed = self.when_closed, None
             if done is not None:
@@ -159,7 +160,7 @@ class AsyncBodyStream(_Unread):
                 return block
         except TimeoutError:
             failure = failure_of(httpx.ReadTimeout("body too slow"))
-        except httpx.RequestError as error:
+        except failures() as error:
             failure = failure_of(error)
         finally:
             in_our_call.reset(quiet)
@@ -186,8 +187,9 @@ class AsyncBodyStream(_Unread):
             await self._response.aclose()
         finally:
             try:
-                if not self._whole and self.when_broken_off is not None:
-                    await self.when_broken_off()
+                broken, self.when_broken_off = self.when_broken_off, None
+                if not self._whole and broken is not None:
+                    await broken()
             finally:
                 done, self.when_closed = self.when_closed, None
                 if done is not None:

@@ -14,6 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
+from ormco_trios.core._acompat import kept
 from ormco_trios.core._http.deadline import PunctualBackend
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.extras import extra
@@ -145,17 +146,10 @@ class TrackingBackend(httpcore.AsyncNetworkBackend):
     async def aclose(self) -> None:
         connecting, self._connecting = self._connecting, None
         if connecting is not None:
-            closing = self._asyncio.create_task(_close_result(connecting))
+            closing = kept(self._asyncio.create_task(_close_result(connecting)))
+            # One that is not done ends with the time limit for connecting.
             if connecting.done():
                 await closing
-            else:
-                # It ends with the time limit for connecting, and who waits here may be cancelled.
-                CLOSING.add(closing)
-                closing.add_done_callback(CLOSING.discard)
-
-
-CLOSING: set[Any] = set()
-"""Tasks; an event loop does not keep them."""
 
 
 async def _close_result(connecting: Awaitable[httpcore.AsyncNetworkStream]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Iterable
 
 import httpx
@@ -75,7 +76,14 @@ _AT_ANY_TIME = frozenset(
 )
 
 
-def failure_of(error: httpx.RequestError | httpx.InvalidURL) -> TransportError:
+def failures() -> tuple[type[Exception], ...]:
+    """What a request fails with; httpx-aiohttp leaves some of aiohttp's own, which quote it."""
+    aiohttp = sys.modules.get("aiohttp")
+    own = () if aiohttp is None else (aiohttp.ClientError,)
+    return (httpx.RequestError, httpx.InvalidURL, *own)
+
+
+def failure_of(error: Exception) -> TransportError:
     kind = type(error).__name__
     origin = type(error.__cause__).__name__
     if isinstance(error, _NOT_SENT) and origin not in _AT_ANY_TIME:

@@ -12,8 +12,9 @@ from queue import Empty, SimpleQueue
 from time import monotonic as _now
 from typing import TYPE_CHECKING
 
+from ormco_trios.core._acompat import call_apart_async, kept
 from ormco_trios.core._http.body import AsyncBodyStream, BodyStream
-from ormco_trios.core._http.connection import CLOSING, KEEP_ALIVE
+from ormco_trios.core._http.connection import KEEP_ALIVE
 from ormco_trios.core._http.transport import AsyncHttpxTransport, HttpxTransport
 from ormco_trios.core.errors import ConfigurationError, NotDelivered
 from ormco_trios.core.transport import Answer, AsyncTransport, HttpLibrary, Request, Transport
@@ -84,7 +85,7 @@ class HttpxPool:
             self.close()
 
     def _begin(self) -> None:
-        with _BEGINNING:
+        with _beginning[0]:
             if self._process != (here := os.getpid()):
                 self._free = _places(AT_ONCE)
                 self._free_for_files = _places(FILES_AT_ONCE)
@@ -149,6 +150,9 @@ class AsyncHttpxPool:
         return answer
 
     async def aclose(self) -> None:
+        await call_apart_async(self._close)
+
+    async def _close(self) -> None:
         self._idle.clear()
         while self._all:
             await self._all.pop().aclose()
@@ -210,8 +214,9 @@ class AsyncHttpxPools:
         loop = self._running_loop()
         pool = self._pools.get(loop)
         if pool is None:
-            for ended in [each for each in self._pools if each.is_closed()]:
-                del self._pools[ended]
+            # Other threads, with loops of their own, may be doing the same.
+            for ended in [each for each in list(self._pools) if each.is_closed()]:
+                self._pools.pop(ended, None)
             pool = self._pools[loop] = AsyncHttpxPool()
         return await pool.send(request)
 
@@ -233,7 +238,16 @@ class AsyncHttpxPools:
                 loop.call_soon_threadsafe(_close_soon, loop, pool)
 
 
-_BEGINNING = threading.Lock()
+_beginning = [threading.Lock()]
+
+
+def _begin_unlocked() -> None:
+    """A thread that the other process had when it was forked may have held it."""
+    _beginning[0] = threading.Lock()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_begin_unlocked)
 
 
 def _places(count: int) -> SimpleQueue[None]:
@@ -256,9 +270,7 @@ def _warn_of_unclosed(pool: object) -> None:
 
 
 def _close_soon(loop: asyncio.AbstractEventLoop, pool: AsyncHttpxPool) -> None:
-    closing = loop.create_task(pool.aclose())
-    CLOSING.add(closing)
-    closing.add_done_callback(CLOSING.discard)
+    kept(loop.create_task(pool.aclose()))
 
 
 def _none_free() -> NotDelivered:

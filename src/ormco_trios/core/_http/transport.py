@@ -10,10 +10,11 @@ from typing import TypeAlias, cast
 
 import httpx
 
+from ormco_trios.core._acompat import call_apart_async
 from ormco_trios.core._http.body import AsyncBodyStream, Body, BodyStream
 from ormco_trios.core._http.connection import AsyncConnection, Connection, origin_of, proxy_for
 from ormco_trios.core._http.deadline import this_thread
-from ormco_trios.core._http.messages import failure_of, headers_of, outgoing
+from ormco_trios.core._http.messages import failure_of, failures, headers_of, outgoing
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.log import in_our_call
 from ormco_trios.core.transport import Answer, HttpLibrary, Request
@@ -73,7 +74,7 @@ class _AsyncHttpx:
                 return await self._exchange(request)
         except TimeoutError:
             failure = failure_of(httpx.ReadTimeout("answer too slow"))
-        except (httpx.RequestError, httpx.InvalidURL) as error:
+        except failures() as error:
             failure = failure_of(error)
         finally:
             in_our_call.reset(quiet)
@@ -154,6 +155,9 @@ class AsyncHttpxTransport(_AsyncHttpx):
         self._connections: dict[tuple[str, str | None], AsyncConnection] = {}
 
     async def aclose(self) -> None:
+        await call_apart_async(self._close)
+
+    async def _close(self) -> None:
         while self._connections:
             await self._connections.popitem()[1].aclose()
 
@@ -183,7 +187,7 @@ class AsyncHttpxTransport(_AsyncHttpx):
     async def _drop(self, key: tuple[str, str | None], connection: AsyncConnection) -> None:
         if self._connections.get(key) is connection:
             del self._connections[key]
-        await connection.aclose()
+        await call_apart_async(connection.aclose)
 
 
 class InjectedClient(_Httpx):
