@@ -76,7 +76,7 @@ class AsyncHttpConnections:
         return self._own
 
     async def aclose(self) -> None:
-        """Close the connections; a cancel does not keep them open."""
+        """Close the connections."""
         await call_apart_async(self._close)
 
     async def _close(self) -> None:
