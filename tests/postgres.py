@@ -102,7 +102,7 @@ class _Server:
         raise RuntimeError(f"PostgreSQL does not answer: {log.read_text()}")
 
     def stop(self) -> None:
-        """At once, whoever is connected."""
+        """At once, whatever is connected."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(60)
@@ -112,7 +112,7 @@ _SERVERS: dict[str, _Server] = {}
 
 
 def restart(conninfo: str) -> None:
-    """Stop the server of a database, whoever is connected, and start it again."""
+    """Stop the server of a database, whatever is connected, and start it again."""
     server = _SERVERS[str(conninfo_to_dict(conninfo)["host"])]
     server.stop()
     server.start()

@@ -41,13 +41,16 @@ from ormco_trios.oauth.server import ACCOUNT_SCOPES, AuthorizationServer
 from ormco_trios.oauth.shape import CodeShape
 from ormco_trios.ormcodigital import operations as ormcodigital
 from ormco_trios.ormcodigital.models import TRIOS
-from ormco_trios.ormcodigital.phrases import PHRASES, Source
+from ormco_trios.ormcodigital.phrases import PHRASES, WORDLESS, Source
 
 _LIFE = CodeShape.classic().lifetime
 
 
 def _words(source: Source) -> str:
-    return ", ".join(f"*{p.words[0]}*" for p in PHRASES if p.source == source)
+    found = [p for p in PHRASES if p.source == source]
+    # What the guide writes in several ways is one thing; what nobody printed has no first way.
+    words = [w for p in found for w in (p.words if source == "assumed" else p.words[:1])]
+    return ", ".join(f"*{each}*" for each in words)
 
 
 CLASSIC: Final[Facts] = {
@@ -358,6 +361,9 @@ PORTAL: Final[Facts] = {
     "the sign-in form's button, and the drop-down": fact(
         "have no words in any published picture", INFERRED
     ),
+    **{each.shown: fact(each.rule, ASSUMED) for each in WORDLESS},
+    "what the sign-in may ask for instead of *Username*": fact(_words("assumed"), ASSUMED),
+    "the user name": fact("may have a page of its own, before the password's", ASSUMED),
     "the only scanner shown": fact(f"`{TRIOS}`", guide("OrmcoDigital 2")),
     "fields of the shipping address": fact(
         "*Address 1*, *Address 2*, *City*, *Country*, *State*, *Zip*", guide("OrmcoDigital 4")

@@ -41,7 +41,8 @@ CODES = set(
         re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "cli.md").read_text("utf-8"), re.MULTILINE),
     )
 )
-# Before click 8.2 its runner takes the end of standard input for one empty line after another.
+# Before click 8.2 its runner mixes standard error into the output, and takes the end of standard
+# input for one empty line after another.
 OLD = "mix_stderr" in inspect.signature(CliRunner).parameters
 RUNNER: dict[str, Any] = {"mix_stderr": False} if OLD else {}
 input_ends = pytest.mark.skipif(OLD, reason="click's runner has no end of input")

@@ -262,6 +262,23 @@ def test_an_address_that_is_no_api_loses_nothing(
     assert sandbox.journal.count("session.create") == 0
 
 
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (["done", "anna@clinic.example"], Done("anna@clinic.example")),
+        (["done", ""], Done()),
+        (["It was another one."], Failed("It was another one.")),
+    ],
+)
+def test_which_account_a_window_showed(
+    answers: list[str], expected: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("click.prompt", lambda *_, **__: answers.pop(0))
+    task = Task(TaskKind.IN_THE_WINDOW, "Allow access", ("Press it.",), asks_account=True)
+    assert ask_for_task(task, checked_at=datetime.now(UTC)) == expected
+    assert answers == []
+
+
 def test_the_sandbox_plays_it(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["connect", "--sandbox", "--portal", "manual"])
     assert done.exit_code == 0, done.output

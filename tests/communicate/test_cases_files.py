@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -226,13 +225,15 @@ def test_what_fails_leaves_no_trace(
     assert (tmp_path / "picture").read_bytes() == b"before"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes in folders")
 def test_a_pipe_or_a_device_is_no_file_to_replace(
     both: Any, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     cases = cases_of(both, sandbox)
     (picture, *_) = next(iter(cases.list())).attachments
-    os.mkfifo(tmp_path / "pipe")
+    make_pipe = getattr(os, "mkfifo", None)
+    if make_pipe is None:
+        pytest.skip("there are no pipes in folders")
+    make_pipe(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     for name in ("pipe", "link"):
         with pytest.raises(OSError, match="A device or a pipe has this name"):

@@ -87,6 +87,8 @@ def test_whatever_a_task_holds_is_escaped() -> None:
     ("fields", "answer"),
     [
         ({"answer": "done"}, Done()),
+        ({"answer": "done", "account_shown": ""}, Done()),
+        ({"answer": "done", "account_shown": "a@b.example"}, Done("a@b.example")),
         ({"answer": "failed", "words": "No"}, Failed("No")),
         ({"answer": "failed"}, Failed()),
         ({"answer": "address", "address": "x", "account_shown": ""}, Address("x")),
@@ -96,6 +98,33 @@ def test_whatever_a_task_holds_is_escaped() -> None:
 )
 def test_what_a_form_sends(fields: dict[str, str], answer: object) -> None:
     assert read_answer(fields) == answer
+
+
+@pytest.mark.parametrize(
+    ("replies", "asks", "asked"),
+    [
+        ((Reply.DONE, Reply.FAILED), True, True),
+        ((Reply.DONE, Reply.FAILED), False, False),
+        ((Reply.ADDRESS, Reply.FAILED), True, True),
+        ((Reply.ADDRESS, Reply.DONE), True, True),
+    ],
+)
+def test_a_form_asks_for_the_account_once(
+    replies: tuple[Reply, ...], asks: bool, asked: bool
+) -> None:
+    from ormco_trios.onboarding.forms import task_form
+
+    task = Task(
+        kind=TaskKind.IN_THE_WINDOW,
+        title="Allow access",
+        steps=("Press it.",),
+        replies=replies,
+        account="anna@clinic.example",
+        asks_account=asks,
+    )
+    html = task_form(task, "", {})
+    assert html.count('name="account_shown"') == int(asked)
+    assert ("It has to be anna@clinic.example" in html) is asked
 
 
 class Browser:
@@ -218,7 +247,7 @@ def test_an_answer_of_the_last_moment_is_this_forms_and_not_the_next_ones(
 
     class Late(queue.Queue[Any]):
         def get(self, block: bool = True, timeout: float | None = None) -> Any:
-            if block:  # the time is over, and then somebody answers
+            if block:  # the time is over, and then a person answers
                 assert page.take(host, secret, f"http://{host}", "q=0&answer=failed&words=no")
                 raise queue.Empty
             return super().get(block, timeout)

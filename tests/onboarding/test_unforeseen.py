@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from uuid import UUID
 
 import pytest
-from tests.practices import Clients, signed_in
+from tests.practices import Clients, clients, signed_in
 
 from ormco_trios import Connected, Progress, Region, Repair, Waiting, errors
 from ormco_trios.communicate.regions import lab_account
@@ -254,10 +254,22 @@ def test_a_request_that_is_refused_is_said(both: Any) -> None:
         assert sandbox.journal.count("users.me") == 2
 
 
+def test_the_lab_is_not_connected_with_itself(both: Any) -> None:
+    with Sandbox() as sandbox:
+        lab = sandbox.world.user(sandbox.practice.lab_email)
+        practice = clients(both, sandbox)
+        practice.oauth.sign_in_with_password(lab.email, lab.password)
+        with pytest.raises(errors.LabRefused, match="the lab itself"):
+            practice.onboarding.advance()
+        with pytest.raises(errors.LabRefused, match="the lab itself"):
+            practice.communicate.connections.request(practice.communicate.users.me())
+        assert sandbox.world.connections() == []
+
+
 # --- the lab was faster --------------------------------------------------------------------------
 
 
-def test_a_request_of_the_lab_is_accepted(both: Any) -> None:
+def test_a_request_of_the_lab_is_approved(both: Any) -> None:
     with Sandbox() as sandbox:
         world, who = sandbox.world, sandbox.practice
         world.new_connection(world.user(who.lab_email), world.user(who.email))
@@ -275,7 +287,7 @@ def test_a_request_of_the_lab_is_accepted(both: Any) -> None:
         assert connection.accepted
 
 
-def test_of_two_requests_the_labs_is_accepted(both: Any) -> None:
+def test_of_two_requests_the_labs_is_approved(both: Any) -> None:
     with Sandbox(approval=Approval.held()) as sandbox:
         world, who = sandbox.world, sandbox.practice
         practice = signed_in(both, sandbox)

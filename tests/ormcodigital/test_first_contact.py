@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ormco_trios import errors
+from ormco_trios.ormcodigital.first_contact.export import code_in
 from ormco_trios.ormcodigital.first_contact.judge import Report, Verdict, judge
 from ormco_trios.ormcodigital.first_contact.redact import Sites, redact
 from ormco_trios.ormcodigital.first_contact.values import encodings, length_class
@@ -298,7 +300,7 @@ WALKS = {
             "code.route": Verdict.DIFFERS,
             "code.field": Verdict.DIFFERS,
             "code.status": Verdict.DIFFERS,
-            "code.draft": Verdict.DIFFERS,
+            "code.draft": Verdict.NOT_SEEN,
             "update.route": Verdict.NOT_SEEN,
             "update.version": Verdict.NOT_SEEN,
             "status.route": Verdict.NOT_SEEN,
@@ -356,6 +358,64 @@ def test_words_of_the_guide_are_found_on_pages() -> None:
     assert report["words.enter_code_title"].verdict is Verdict.NOT_SEEN
 
 
+def test_a_sign_in_that_brings_a_code_of_its_own() -> None:
+    """A portal behind OpenID Connect is sent a code as well, and before 3Shape's."""
+    recording = as_assumed()
+    recording["log"]["entries"].insert(
+        1, entry("GET", "https://portal.example/callback?code=of-its-own-sign-in&state=x")
+    )
+    assert code_in(recording) == CODE
+    # Where the authorization is not in the export, the first one is all there is.
+    recording["log"]["entries"] = [
+        e for e in recording["log"]["entries"] if e["request"]["url"] != LINK
+    ]
+    assert code_in(recording) == "of-its-own-sign-in"
+
+
+@pytest.mark.parametrize(
+    ("url", "service"),
+    [
+        ("https://www.portal.example/", "portal"),
+        ("https://login.portal.example/x", "portal"),
+        ("https://login.portal.example.evil.example/", None),
+        ("http://login.portal.example/", None),
+        ("https://auth.3shapecommunicate.com/", "3shape"),
+        ("https://ormco.com/?code=x", None),
+    ],
+)
+def test_the_portals_other_hosts_are_the_portals(url: str, service: str | None) -> None:
+    assert Sites("https://www.portal.example").service(url) == service
+
+
+def test_words_that_a_program_draws_and_those_in_fields() -> None:
+    page = f"""<input placeholder="Username"><input placeholder="Lone Hill">
+    <select><optgroup label="Intraoral Scanner"><option>3Shape Trios</select>
+    <script>draw("My Profile", 'Update', "{PATIENT}", 'PVS')</script>"""
+    recording = har(entry("GET", "https://portal.example/", answer=page, gives="text/html"))
+    redacted = redact(recording, {}, SITES)
+    report = judge(redacted)
+    for words in ("username", "intraoral_scanner", "trios", "profile", "update", "pvs"):
+        assert report[f"words.{words}"].verdict is Verdict.HOLDS, words
+    assert report["words.ok"].verdict is Verdict.NOT_SEEN
+    assert not {"Lone", *PATIENT.split()} & set(re.split(r"\W+", json.dumps(redacted)))
+    # A program that knows the words is not where the profile is read.
+    drawn = har(
+        entry(
+            "GET", "https://portal.example/", answer="<script>a='PVS'</script>", gives="text/html"
+        )
+    )
+    assert judge(redact(drawn, {}, SITES))["profile.route"].verdict is Verdict.NOT_SEEN
+
+
+def test_a_walk_that_ended_before_update_says_nothing_about_drafts() -> None:
+    recording = as_assumed()
+    entries = recording["log"]["entries"]
+    del entries[next(n for n, e in enumerate(entries) if e["request"]["method"] == "PUT") :]
+    report = judge(redact(recording, TYPED, SITES))
+    assert report["code.route"].verdict is Verdict.HOLDS
+    assert report["code.draft"].verdict is Verdict.NOT_SEEN
+
+
 def test_other_hosts_are_left_out() -> None:
     tracker = entry("POST", "https://tracker.example/collect", {"who": TYPED["username"]})
     assert "tracker" not in json.dumps(redact(har(tracker, *at_3shape()), TYPED, SITES))
@@ -409,3 +469,85 @@ def test_no_typed_value_is_left_wherever_it_was(secret: str, layers: int, where:
 )
 def test_length_classes(length: int, named: str) -> None:
     assert length_class("x" * length) == named
+
+
+def test_a_cookie_beside_a_token_carries_no_session() -> None:
+    walk = as_assumed()
+    entries = walk["log"]["entries"]
+    entries[0]["response"]["headers"].append(
+        {"name": "Set-Cookie", "value": "seen=8f2c91d0; path=/"}
+    )
+    for each in entries[1:3]:
+        each["request"]["headers"].insert(0, {"name": "Cookie", "value": "seen=8f2c91d0"})
+    assert judge(redact(walk, TYPED, SITES))["session.carrier"].verdict is Verdict.HOLDS
+
+
+@pytest.mark.parametrize("typed", ["3Shape", "trios", "Intraoral Scanner", "profile"])
+def test_words_that_stay_anyway_may_have_been_typed(typed: str) -> None:
+    """As what a list was searched for: nothing is refused for it."""
+    made = json.dumps(redact(as_assumed(), {**TYPED, "field 3": typed}, SITES))
+    assert "3Shape Trios" in made
+
+
+@pytest.mark.parametrize(
+    "spread",
+    [
+        {"Wolken": {"Kuckuck": 7}},
+        [{"Wol": [{"ken": {"Kuc": {"kuck": [{"x7": 1}]}}}]}],
+        {"part": ["Wolken&", "Kuckuck%7"]},
+        [*"Wolken&Kuckuck%7"],
+    ],
+)
+def test_a_value_in_pieces_is_not_left(spread: Any) -> None:
+    answer = entry("GET", "https://portal.example/api/x", answer=spread)
+    written = json.dumps(redact(har(answer), {"password": "Wolken&Kuckuck%7"}, SITES))
+    letters = "".join(each for each in written if each.isalnum()).casefold()
+    assert "wolken" not in written.casefold()
+    assert "kuckuck" not in written.casefold()
+    assert "wolkenkuckuck7" not in letters
+
+
+def page_of(html: str) -> dict[str, Any]:
+    return entry("GET", "https://portal.example/x", answer=html, gives="text/html")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        entry("GET", "https://portal.example/patients/Quendelmeyer/balthasar"),
+        entry("GET", "https://portal.example/search?Quendelmeyer"),
+        entry("GET", "https://portal.example/search?Quendelmeyer=1#Balthasar"),
+        entry("GET", "https://portal.example/x", answer={"Quendelmeyer": {"balthasar": 1}}),
+        entry("GET", "https://portal.example/x", answer={"balthasarQuendelmeyer": 1}),
+        entry("GET", "https://portal.example/x", sent={"Cookie": "Quendelmeyer=1"}),
+        entry("GET", "https://portal.example/x", received={"Location": "/p/Quendelmeyer"}),
+        entry(
+            *("GET", "https://portal.example/x"),
+            answer="<?xml version='1.0'?><r><Quendelmeyer>1</Quendelmeyer></r>",
+            gives="text/xml",
+        ),
+        page_of('<form id=Balthasar action="/p/Quendelmeyer"><input name=Quendelmeyer></form>'),
+        page_of('<!-- Quendelmeyer --><p title=Balthasar><script>var of = "Quendelmeyer"</script>'),
+        entry("QUENDELMEYER", "https://portal.example/x"),
+    ],
+)
+def test_names_are_left_nowhere_even_where_no_answer_says_them(made: dict[str, Any]) -> None:
+    written = json.dumps(redact(har(made), {"password": TYPED["password"]}, SITES)).casefold()
+    assert "quendelmeyer" not in written
+    assert "balthasar" not in written
+
+
+def test_names_that_a_program_has_written_stay() -> None:
+    script = 'fetch("/bff/grants", {body: {grantOfScanner: value}}); show(said.device);'
+    made = har(
+        entry(
+            *("GET", "https://portal.example/app.js"), answer=script, gives="application/javascript"
+        ),
+        entry(
+            *("POST", "https://portal.example/bff/grants", {"txtGrant": CODE}), {"device": PATIENT}
+        ),
+    )
+    written = json.dumps(redact(made, TYPED, SITES))
+    for name in ("/bff/grants", "txtGrant", "device"):
+        assert name in written
+    assert PATIENT not in written

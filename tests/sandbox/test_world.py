@@ -245,7 +245,7 @@ def test_settings_are_checked(layers) -> None:
     ids=["after_polls", "after", "removed_after"],
 )
 def test_approvals_are_checked(wrong) -> None:
-    with pytest.raises(ValueError, match="negative"):
+    with pytest.raises(ValueError, match="must"):
         wrong()
 
 

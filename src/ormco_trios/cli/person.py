@@ -71,7 +71,10 @@ def ask_for_task(task: Task, *, checked_at: datetime) -> TaskAnswer:
         click.secho(f"   {line}", dim=True, err=True)
     if Reply.ADDRESS in task.replies:
         return _address_or_word(task)
-    return _by_word(prompt(f"\n{task.question} (done, or what it said)"))
+    answer = _by_word(prompt(f"\n{task.question} (done, or what it said)"))
+    if isinstance(answer, Done) and task.asks_account:
+        return Done(ask_for_account() or None)
+    return answer
 
 
 def _at_most(seconds: float) -> str:

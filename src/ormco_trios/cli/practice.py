@@ -223,6 +223,7 @@ def _as_json(task: Task) -> dict[str, object]:
         "text": None if task.text is None else task.text.get_secret_value(),
         "until": None if task.until is None else task.until.isoformat(),
         "question": task.question,
+        "asks_account": task.asks_account,
         "problem": task.problem,
     }
 

@@ -25,6 +25,7 @@ from ormco_trios.core.effects import Call, Flow, Pause
 from ormco_trios.core.errors import (
     InvalidRequest,
     LabNotFound,
+    LabRefused,
     NotALab,
     NotFound,
     OutcomeUnknown,
@@ -138,6 +139,11 @@ def request_connection(lab: User, *, me: User | None = None) -> Flow[Connection]
         raise NotALab("A connection is only requested from a lab: an account with the role Lab.")
     if me is None:
         me = yield from Call(ME)
+    if plain_id(me.id) == plain_id(lab.id):
+        raise LabRefused(
+            "The account that answered is the lab itself; nothing was requested.",
+            advice="Sign in as the practice that is to be connected.",
+        )
     if (present := find_connection(me, lab)) is not None:
         return present
     doubt: OutcomeUnknown | ServerError | InvalidRequest | None = None

@@ -6,7 +6,6 @@ Any documented field may be missing or null, and new ones appear: they are kept.
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
@@ -85,6 +84,8 @@ class ConnectionSide:
         """Whether it is the account with this id, however it is written, or with this e-mail."""
         if "@" in user:
             return same(self.email, user)
+        if self.id == user:
+            return True
         id = account_id(self.id)
         return id is not None and id == account_id(user)
 
@@ -383,14 +384,15 @@ def account_id(account: User | str | None) -> str | None:
     return plain if plain.strip("0") else None
 
 
-_GUID = re.compile(r"[0-9a-f]{32}")
-
-
 def plain_id(id: str) -> str:
     """An id in the one form in which ids are compared: a GUID as one, however it is written."""
     text = id.strip(" {}()").casefold()
     digits = text.replace("-", "")
-    return digits if _GUID.fullmatch(digits) else text
+    return digits if len(digits) == _DIGITS else text
+
+
+_DIGITS = 32
+"""Of a GUID."""
 
 
 def _once(*sections: Iterable[CaseFile]) -> Iterable[CaseFile]:

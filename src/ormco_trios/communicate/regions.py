@@ -106,7 +106,7 @@ def choose_region(
         return ChosenRegion(clear, f"for {_name(country)}")
     if known is not None:
         return ChosenRegion(known, "as chosen before")
-    connected = set() if clear else {*_connected(me)}
+    connected = {*(_connected(me) if clear is None else ())}
     if len(connected) == 1 and connected != {_OF_3SHAPE[each] for each in own}:
         reason = "inferred from the account's connection with it"
         return ChosenRegion(connected.pop(), reason, inferred=True)

@@ -38,7 +38,7 @@ Row = tuple[Any, ...]
 _MACHINE = Clock()
 
 RECONNECT = 5.0
-"""Seconds after which a pool begins anew to connect: its pauses grow, to minutes by default."""
+"""Seconds after which a pool begins to connect again: its pauses grow, to minutes by default."""
 
 _UNLESS_SAID: Mapping[str, Any] = {
     "connect_timeout": 10,
@@ -322,7 +322,7 @@ _KEEP: LiteralString = (
     "on conflict (account) do update set sealed = excluded.sealed"
 )
 
-# The lock is there until the account is forgotten, whoever has it.
+# The lock is there until the account is forgotten, whichever process has it.
 _KEEP_REFRESHED: LiteralString = (
     "with lock as (select from ormco_trios_lock where name = %s for share) "
     "insert into ormco_trios_token as its select %s, %s from lock "

@@ -30,6 +30,8 @@ class Context:
 
     Attributes:
         code: The code that a person is entering at the portal: it is here and nowhere else.
+        account_shown: The e-mail that the person saw on the consent page, if they have said it
+            before the code has come.
         lock: Held while an answer is claimed, so that of two threads one uses it.
     """
 
@@ -41,6 +43,7 @@ class Context:
     schedule: PollSchedule
     jitter: Jitter = random_jitter
     code: AuthorizationCode | None = field(default=None, repr=False)
+    account_shown: str | None = field(default=None, repr=False)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod

@@ -417,6 +417,8 @@ def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[Non
         except (PasteError, WrongAccount, CodeSpent) as error:
             if attempt == TRIES:
                 raise
+            if isinstance(error, WrongAccount) and _in_the_window(needed):
+                return  # the next round opens the page again, and says why
             needed = needed.because(error.message)
         except (ConsentDenied, AuthorizationRefused) as error:
             # The portal's link has no state: nothing proves that this answers it.
@@ -427,6 +429,10 @@ def _ask(context: Context, needed: NeedsAuthorization | NeedsPerson) -> Flow[Non
             needed = needed.because(error.message)
         else:
             return
+
+
+def _in_the_window(needed: NeedsAuthorization | NeedsPerson) -> bool:
+    return isinstance(needed, NeedsPerson) and needed.task.kind is TaskKind.IN_THE_WINDOW
 
 
 def _timeout(context: Context, waiting: Waiting) -> OrmcoTriosError:

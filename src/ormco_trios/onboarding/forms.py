@@ -73,13 +73,16 @@ def task_form(task: Task, action: str, hidden: Mapping[str, str]) -> str:
             f'{opening}<label for="address">{escape(task.question)}</label>'
             '<textarea id="address" name="address" required autocomplete="off" '
             'autocapitalize="off" autocorrect="off" spellcheck="false"></textarea>'
-            f"{_which_account(task.account)}"
+            f"{_which_account(task.account) if task.asks_account else ''}"
             '<button name="answer" value="address">Send the address</button></form>'
         )
     elif task.question:
         parts.append(f"<p><b>{escape(task.question)}</b></p>")
     if Reply.DONE in task.replies:
-        parts.append(f'{opening}<button name="answer" value="done">Done</button></form>')
+        # Beside an address, *done* is about a code that was entered already.
+        asks = task.asks_account and Reply.ADDRESS not in task.replies
+        which = _which_account(task.account) if asks else ""
+        parts.append(f'{opening}{which}<button name="answer" value="done">Done</button></form>')
     if Reply.FAILED in task.replies:
         parts.append(
             f"<details><summary>It did not work</summary>{opening}"
@@ -139,7 +142,7 @@ def read_answer(fields: Mapping[str, str]) -> TaskAnswer:
     """
     match fields.get("answer"):
         case "done":
-            return Done()
+            return Done(fields.get("account_shown") or None)
         case "failed":
             return Failed(fields.get("words", ""))
         case _:

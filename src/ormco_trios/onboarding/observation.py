@@ -81,6 +81,7 @@ class Observation:
         confirmed: Whether a person said that this account allowed Ormco access.
         region: Which of Ormco's labs, and why.
         connection: The account's own connection with the target's lab.
+        invited: Whether the lab has asked for it, so that this account approves it [doc U3.2].
         lab_role: What the connection, or else the lab's account, says the lab is; None where
             neither shows it.
         elsewhere: Remarks about connections with Ormco that are not that one.
@@ -96,6 +97,7 @@ class Observation:
     me: User | None = None
     confirmed: bool = False
     connection: Connection | None = None
+    invited: bool = False
     lab_role: str | None = None
     elsewhere: tuple[str, ...] = ()
     communicate_problem: OrmcoTriosError | None = None
@@ -112,16 +114,6 @@ class Observation:
             "The connection says that the account with the e-mail of Ormco's lab is no lab.",
             advice="Remove the connection under Connections at 3Shape, and ask Ormco support which "
             "account is the lab of your region.",
-        )
-
-    @property
-    def invited(self) -> bool:
-        """Whether it is the lab that asked, so that this account has to accept [doc U3.2]."""
-        return (
-            self.me is not None
-            and self.connection is not None
-            and self.connection.state is ConnectionState.PENDING
-            and waits_for(self.me, self.connection)
         )
 
     @property
@@ -272,9 +264,13 @@ def _look_at_connections(seen: Observation, me: User, region: Region, target: Ta
         lab = yield from the_lab(target, region)
         known = [c for c in connections if involves(c, lab)]
     own = [c for c in known if c.owned_by(me.id)]
-    # An active one rather than one to accept, and that rather than one to wait for.
-    own.sort(key=lambda c: (c.state is not ConnectionState.ACTIVE, not waits_for(me, c)))
-    seen.connection = own[0] if own else None
+    active = (c for c in own if c.state is ConnectionState.ACTIVE)
+    to_approve = (c for c in own if c.state is ConnectionState.PENDING and waits_for(me, c))
+    seen.connection = next(active, None)
+    if seen.connection is None and (asked := next(to_approve, None)) is not None:
+        seen.connection, seen.invited = asked, True
+    elif seen.connection is None and own:
+        seen.connection = own[0]
     seen.lab_role = _lab_role(seen.connection, email, target.lab)
     remarks: list[str] = []
     if len(known) > len(own):
@@ -448,10 +444,10 @@ def _approval(seen: Observation, since: datetime | None, until: datetime | None)
         return Step(
             name=name,
             state=StepState.MISSING,
-            evidence="Ormco's lab has asked for the connection, and this account has not accepted "
+            evidence="Ormco's lab has asked for the connection, and this account has not approved "
             "it yet.",
             actor=Actor.LIBRARY,
-            next_action="Accept the request.",
+            next_action="Approve the connection.",
             **_said_by_3shape(seen),
         )
     match seen.connection.state:

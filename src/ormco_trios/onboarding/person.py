@@ -184,7 +184,8 @@ def take(context: Context, address: Address) -> Flow[None]:
     Raises:
         As `finish_task`.
     """
-    yield from _enter(context, _code_in(context, address))
+    shown, context.account_shown = context.account_shown, None
+    yield from _enter(context, _code_in(context, replace(address, account_shown=shown)))
 
 
 # --- a task ---------------------------------------------------------------------------------
@@ -223,6 +224,7 @@ def finish_task(context: Context, answer: TaskAnswer | str, *, id: str | None) -
             raise TaskOver("This task has been answered, or another one has taken its place.")
         context.progress.task = None
     code, held = None, context.code
+    context.account_shown = None
     try:
         if isinstance(answer, Address):
             if task.kind not in _LINK:
@@ -232,7 +234,7 @@ def finish_task(context: Context, answer: TaskAnswer | str, *, id: str | None) -
                 )
             code = _code_in(context, answer)
         elif isinstance(answer, Done):
-            _done(context, task)
+            _done(context, task, answer.account_shown)
         else:
             _failed(context, task, answer.words)
     except BaseException:
@@ -268,7 +270,7 @@ def _code_in(context: Context, answer: Address) -> AuthorizationCode:
     return code
 
 
-def _done(context: Context, task: TaskUnderWay) -> None:
+def _done(context: Context, task: TaskUnderWay, shown: str | None) -> None:
     kind, repair = task.kind, context.progress.repair
     if kind is TaskKind.GET_ADDRESS:
         if not task.code_shown:
@@ -285,10 +287,33 @@ def _done(context: Context, task: TaskUnderWay) -> None:
         if repair is not None:
             repair.revoked = True
         return
+    if kind is TaskKind.IN_THE_WINDOW:
+        _allowed_by(context, task, shown)
     if kind is TaskKind.ENTER_CODE:
         _spend(context)
         context.progress.linked_at = context.clock.now()
     context.portal.done(kind, context.visit)
+
+
+def _allowed_by(context: Context, task: TaskUnderWay, shown: str | None) -> None:
+    """Keep which account was shown until its code comes; another one's is not waited for.
+
+    Raises:
+        PasteError: It is not an e-mail address.
+        WrongAccount: It is another account.
+    """
+    try:
+        shown_account(
+            shown,
+            expected=context.target.account,
+            pinned=context.progress.account,
+            page=context.target.applications,
+        )
+    except WrongAccount as error:
+        task.problem = error.message
+        context.portal.failed(task.kind, context.visit)
+        raise
+    context.account_shown = shown
 
 
 def _failed(context: Context, task: TaskUnderWay, words: str) -> None:

@@ -120,7 +120,7 @@ def disconnect(context: Context, *, sign_out: bool, may_ask: bool) -> Flow[Disco
 def forget_sign_in(context: Context, *, revoke: bool) -> Flow[bool]:
     """Delete the stored token; whether there was one.
 
-    It is taken back if that is asked for; otherwise it is deleted unread, whoever it is of.
+    It is taken back if that is asked for; otherwise it is deleted unread, whichever account it is.
     """
     application = context.application
     if application is None:

@@ -83,6 +83,7 @@ def address_task(account: str | None) -> Task:
         question="The address",
         if_moved=(_PORTAL_MOVED, _SIGNED_IN_BY_ITSELF),
         account=account,
+        asks_account=True,
     )
 
 

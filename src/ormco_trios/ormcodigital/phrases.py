@@ -87,15 +87,26 @@ PHRASES = (
 
 @dataclass(frozen=True, slots=True)
 class Wordless:
-    """A control that has no words in the guide, and how it is found [assumed]."""
+    """A control that has no words in the guide, and how it is found [assumed].
 
-    name: str
+    Attributes:
+        shown: What it is.
+        rule: Which one it is.
+    """
+
+    shown: str
     rule: str
 
 
 WORDLESS = (
-    Wordless("sign_in", "The only button of the sign-in form that submits it; else Enter."),
-    Wordless("scanner_list", "The only list beside the words Submission Method."),
+    Wordless(
+        "how the browser finds the sign-in form's button",
+        "the only button that submits the form; else *Enter* is pressed in the field",
+    ),
+    Wordless(
+        "how the browser finds the drop-down",
+        "the only list beside *Submission Method*, or the one that offers *3Shape Trios*",
+    ),
 )
 
 

@@ -64,6 +64,8 @@ class Task:
         if_moved: What to look for when a page or a word is not where the steps say.
         until: Until when it works at the latest, as far as is known; past it, warn.
         account: The e-mail that the consent page has to show, where one is expected.
+        asks_account: Whether to ask which e-mail the consent page showed, beside an address or
+            beside *done*.
         id: Names this task; an answer that names another one is not used.
         problem: What was wrong with the last answer, if there was one.
     """
@@ -77,6 +79,7 @@ class Task:
     if_moved: tuple[str, ...] = ()
     until: datetime | None = None
     account: str | None = None
+    asks_account: bool = False
     id: str = ""
     problem: str | None = None
 
@@ -97,6 +100,7 @@ class Task:
             "if_moved": [*self.if_moved],
             "until": self.until and self.until.isoformat(),
             "account": self.account,
+            "asks_account": self.asks_account,
             "id": self.id,
             "problem": self.problem,
         }
@@ -121,7 +125,13 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The person says that they have done it."""
+    """The person says that they have done it.
+
+    Attributes:
+        account_shown: The e-mail that the person saw on the consent page, if they were asked.
+    """
+
+    account_shown: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,6 @@ class FramesPortal(Portal):
 
     def profile(self, message: str = "") -> Said:
         trios, pvs = ("checked", "") if self.method != "PVS" else ("", "checked")
-        two = "<input type=submit value=Update>" if "two matches" in self.faults else ""
         return page(
             "Profile",
             f"{self.menu()}<h2>Profile</h2><form method=post action=/prof.aspx>"
@@ -80,7 +79,7 @@ class FramesPortal(Portal):
             f"createElement('iframe');f.id='dlg';f.src='/dlg.aspx?S={self.sid}';"
             "f.style='position:absolute;top:60px;left:60px;width:500px;height:300px;background:#fff';"
             'document.body.append(f)"></table>'
-            f"{two}<input type=submit value=Update></form><b>{message}</b>",
+            f"<input type=submit value=Update></form><b>{message}</b>",
         )
 
     def dialog(self, message: str = "") -> Said:

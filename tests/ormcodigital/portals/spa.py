@@ -96,6 +96,7 @@ login("");
 class SpaPortal(Portal):
     delay = 0.4
     truth = {"session.carrier": "holds"}
+    unsaid = frozenset({"source"})
 
     def handle(self, asked: Asked) -> Said:
         if asked.path == "/":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ormco_trios.ormcodigital.browser.guide import Patience
 from ormco_trios.ormcodigital.browser.recorder import Recorder
 from ormco_trios.ormcodigital.first_contact.redact import Sites
 from ormco_trios.ormcodigital.tasks import Task, TaskKind
-from ormco_trios.sandbox import Approval, Sandbox
+from ormco_trios.sandbox import Approval, Practice, Sandbox
 
 CHROMIUM = Path("/usr/bin/chromium")
 ALLOW = "Allow access in the window of 3Shape"
@@ -27,7 +28,14 @@ class Walk:
     """What one practice goes through with one portal."""
 
     def __init__(
-        self, both: Any, sandbox: Sandbox, portal: Portal, address: str, *, context: Any = None
+        self,
+        both: Any,
+        sandbox: Sandbox,
+        portal: Portal,
+        address: str,
+        *,
+        context: Any = None,
+        knows_login: bool = True,
     ) -> None:
         self.both, self.sandbox, self.portal = both, sandbox, portal
         self.browser = both.make(
@@ -36,8 +44,8 @@ class Walk:
             context=context,
             headless=True,
             executable=str(CHROMIUM),
-            username=portal.login,
-            password=portal.password,
+            username=portal.login if knows_login else None,
+            password=portal.password if knows_login else None,
         )
         self.hidden: Any = getattr(self.browser, "_target", self.browser)
         # These portals answer at once, or say that they are busy.
@@ -59,13 +67,45 @@ class Walk:
             if outcome.task.title != ALLOW:
                 return outcome.task
             assert outcome.task.kind is TaskKind.IN_THE_WINDOW
-            self.both.run(self.allow if self.both.is_async else self._allow)
-            self.onboarding.finish_task(Done(), id=outcome.task.id)
+            self.consent(self.sandbox.practice)
+            self.onboarding.finish_task(
+                Done(account_shown=self.sandbox.practice.email), id=outcome.task.id
+            )
         raise AssertionError("it does not end")
 
-    async def allow(self) -> None:
+    def consent(self, who: Practice) -> None:
+        """Allow access in 3Shape's window, as ``who``."""
+        self._in_the_browser(self._allow, who)
+
+    def sign_out(self) -> None:
+        """Sign out of 3Shape, by the guide's last resort."""
+        self._in_the_browser(self._forget)
+
+    def log_in(self) -> None:
+        """Sign in at the portal, in its window."""
+        self._in_the_browser(self._log_in)
+
+    async def _log_in(self) -> None:
+        (page,) = self.hidden._driver._context.pages
+        name = page.locator("input:not([type=password], [type=image]):visible").first
+        password = page.locator("[type=password]:visible")
+        await _settled(name.fill(self.portal.login))
+        if not await _settled(password.count()):
+            await _settled(name.press("Enter"))
+        await _settled(password.fill(self.portal.password))
+        button = page.get_by_role("button", name="Continue", exact=True)
+        if await _settled(button.count()):
+            await _settled(button.click())
+        else:
+            await _settled(password.press("Enter"))
+
+    async def _forget(self) -> None:
+        # The portal is at the same host, so its cookies stay.
+        context = self.hidden._driver._context
+        await _settled(context.clear_cookies(name=re.compile("^sandbox_")))
+
+    async def _allow(self, who: Practice) -> None:
         """Sign in to 3Shape, unless that was done, and press *Allow access*."""
-        who = self.sandbox.practice
         page = next(p for p in self.hidden._driver._context.pages if "/auth/" in p.url)
         if await _settled(page.get_by_label("Email").count()):
             await _settled(page.get_by_label("Email").fill(who.email))
@@ -76,11 +116,12 @@ class Walk:
         if self.late:
             self.sandbox.clock.advance(self.late)
 
-    def _allow(self) -> None:
-        try:
-            self.allow().send(None)
-        except StopIteration:
+    def _in_the_browser(self, do: Any, *args: Any) -> None:
+        if self.both.is_async:
+            self.both.run(do, *args)
             return
+        with suppress(StopIteration):
+            do(*args).send(None)
 
 
 async def _settled(value: Any) -> Any:
@@ -88,12 +129,14 @@ async def _settled(value: Any) -> Any:
 
 
 @contextmanager
-def walking(both: Any, kind: type[Portal], *faults: str) -> Iterator[Walk]:
+def walking(
+    both: Any, kind: type[Portal], *faults: str, knows_login: bool = True
+) -> Iterator[Walk]:
     with Sandbox(server=True, approval=Approval.immediately()) as sandbox:
         portal = kind(sandbox)
         portal.faults.update(faults)
         with portal.serve() as address:
-            walk = Walk(both, sandbox, portal, address)
+            walk = Walk(both, sandbox, portal, address, knows_login=knows_login)
             try:
                 yield walk
             finally:

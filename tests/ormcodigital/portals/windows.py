@@ -98,7 +98,7 @@ class WindowsPortal(Portal):
             f"<button aria-haspopup=listbox id=box>{self.method if trios else 'Choose one'}</button>"
             f"<input class=drawn type=radio name=s id=b {pvs}><label for=b>PVS</label></div>"
             "<div id=opts></div><p><button id=con>Connect 3Shape to Insignia</button>"
-            f"<button>Update Password</button> {up} {up if 'two matches' in self.faults else ''}"
+            f"<button>Update Password</button> {up}"
             """<p id=m></p><script>
             box.onclick = () => { opts.innerHTML = "<ul role=listbox><li role=option>Other"
               + "<li role=option>3Shape Trios</ul>";

@@ -20,7 +20,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Open the portal's address in a window of its own."""
+    """Open the portal's address in a window of its own; or go back, where *here* led it away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +68,8 @@ Action: TypeAlias = Look | Open | Press | Fill | Submit | Choose | Arrived
 
 
 class Obstructed(Exception):
-    """A click or a text did not get through: the page has changed, or something lies over it."""
+    """A click or a text did not get through: the page has changed meanwhile."""
+
+
+class Covered(Obstructed):
+    """It did not get through for as long as it may take, or nobody knows whether it did."""

@@ -32,6 +32,7 @@ from ormco_trios.ormcodigital.browser.actions import (
     Action,
     Arrived,
     Choose,
+    Covered,
     Fill,
     Look,
     Obstructed,
@@ -152,10 +153,15 @@ class AsyncDriver(Shielded):
         self._context: BrowserContext | None = None
         self._page: Page | None = None
         self._others: set[Page] = set()
+        self._led: set[Page] = set()  # those of them that were at 3Shape
         self._handles: list[JSHandle] = []
         self._waiting: dict[Request, Page | None] = {}
-        self._refused = 0
+        self._refused = self._answers = 0
         self._said: list[str] = []
+        self._asked: list[str] = []
+        # A dialog is answered only while this acts: else a person has the window.
+        self._acting = False
+        self._dialogs: list[Dialog] = []
         # While 3Shape's window is watched: where it shall be sent back to, and was.
         self._watching = False
         self._before: dict[Page, str] | None = None
@@ -171,6 +177,16 @@ class AsyncDriver(Shielded):
             NotDelivered: The portal cannot be reached.
             ConfigurationError: There is no browser.
         """
+        if not isinstance(action, Look | Arrived):
+            self._said.clear()
+        self._acting = True
+        try:
+            await self._answer_dialogs()
+            return await self._perform(action)
+        finally:
+            self._acting = False
+
+    async def _perform(self, action: Action) -> Any:
         match action:
             case Look(seconds):
                 return await self._look(seconds)
@@ -204,12 +220,12 @@ class AsyncDriver(Shielded):
     # --- windows ----------------------------------------------------------------------------
 
     async def _start(self) -> BrowserContext:
-        if self._context is not None:
+        if self._context is not None and self._is_there(self._context):
             return self._context
         context = self._given
         if context is None:
             try:
-                self._playwright = await async_playwright().start()
+                self._playwright = self._playwright or await async_playwright().start()
             except Error as error:
                 raise ConfigurationError(
                     "A browser cannot be driven from inside a running event loop.",
@@ -222,6 +238,10 @@ class AsyncDriver(Shielded):
         self._context = context
         return context
 
+    def _is_there(self, context: BrowserContext) -> bool:
+        """Whether a person has left it open; the caller's is theirs."""
+        return self._given is not None or context.browser is None or context.browser.is_connected()
+
     def _listeners(self) -> list[tuple[Any, Any]]:
         return [
             ("request", self._request),
@@ -233,8 +253,16 @@ class AsyncDriver(Shielded):
 
     async def _open(self) -> None:
         context = await self._start()
+        if await self._come_back():
+            return
         if self._page is None or self._page.is_closed() or self._page not in self._windows():
-            self._page = await context.new_page()
+            try:
+                self._page = await context.new_page()
+            except Error as error:
+                raise ConfigurationError(
+                    "The browser that was given has been closed.",
+                    advice="Make another BrowserPortal, with a context that is open.",
+                ) from error
         try:
             await self._page.goto(self._address, wait_until="domcontentloaded")
         except Error as error:
@@ -258,10 +286,11 @@ class AsyncDriver(Shielded):
         return page in self._away or (new and self._redirect is not None)
 
     async def _look(self, seconds: float) -> Seen:
-        windows = self._windows()
-        if windows:
+        # Also while the portal's only window is at 3Shape.
+        open_now = self._windows() or (self._context.pages if self._context is not None else [])
+        if open_now:
             with suppress(Error):  # it may be closed meanwhile
-                await windows[0].wait_for_timeout(seconds * 1000)
+                await open_now[0].wait_for_timeout(seconds * 1000)
         for handle in self._handles:
             with suppress(Error):
                 await handle.dispose()
@@ -274,12 +303,20 @@ class AsyncDriver(Shielded):
             if window is not None:
                 seen.append(window)
         waiting = [page for page in self._waiting.values() if page in self._windows()]
-        return Seen(tuple(seen), busy=busy or bool(waiting), refused=self._refused)
+        busy = busy or bool(waiting)
+        return Seen(
+            tuple(seen),
+            busy=busy,
+            refused=self._refused,
+            answers=self._answers,
+            said=tuple(self._said),
+            asked=tuple(self._asked),
+        )
 
     async def _see(self, page: Page, number: int) -> tuple[Window | None, bool]:
         """One window with its frames, and whether it is at rest."""
         things: list[Thing] = []
-        words: dict[str, bool] = dict.fromkeys(self._said, True)
+        words: dict[str, bool] = {}
         main: dict[str, Any] = {}
         ready = True
         for frame in page.frames:
@@ -298,20 +335,19 @@ class AsyncDriver(Shielded):
             main = main or seen
             ready = ready and seen["ready"]
             number += 1
-            trusted = sites.belongs(seen["url"], self._address) or self._is_part(frame)
+            origin = _origin(frame)
+            trusted = sites.belongs(origin, self._address)
+            # What somebody else shows in a frame of the page is read, and not touched.
             for index, each in enumerate(seen["things"]):
-                things.append(_thing(each, number, (elements, index), trusted=trusted))
+                goes = each.get("sends_to", "")
+                own = trusted and (not goes or sites.belongs(goes, self._address))
+                if trusted or sites.belongs(origin, page.url):
+                    things.append(_thing(each, number, (elements, index), trusted=own))
             words |= {line: loud or words.get(line, False) for line, loud in seen["words"]}
         if not main:
             return None, ready
         heading = main["heading"] or main["title"]
         return Window(main["url"], heading, tuple(things), tuple(words.items())), ready
-
-    def _is_part(self, frame: Frame) -> bool:
-        """Whether a frame was written by the page around it."""
-        parent = frame.parent_frame
-        own = frame.url in {"about:blank", "about:srcdoc", ""}
-        return own and parent is not None and sites.belongs(parent.url, self._address)
 
     # --- doing ------------------------------------------------------------------------------
 
@@ -319,22 +355,35 @@ class AsyncDriver(Shielded):
         elements, index = thing.ref
         try:
             element = (await elements.get_property(str(index))).as_element()
+            frame = await element.owner_frame()
+            # A window behind another draws too seldom for a click.
+            await frame.page.bring_to_front()
+        except (AttributeError, Error):
+            raise Obstructed from None
+        try:
             await getattr(element, what)(*values, **named, timeout=self._patience * 1000)
-        except (AttributeError, Error) as error:
+            # It was drawn again while it was typed in.
+            if what == "fill" and await element.evaluate("(field) => field.value === ''"):
+                raise Obstructed
+        except Error as error:
             # Without the error: it may hold what was typed.
-            raise Obstructed(type(error).__name__) from None
+            raise (Obstructed if "not attached" in error.message else Covered) from None
 
     async def _arrival(self) -> str | None:
-        """Where 3Shape's window came; a tab of the portal that was led away comes back."""
-        if self._arrived is None or self._before is None:
-            return self._arrived
-        back = {page: url for page, url in self._before.items() if page in self._away}
+        """Where 3Shape's window came."""
+        if self._arrived is not None:
+            await self._come_back()
+        return self._arrived
+
+    async def _come_back(self) -> bool:
+        """Take a tab of the portal that was led away back to where it was."""
+        back = {page: url for page, url in (self._before or {}).items() if page in self._away}
         self._away -= back.keys()
         self._leave_alone()
         for page, url in back.items():
             with suppress(Error):
                 await page.goto(url, wait_until="domcontentloaded")
-        return self._arrived
+        return bool(back)
 
     # --- listening --------------------------------------------------------------------------
 
@@ -346,7 +395,8 @@ class AsyncDriver(Shielded):
     def _leave_alone(self) -> None:
         """3Shape's window has done its part, or another one takes its place."""
         if self._context is not None:
-            self._others |= {page for page in self._context.pages if self._left(page)}
+            self._led |= {page for page in self._context.pages if self._left(page)}
+            self._others |= self._led
         self._away.clear()
         self._before = self._redirect = None
 
@@ -354,7 +404,14 @@ class AsyncDriver(Shielded):
         page = _page_of(request)
         if request.resource_type not in _LEFT_OUT:
             self._waiting[request] = page
-        if not self._watching or page in self._others or not _is_window(request):
+        if not _is_window(request):
+            return
+        away = page in self._led or (page in self._away and not self._watching)
+        if away and page is not None and sites.belongs(request.url, self._address):
+            # *Connect* opens the same window again.
+            for pages in (self._led, self._away, self._others):
+                pages.discard(page)
+        if not self._watching or page in self._others:
             return
         redirect = sites.redirect_of(request.url)
         if redirect is not None and self._redirect is None:
@@ -370,15 +427,36 @@ class AsyncDriver(Shielded):
     def _response(self, response: Response) -> None:
         kind = response.request.resource_type
         ours = _page_of(response.request) not in self._away | self._others
-        if ours and response.status >= 400 and kind in {"document", "fetch", "xhr"}:
-            self._refused += 1
+        if ours and kind in {"document", "fetch", "xhr"}:
+            self._answers += 1
+            self._refused += response.status >= 400
 
     async def _dialog(self, dialog: Dialog) -> None:
-        if dialog.type == "beforeunload":
-            await dialog.accept()
+        self._dialogs.append(dialog)
+        if not self._acting:
             return
-        self._said.append(dialog.message)
-        await dialog.dismiss()
+        if dialog.type != "beforeunload":
+            self._said.append(dialog.message)
+        if dialog.type in {"confirm", "prompt"}:
+            self._asked.append(dialog.message)
+        await self._answer_dialogs()
+
+    async def _answer_dialogs(self) -> None:
+        """Of those that came while a person was at it, what is still open."""
+        while self._dialogs:
+            dialog = self._dialogs.pop()
+            with suppress(Error):  # a person has answered it
+                if dialog.type == "beforeunload":
+                    await dialog.accept()
+                else:
+                    await dialog.dismiss()
+
+
+def _origin(frame: Frame) -> str:
+    """Where a frame comes from: one that the page around it has written is that page's."""
+    while frame.url in {"about:blank", "about:srcdoc", ""} and frame.parent_frame is not None:
+        frame = frame.parent_frame
+    return frame.url
 
 
 def _page_of(request: Request) -> Page | None:

@@ -31,19 +31,20 @@ class Thing:
     Attributes:
         role: As ARIA's, with ``field`` for what text is typed in, ``select`` for the native list,
             ``list`` for another one, and ``text`` for words that are nothing else.
-        name: Its accessible name; the words of a ``text``.
+        name: What can be read on it, else its accessible name; the words of a ``text``.
         frame: Which frame of which window it is in.
         path: It and what it is inside of, from the inside out, by number within its frame.
         box: Left, top, width, height, in the frame's pixels.
-        covered: Whether something lies over it.
+        behind: Whether it is outside of a modal dialog that is open.
         checked: Whether it is chosen.
         value: What a list shows.
         options: What a native list offers.
         secret: Whether what is typed here is hidden, as a password is.
         form: The number of its form.
         submits: Whether it sends that form.
+        sends_to: The address that the form is sent to, as the page says it.
         clickable: Whether words look as if something happens when they are clicked.
-        trusted: Whether its frame is the portal's own, by its address.
+        trusted: Whether its frame, and what its form is sent to, are the portal's, by address.
         ref: The browser's own reference to it.
     """
 
@@ -52,20 +53,29 @@ class Thing:
     frame: int = 0
     path: tuple[int, ...] = ()
     box: tuple[float, float, float, float] = (0, 0, 1, 1)
-    covered: bool = False
+    behind: bool = False
     enabled: bool = True
     checked: bool = False
     value: str = ""
     options: tuple[str, ...] = ()
     secret: bool = False
-    filled: bool = False
     editable: bool = True
     form: int | None = None
     submits: bool = False
+    sends_to: str = ""
     text: str = ""
     clickable: bool = False
     trusted: bool = True
     ref: Any = None
+
+    @property
+    def window(self) -> int:
+        """Which window it is in; the frames of each begin at a hundred of their own."""
+        return self.frame // 100
+
+    def together(self, other: Thing) -> bool:
+        """Whether it is in the same form as ``other``, or both are in none on the same page."""
+        return self.frame == other.frame and self.form == other.form
 
     def beside(self, other: Thing) -> bool:
         """Whether it is in the same line as ``other``, to its right."""
@@ -106,11 +116,17 @@ class Seen:
     Attributes:
         busy: Whether a page is still being loaded, or an answer is waited for.
         refused: How many answers to the portal's own requests had a status of 400 or more so far.
+        answers: How many answers came to the portal's own requests so far.
+        said: What the browser's own dialogs said since something was done last.
+        asked: What they asked so far; no program answers that for a person.
     """
 
     windows: tuple[Window, ...] = ()
     busy: bool = False
     refused: int = 0
+    answers: int = 0
+    said: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
 
     @property
     def things(self) -> list[Thing]:
@@ -132,7 +148,7 @@ class Seen:
 
         By role and name; else by the words alone; a field is beside or below them.
         """
-        things = self.things
+        things = [thing for thing in self.things if not thing.behind]
         roles = _ROLES[phrase.role]
         named = _innermost(t for t in things if t.role in roles and phrase.matches(t.name))
         words = _innermost(t for t in things if t.role == "text" and phrase.matches(t.name))
@@ -141,9 +157,27 @@ class Seen:
             return named or _one_each(words, fields)
         return named or words
 
+    def find_around(self, phrase: Phrase, field: Thing) -> list[Thing]:
+        """As `find`, in the smallest part of the page around ``field`` that has the words."""
+        found = self.find(phrase)
+        for around in field.path:
+            near = [thing for thing in found if _same(thing, field) and around in thing.path]
+            if near:
+                return near
+        return found
+
     def shows(self, phrase: Phrase) -> bool:
-        """Whether the words are anywhere."""
-        return any(phrase.matches(thing.name) for thing in self.things)
+        """Whether the words are anywhere, also in a list."""
+        return any(
+            any(map(phrase.matches, (thing.name, thing.value, *thing.options)))
+            for thing in self.things
+        )
+
+    def offers(self, option: Phrase) -> bool:
+        """Whether it can be chosen as it is, by its words or in a native list."""
+        return any(t.role != "text" for t in self.find(option)) or any(
+            option.matches(each) for t in self.things for each in t.options
+        )
 
     def scanner_list(self, option: Phrase) -> list[Thing]:
         """The only list beside *Submission Method* [assumed], or the native one with the words."""
@@ -182,9 +216,9 @@ def _same(one: Thing, other: Thing) -> bool:
 
 
 def _innermost(things: Iterable[Thing]) -> list[Thing]:
-    """Without what only surrounds another; of several, those that nothing lies over."""
+    """Without what only surrounds another."""
     found = list(things)
-    inner = [
+    return [
         thing
         for thing in found
         if not any(
@@ -192,9 +226,6 @@ def _innermost(things: Iterable[Thing]) -> list[Thing]:
             for other in found
         )
     ]
-    if len(inner) > 1:
-        return [thing for thing in inner if not thing.covered] or inner
-    return inner
 
 
 def _inside(inner: Thing, outer: Thing) -> bool:

@@ -27,6 +27,12 @@ _TEXT = ("application/", "text/", "multipart/")
 _MOST = 4_000_000
 """Longer answers are no pages and no data of a form, in bytes."""
 
+_NAMES = {
+    "portal": ("username", "password"),
+    "3shape": ("3shape e-mail", "3shape password"),
+}
+"""What is typed where, first what can be read."""
+
 
 class Recorder(Shielded):
     """Listens to a browser.
@@ -43,6 +49,8 @@ class Recorder(Shielded):
         self._entries: list[Json] = []
         self._open: dict[Request, Json] = {}
         self._fields: dict[str, str] = {}
+        self._pages: dict[str, str] = {}  # where each password was asked for
+        self._asked: dict[str, str] = {}  # the last field of each page that is no password
         self._reading: set[asyncio.Task[None]] = set()
         self.typed: dict[str, str] = {}
 
@@ -73,17 +81,43 @@ class Recorder(Shielded):
         return redact(har, typed, self._sites)
 
     def _type(self, source: dict[str, Any], told: dict[str, Any]) -> None:
-        """What is typed at the portal before the password is the user name."""
-        at_3shape = self._sites.service(source["frame"].url) != "portal"
-        name = self._fields.get(told["field"])
-        if name is None:
-            plain = "3shape e-mail" if at_3shape else "username"
-            secret = "3shape password" if at_3shape else "password"
-            name = secret if told["secret"] else plain
-            if name in self._fields.values() or (name == plain and secret in self.typed):
-                name = f"field {len(self._fields) + 1}"
-            self._fields[told["field"]] = name
-        self.typed[name] = told["value"]
+        """Keep what is in a field now; what was typed at the portal before is the user name."""
+        key = told["field"]
+        if key not in self._fields:
+            url, secret = source["frame"].url, told["secret"]
+            self._fields[key] = self._name(url, told["value"], secret=secret)
+        self.typed[self._fields[key]] = told["value"]
+
+    def _name(self, url: str, value: str, *, secret: bool) -> str:
+        """What a new field is called: by what it is for, once, or else by a number."""
+        other = f"field {len(self._fields) + 1}"
+        names = _NAMES.get(self._sites.service(url) or "")
+        if names is None:
+            return other
+        plain, hidden = names
+        page = url.partition("?")[0]
+        if not secret and hidden not in self.typed and plain not in self.typed:
+            return plain
+        if not secret:
+            self._asked[page] = other
+            return other
+        if self.typed.get(hidden) == value:
+            return hidden  # the page has drawn the field again
+        if hidden in self.typed:
+            again = self._asked.pop(page, None)
+            if again is None or self._pages.get(hidden) != page:
+                return other
+            # The same form once more: what was typed the last time was wrong.
+            self._rename(plain, f"earlier {plain} {len(self._fields)}")
+            self._rename(hidden, f"earlier {hidden} {len(self._fields)}")
+            self._rename(again, plain)
+        self._pages[hidden] = page
+        return hidden
+
+    def _rename(self, old: str, new: str) -> None:
+        self._fields = {key: new if name == old else name for key, name in self._fields.items()}
+        if old in self.typed:
+            self.typed[new] = self.typed.pop(old)
 
     def _request(self, request: Request) -> None:
         known = self._sites.service(request.url) is not None

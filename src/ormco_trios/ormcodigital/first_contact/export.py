@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.ormcodigital.browser.sites import brings_code, redirect_of
 from ormco_trios.ormcodigital.documents import Json, as_list, as_object
 from ormco_trios.ormcodigital.first_contact.redact import THREESHAPE, Sites, entries_of
 from ormco_trios.ormcodigital.first_contact.values import found
@@ -16,9 +17,12 @@ from ormco_trios.ormcodigital.first_contact.values import found
 def code_in(har: Json, threeshape: tuple[str, ...] = THREESHAPE) -> str | None:
     """The code that the doctor was sent back with, decoded; None if none was recorded."""
     sites = Sites("https://none.invalid", threeshape)
-    for entry in entries_of(har):
-        url = str(entry["request"].get("url", ""))
-        if sites.service(url) == "3shape":
+    urls = [str(entry["request"].get("url", "")) for entry in entries_of(har)]
+    at_3shape = [url for url in urls if sites.service(url) == "3shape"]
+    # A portal's own sign-in may bring a code of its own, so 3Shape's is where 3Shape sends it.
+    told = [address for url in at_3shape if (address := redirect_of(url)) is not None]
+    for url in urls:
+        if url in at_3shape or (told and not any(brings_code(url, each) for each in told)):
             continue
         for name, value in parse_qsl(urlsplit(url).query):
             if name == "code" and value:

@@ -179,7 +179,8 @@ def _sign_in_fields(walk: Walk) -> Judged:
 
 
 def _sign_in_by(walk: Walk) -> Judged:
-    names = _carriers(walk.sign_in, "username", "e-mail")
+    # It may be asked for on a page of its own.
+    names = [name for each in walk.portal for name in _carriers(each, "username", "e-mail")]
     if walk.sign_in is None or not names:
         return Verdict.NOT_SEEN, ""
     mail = is_typed(names[0].value, "e-mail")
@@ -190,22 +191,30 @@ def _session(walk: Walk) -> Judged:
     """Who carries the session: what the sign-in's answer gave and later requests bring back."""
     if walk.sign_in is None:
         return Verdict.NOT_SEEN, ""
-    given = {field.number: field for field in walk.sign_in.received if field.number}
-    after = walk.exchanges[walk.exchanges.index(walk.sign_in) + 1 :]
-    for each in after:
-        if each.service != "portal":
-            continue
-        for field in each.sent:
-            if field.number not in given:
-                continue
-            source = given[field.number]
-            if field.name == "authorization":
-                holds = source.where == "json" and field.value.startswith("Bearer ")
-                verdict = Verdict.HOLDS if holds else Verdict.DIFFERS
-                return verdict, f"Seen: {source} comes back in {field}."
-            if field.where == "cookie" or field.where in {"header", "json", "query"}:
-                return Verdict.DIFFERS, f"Seen: {source} comes back in {field}."
-    return Verdict.NOT_SEEN, ""
+    portal = [*walk.portal]
+    after = portal[portal.index(walk.sign_in) :]
+    # The answer may send on to what gives it.
+    last = next((n for n, each in enumerate(after) if not 300 <= each.status < 400), 0)
+    given = {
+        field.number: field
+        for each in after[: last + 1]
+        for field in each.received
+        if field.number and field.name != "location"
+    }
+    back = [
+        (given[field.number], field)
+        for each in after[1:]
+        for field in each.sent
+        if field.number in given and field.where in {"cookie", "header", "json", "query"}
+    ]
+    if not back:
+        return Verdict.NOT_SEEN, ""
+    # Where there is a token, a cookie beside it may be of something else.
+    source, field = next((pair for pair in back if pair[1].name == "authorization"), back[0])
+    holds = field.name == "authorization" and source.where == "json"
+    holds = holds and field.value.startswith("Bearer ")
+    verdict = Verdict.HOLDS if holds else Verdict.DIFFERS
+    return verdict, f"Seen: {source} comes back in {field}."
 
 
 def _profile_version(walk: Walk) -> Judged:

@@ -2,7 +2,8 @@
 
 Nothing is searched for and taken out.  A new document is built from what may stay: methods, status
 codes, the hosts of the portal and of 3Shape, words of routes and fields, and the guide's phrases.
-Everything else becomes a placeholder (`values`).
+A name stays if its words are common ones, or if a program of the portal has written it and no
+answer says it.  Everything else becomes a placeholder (`values`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from html.parser import HTMLParser
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ormco_trios.core.errors import ConfigurationError
+from ormco_trios.ormcodigital.browser.sites import belongs
 from ormco_trios.ormcodigital.documents import Json, as_list, as_object, is_list, is_object
 from ormco_trios.ormcodigital.first_contact.values import Values
 from ormco_trios.ormcodigital.phrases import phrase_of
@@ -28,34 +30,48 @@ _HEADERS = frozenset(
     "accept authorization content-type cookie etag if-match if-none-match location set-cookie "
     "www-authenticate x-csrf-token x-requested-with x-xsrf-token".split()
 )
+_HTTP = frozenset("CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT TRACE".split())
 _WORD = re.compile(r"[A-Za-z_$@.:\[\]-]{1,40}")
 _XML = re.compile(
     r"<\?[^>]*\?>|<(?P<slash>/?)(?P<name>[\w:.-]+)[^>]*>|<!\[CDATA\[(?P<cdata>.*?)\]\]>|(?P<words>[^<]+)",
     re.DOTALL,
 )
 _SCRIPT = re.compile(r"(?is)<(?:script|style)\b[^>]*>(.*?)</(?:script|style)>")
+_QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|`[^`]*`")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 # Words that may be part of a route or a field's name even where they are also a person's value.
 _KNOWN = frozenset(
-    "3shape access account action add address agree allow and api app application "
-    "applications approve as aspx at auth authenticate authorisation authorise authorization "
-    "authorize base bearer body by callback case cases check city client clinic close code "
-    "communicate complete confirm connect connected connection connections content country "
-    "create csrf current data default delete dental device dialog disconnect display doctor "
-    "draft edit email enter error errors etag exchange expires field fields for form forms "
-    "get grant graphql html id identity in index info insignia integration integrations "
-    "intraoral items json lab last link list login logon logout main me message method "
-    "methods mutation my name new number oauth of oidc ok on operation operations option "
-    "options ormco out page password path pay payload pending phone php post practice "
-    "preferences production profile profiles put query radio redirect refresh register "
-    "remember request requestverificationtoken response result results return revision rpc "
-    "save scan scanner scanners scope select server service session sessions set setting "
-    "settings shape shipping sign signin source sso start state status step street submission "
-    "submit svc text the threeshape title to token trios type update updated uri url user "
-    "username users v value variables verification verify version view web with xml xsrf "
-    "zip".split()
+    "3shape acc access account acct action add address adfs agree allow and api app application "
+    "applications approve as ashx asmx asp aspx at auth authenticate authorisation authorise "
+    "authorization authorize base bearer body btn by callback case cases cgi check chk city "
+    "client clinic close code communicate complete confirm connect connected connection "
+    "connections content control country create csrf ctl current data ddl default delete dental "
+    "dentist device dialog disconnect display dlg do doctor doctors draft edit email enter error "
+    "errors etag eventargument eventtarget eventvalidation exchange expires field fields for form "
+    "forms frame get grant graphql hdn hid home html id identity in index info insignia "
+    "integration integrations intraoral items jsessionid json jsp lab labs last lastfocus lbl "
+    "link list login logon logout main me message method methods mobile modal mutation my name "
+    "net new number oauth of oidc ok okta on operation operations option options order orders "
+    "ormco orthodontist out page panel pass password path patient patients pay payload pending "
+    "phone php phpsessid placeholder popup post practice preferences production prof profile "
+    "profiles put pwd query radio rbl redirect refresh register remember request "
+    "requestverificationtoken response result results return revision rpc saml save scan scanner "
+    "scanners scope select server service session sessions set setting settings shape shipping "
+    "sid sign signin signout signup source sso start state status step street submission submit "
+    "svc tab text the threeshape title to token trios two txt type uid update updated uri url "
+    "user username users usr v value variables verification verify version view viewstate "
+    "viewstategenerator web window with www xml xsrf zip".split()
 )
+
+
+def _is_public(typed: str) -> bool:
+    """Whether it is no more than words that stay anyway, as what a list was searched for."""
+    return phrase_of(typed) is not None or _are_known(_PARTS.findall(typed))
+
+
+def _are_known(parts: list[str]) -> bool:
+    return all(part.casefold() in _KNOWN or (part.isdecimal() and len(part) == 1) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +79,8 @@ class Sites:
     """Which hosts belong to whom.
 
     Attributes:
-        portal: The portal's address, such as ``https://portal.example``; with a path, only what is
-            below it.
+        portal: The portal's address, such as ``https://portal.example``, which stands for its
+            siblings as well; with a path, only what is below it.
         threeshape: 3Shape's: suffixes with a leading dot, or addresses.
     """
 
@@ -79,7 +95,9 @@ class Sites:
         for rule in self.threeshape:
             if host.endswith(rule) if rule.startswith(".") else _below(rule, url):
                 return "3shape"
-        return None
+        # Such as the host of its sign-in.
+        whole = not urlsplit(self.portal).path.rstrip("/")
+        return "portal" if whole and belongs(url, self.portal) else None
 
 
 def _below(base: str, url: str) -> bool:
@@ -130,9 +148,11 @@ def redact(har: Json, typed: Mapping[str, str], sites: Sites) -> Json:
     named = {
         "e-mail" if name == "username" and "@" in value else name: value
         for name, value in typed.items()
+        if not (name.startswith("field ") and _is_public(value))
     }
     values = Values(named)
-    redactor = _Redactor(values, sites, frozenset(_data_words(entries)))
+    words = frozenset(_program_words(entries)) - frozenset(_data_words(entries))
+    redactor = _Redactor(values, sites, words)
     made = {
         "log": {
             "version": "1.2",
@@ -168,10 +188,10 @@ def _brings_code(entry: Json, typed: Mapping[str, str]) -> bool:
 
 
 class _Redactor:
-    def __init__(self, values: Values, sites: Sites, data_words: frozenset[str]) -> None:
+    def __init__(self, values: Values, sites: Sites, words: frozenset[str]) -> None:
         self._values = values
         self.sites = sites
-        self._data_words = data_words
+        self._words = words
 
     def entry(self, entry: Json) -> Json:
         request, response = entry["request"], as_object(entry.get("response"))
@@ -179,7 +199,7 @@ class _Redactor:
         made: dict[str, Json] = {
             "_service": self.sites.service(url) or "redirect",
             "request": {
-                "method": str(request.get("method", "GET")).upper()[:10],
+                "method": method if (method := str(request.get("method"))) in _HTTP else "OTHER",
                 "url": self.url(url),
                 "headers": self._headers(request),
             },
@@ -213,7 +233,10 @@ class _Redactor:
         made = f"{parts.scheme}://{host}{self._path(parts, known)}"
         # As it is on the wire: how often the code is percent-encoded is one of the questions.
         pairs = (pair.partition("=") for pair in parts.query.split("&") if pair)
-        query = [f"{self.name(unquote(name))}={self._parameter(value)}" for name, _, value in pairs]
+        query = [
+            f"{self.name(unquote(name))}={self._parameter(value)}" if equals else self.text(name)
+            for name, equals, value in pairs
+        ]
         if query:
             made += f"?{'&'.join(query)}"
         return made + (f"#{self._values.of_text(parts.fragment)}" if parts.fragment else "")
@@ -232,13 +255,14 @@ class _Redactor:
     def name(self, name: str) -> str:
         """A field's name or a word of a route, where it can be nothing else."""
         parts = [part.casefold() for part in _PARTS.findall(name)]
-        if all(part in _KNOWN or (part.isdecimal() and len(part) == 1) for part in parts) and parts:
+        if parts and _are_known(parts):
             if len(name) <= 60 and self._values.left_in(name) is None:
                 return name
         elif (
             _WORD.fullmatch(name)
-            and not self._data_words.intersection(parts) - _KNOWN
+            and self._words.union(_KNOWN).issuperset(parts)
             and self._values.left_in(name) is None
+            and not self._values.is_part(name)
         ):
             return name
         return self._values.of_text(name)
@@ -286,21 +310,12 @@ class _Redactor:
 
     def _posted(self, post: dict[str, Json]) -> Json:
         media = _media(post.get("mimeType"))
-        params = [as_object(each) for each in as_list(post.get("params"))]
-        if not params and media == "application/x-www-form-urlencoded":
-            pairs = parse_qsl(str(post.get("text", "")), keep_blank_values=True)
-            params = [{"name": name, "value": value} for name, value in pairs]
-        elif not params and media == "multipart/form-data":
-            params = list(_multipart(str(post.get("text", ""))))
-        if params:
+        fields = _fields(post)
+        if fields:
             return {
                 "mimeType": media,
                 "params": [
-                    {
-                        "name": self.name(str(each.get("name", ""))),
-                        "value": self.text(str(each.get("value") or "")),
-                    }
-                    for each in params
+                    {"name": self.name(name), "value": self.text(value)} for name, value in fields
                 ],
             }
         return {"mimeType": media, "text": self._body(str(post.get("text", "")), media)}
@@ -317,14 +332,16 @@ class _Redactor:
             page.close()
             return "".join(page.made)
         if "javascript" in media or media == "text/css":
-            # Of programs, only the words that a page would show.
-            seen = dict.fromkeys(
-                found
-                for found in re.findall(r"[\"'`>]([^\"'`<>\n]{2,40})[\"'`<]", text)
-                if phrase_of(found)
-            )
-            return json.dumps([self._values.of_text(words) for words in seen])
+            return json.dumps(self.program(text))
         return self._values.of_text(text)
+
+    def program(self, text: str) -> list[str]:
+        """Of a program, only the guide's words that a page would show."""
+        shown = re.findall(r"[\"'`>]([^\"'`<>]{2,80})(?=[\"'`<])", text)
+        # A page that a program writes may have attributes without quotes.
+        shown += re.findall(r"(?:alt|label|placeholder|value)=([^\"'`<>\s]{2,40})", text)
+        shown = list(filter(phrase_of, map(html.unescape, shown)))
+        return [self._values.of_text(words) for words in dict.fromkeys(shown)]
 
     def _xml(self, found: re.Match[str]) -> str:
         if found["name"] is None:
@@ -337,9 +354,10 @@ class _Page(HTMLParser):
     """A page with its forms and the guide's phrases, and placeholders for all other words."""
 
     _KEPT = frozenset(
-        "a button dialog fieldset form h1 h2 h3 iframe input label legend meta option select "
-        "textarea".split()
+        "a button dialog fieldset form h1 h2 h3 iframe img input label legend meta optgroup option "
+        "select textarea".split()
     )
+    _SHOWN = frozenset({"alt", "aria-label", "label", "placeholder"})
     _ATTRIBUTES = frozenset("action checked for href id method name role selected type".split())
 
     def __init__(self, redactor: _Redactor) -> None:
@@ -365,6 +383,8 @@ class _Page(HTMLParser):
                 absolute = re.match(r"https?://", value) is not None
                 route = self._redactor.url(value if absolute else f"https://here{value}")
                 kept.append((name, route))
+            elif name in self._SHOWN and phrase_of(value or ""):
+                kept.append((name, self._redactor.text(value or "")))
             elif name in self._ATTRIBUTES:
                 kept.append((name, self._redactor.name(value or "") if value else ""))
         attributes = "".join(f' {name}="{value}"' for name, value in kept)
@@ -380,6 +400,9 @@ class _Page(HTMLParser):
         words = " ".join(data.split())
         if self._silent:
             self.made += self._links(data)
+            shown = self._redactor.program(data)
+            if shown:
+                self.made += ["<script>", "\n".join(shown), "</script>"]
         elif words:
             if self.made and not self.made[-1].endswith(">"):
                 self.made.append("\n")
@@ -418,12 +441,52 @@ def _text_of(content: dict[str, Json]) -> str:
         return ""
 
 
-def _multipart(text: str) -> Iterator[dict[str, Json]]:
+def _fields(post: dict[str, Json]) -> list[tuple[str, str]]:
+    """Names and values of a form that was sent."""
+    params = [as_object(each) for each in as_list(post.get("params"))]
+    media, text = _media(post.get("mimeType")), str(post.get("text", ""))
+    if params:
+        return [(str(each.get("name", "")), str(each.get("value") or "")) for each in params]
+    if media == "application/x-www-form-urlencoded":
+        return parse_qsl(text, keep_blank_values=True)
+    return list(_multipart(text)) if media == "multipart/form-data" else []
+
+
+def _multipart(text: str) -> Iterator[tuple[str, str]]:
     for part in re.split(r"(?:^|\r?\n)--[^\r\n]+", text):
         head, _, value = part.replace("\r\n", "\n").lstrip("\n").partition("\n\n")
         name = re.search(r'name="([^"]*)"', head)
         if name is not None:
-            yield {"name": name[1], "value": value}
+            yield name[1], value
+
+
+def _program_words(entries: list[dict[str, Json]]) -> Iterator[str]:
+    """Words that a program has written: those of its own text, and names of what it sends."""
+
+    def names(value: Json) -> Iterator[str]:
+        for name, each in as_object(value).items():
+            yield name
+            yield from names(each)
+        for each in as_list(value):
+            yield from names(each)
+
+    for entry in entries:
+        post = as_object(entry["request"].get("postData"))
+        sent = str(post.get("text") or "")
+        content = as_object(as_object(entry.get("response")).get("content"))
+        text = _text_of(content)
+        is_program = "javascript" in str(content.get("mimeType"))
+        programs = text if is_program else " ".join(_SCRIPT.findall(text))
+        found = [
+            *names(_json(sent)),
+            *(name for name, _ in _fields(post)),
+            *re.findall(r"<([\w:.-]+)", sent if "xml" in str(post.get("mimeType")) else ""),
+            # What it quotes is data, but for routes.
+            *re.findall(r"[A-Za-z_$]+", _QUOTED.sub(" ", programs)),
+            *re.findall(r"[\"'`]/([A-Za-z/._-]+)", programs),
+        ]
+        for name in found:
+            yield from (part.casefold() for part in _PARTS.findall(name))
 
 
 def _data_words(entries: list[dict[str, Json]]) -> Iterator[str]:

@@ -96,11 +96,26 @@ class Values:
         return self.of_text(text)
 
     def left_in(self, text: str) -> str | None:
-        """The name of a typed value that ``text`` holds in any encoding."""
+        """The name of a typed value that ``text`` holds in any encoding, also in pieces."""
+        joined = _letters(text)
         for name, value in self._typed.items():
             if len(value) >= _SHORTEST_SOUGHT and any(found(value, text)):
                 return name
+            if len(letters := _letters(value)) > _SHORTEST_SOUGHT and letters in joined:
+                return name
         return None
+
+    def is_part(self, text: str) -> bool:
+        """Whether ``text`` may be a piece of a typed value."""
+        piece = text.casefold()
+        return len(piece) >= _SHORTEST_SOUGHT and any(
+            piece in value.casefold() for value in self._typed.values()
+        )
+
+
+def _letters(text: str) -> str:
+    """Without what stands between the pieces where a value is split over JSON."""
+    return re.sub(r"[\W_]+", "", text).casefold()
 
 
 def found(value: str, text: str) -> Iterator[bool]:

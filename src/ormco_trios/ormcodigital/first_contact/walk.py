@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ormco_trios.ormcodigital.documents import Json, as_list, as_object
 from ormco_trios.ormcodigital.first_contact.redact import entries_of
-from ormco_trios.ormcodigital.phrases import folded
+from ormco_trios.ormcodigital.phrases import UPDATE, folded
 
 _PASSIVE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NUMBER = re.compile(r"#(\d+)\}")
@@ -118,7 +118,10 @@ def read_walk(har: Json) -> Walk:
     update = None
     if code is not None:
         later = [n for n in range(code + 1, len(exchanges)) if _changes_portal(exchanges[n])]
-        update = later[0] if later else code if exchanges[code].changes else None
+        # One request saves both if it says so itself; else the walk may have ended before Update.
+        sent = exchanges[code].sent
+        both = bool(method_fields(sent)) or any(UPDATE.matches(field.value) for field in sent)
+        update = later[0] if later else code if both else None
 
     def at(number: int | None) -> Exchange | None:
         return None if number is None else exchanges[number]
@@ -225,17 +228,19 @@ def _leaves(where: str, text: object) -> Iterator[Field]:
     path: list[str] = []
     for tag, words in re.findall(r"<([^>]*)>|([^<]+)", str(text)):
         if not tag:
-            yield from (Field(where, "/".join(path[-1:]), line) for line in words.split("\n"))
+            within = "/".join(path[-1:])
+            source = "script" if within == "script" else where
+            yield from (Field(source, within, line) for line in words.split("\n"))
             continue
         name, _, rest = tag.partition(" ")
         attributes = dict(re.findall(r'(\w+)="([^"]*)"', rest))
         label = attributes.get("name") or attributes.get("id") or name
-        for key in ("value", "href", "action"):
+        for key in ("value", "href", "action", "alt", "label", "placeholder"):
             if attributes.get(key):
                 yield Field(where, label, attributes[key])
         if tag.startswith("/"):
             del path[-1:]
-        elif name not in {"input", "meta"}:
+        elif name not in {"img", "input", "meta"}:
             path.append(label)
 
 

@@ -48,5 +48,5 @@ class Approval:
 
 def _positive(seconds: float) -> float:
     if not 0 <= seconds < math.inf:
-        raise ValueError("seconds must be 0 or more, and finite")
+        raise ValueError("seconds must not be negative, and not boundless")
     return seconds
