@@ -77,7 +77,9 @@ class AsyncHttpConnections:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await call_apart_async(self._close)
+        # A round often has none, and need not wait for a task.
+        if self._own is not None or self.unfinished.tasks or self.unfinished.lost:
+            await call_apart_async(self._close)
 
     async def _close(self) -> None:
         try:
