@@ -5,6 +5,7 @@ Each page is looked at on a phone, a tablet and a desktop, light and dark, and k
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import json
@@ -149,8 +150,8 @@ def test_the_sandboxs_pages(context: BrowserContext, sandbox: Sandbox) -> None:
 def test_the_task_page(context: BrowserContext, sandbox: Sandbox) -> None:
     found: list[str] = []
     page = context.new_page()
-    hands = Hands(sandbox)
     with (
+        contextlib.closing(Hands(sandbox)) as hands,
         OAuthClient(
             sandbox.environment,
             client_id=sandbox.client_id,
@@ -181,7 +182,6 @@ def test_the_task_page(context: BrowserContext, sandbox: Sandbox) -> None:
         assert connected.result(60).checklist.state is OverallState.CONNECTED
         found += look(page, "task-page-over")
     page.get_by_text("You can close this page").wait_for()
-    hands.close()
     assert found == []
 
 

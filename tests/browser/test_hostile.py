@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
 import pytest
+from playwright.sync_api import Browser, Page
+from pydantic import SecretStr
 from tests.browser.conftest import check
 
+from ormco_trios import (
+    AuthorizationRequest,
+    NeedsAuthorization,
+    NeedsPerson,
+    Progress,
+    TaskKind,
+    User,
+    errors,
+)
+from ormco_trios.core.html import card
+from ormco_trios.fleet import FleetStatus, PracticeStatus, Stage
+from ormco_trios.onboarding._page import PageServer
+from ormco_trios.onboarding.checklist import Checklist, Step, StepName, StepState
+from ormco_trios.onboarding.forms import task_form
+from ormco_trios.onboarding.outcomes import Purpose
+from ormco_trios.ormcodigital.first_contact.judge import Judgement, Report, Reusable, Verdict
+from ormco_trios.ormcodigital.tasks import Reply, Task
 from ormco_trios.sandbox import Approval, Sandbox
 
 pytestmark = pytest.mark.socket
@@ -155,3 +177,111 @@ def test_names_are_text_for_the_operator(person, sandbox) -> None:
     person.fill(Plan_a_fault=f"{ATTACKS[0]}:status=500")
     person.press("Plan")
     attacked(person, f"there is no operation {ATTACKS[0]!r}")
+
+
+EVIL = (
+    "<script>window.hacked=1</script>\"'><img src=x onerror='window.hacked=1'></form></script>"
+    "</style></title><svg onload=window.hacked=1><!-- {body}{0} &lt;img src=x onerror=x&gt; "
+    "<iframe srcdoc='<script>parent.hacked=1</script>'></iframe><a href='javascript:hacked=1'>x</a>"
+)
+
+
+def judged() -> str:
+    return Report(
+        (Judgement(EVIL, EVIL, Verdict.DIFFERS, EVIL),), (Reusable(EVIL, EVIL, (EVIL, EVIL)),)
+    ).to_html()
+
+
+def fleet() -> str:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    link = f"https://sandbox.example/?client_id=a&redirect_uri=b&state={EVIL}"
+    asked = Progress(pending=(Purpose.ORMCO, AuthorizationRequest.from_url(link)))
+    return FleetStatus.of(
+        [
+            PracticeStatus(EVIL, Stage.FAILED, now, None, problem=EVIL),
+            PracticeStatus(EVIL, Stage.NEEDS_AUTHORIZATION, now, now, progress=asked),
+            PracticeStatus(EVIL, Stage.WAITING, now, now),
+        ],
+        now=now,
+    ).to_html()
+
+
+def evil_task() -> Task:
+    return Task(
+        kind=TaskKind.ENTER_CODE,
+        title=EVIL,
+        steps=(EVIL, f"Go to https://users.example/{EVIL} now.", f"javascript:{EVIL}"),
+        text=SecretStr(EVIL),
+        replies=(Reply.ADDRESS, Reply.DONE, Reply.FAILED),
+        question=EVIL,
+        if_moved=(EVIL,),
+        account=EVIL,
+        id=EVIL,
+        problem=EVIL,
+    )
+
+
+def notebook() -> str:
+    account = User.model_validate(
+        {"Id": EVIL, "Email": EVIL, "Name": EVIL, "Roles": [EVIL], "Country": EVIL}
+    )
+    link = AuthorizationRequest.from_url(f"https://a.example/?client_id=a&redirect_uri={EVIL}")
+    script = AuthorizationRequest.from_url("javascript:hacked=1//?client_id=a&redirect_uri=b")
+    checklist = Checklist(
+        steps=tuple(
+            Step(name=name, state=state, evidence=EVIL, next_action=EVIL)
+            for name in StepName
+            for state in StepState
+        ),
+        looked_at=datetime(2026, 3, 1, tzinfo=UTC),
+    )
+    shown = [
+        card(EVIL, [(EVIL, EVIL)]),
+        account._repr_html_(),
+        checklist._repr_html_(),
+        NeedsPerson(evil_task(), checklist)._repr_html_(),
+        NeedsAuthorization(Purpose.ORMCO, link, checklist, EVIL, EVIL)._repr_html_(),
+        NeedsAuthorization(Purpose.ORMCO, script, checklist)._repr_html_(),
+    ]
+    return "".join(shown)
+
+
+@pytest.mark.parametrize("made", [judged, fleet, notebook], ids=lambda made: made.__name__)
+def test_texts_are_text_in_what_is_written(browser: Browser, made: Callable[[], str]) -> None:
+    page = browser.new_page()
+    page.set_content(made())
+    nothing_has_run(page)
+    page.close()
+
+
+def test_texts_are_text_on_the_page_of_tasks(browser: Browser) -> None:
+    server = PageServer(0)
+    form = task_form(evil_task(), f"/answer?{EVIL}", {EVIL: EVIL})
+
+    def ask() -> None:
+        with contextlib.suppress(errors.NobodyCameBack):
+            server.ask(form, 30)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        page = browser.new_page()
+        page.goto(server.url)
+        nothing_has_run(page, scripts=1)
+        page.close()
+    finally:
+        server.close()
+        asking.join()
+
+
+def nothing_has_run(page: Page, *, scripts: int = 0) -> None:
+    shown = page.evaluate(
+        "document.body.innerText + [...document.querySelectorAll('input, textarea')]"
+        ".map(e => e.value).join()"
+    )
+    assert "onerror='window.hacked=1'" in shown, "the attack is on the page, as text"
+    assert page.locator("script").count() == scripts
+    odd = "img, iframe, object, [onerror], [onload], a[href^='javascript']"
+    assert page.locator(odd).count() == 0
+    page.wait_for_timeout(50)  # for what would run a moment later
+    assert page.evaluate("window.hacked") is None

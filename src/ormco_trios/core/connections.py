@@ -76,8 +76,10 @@ class AsyncHttpConnections:
         return self._own
 
     async def aclose(self) -> None:
-        """Close the connections; a cancel does not keep them open."""
-        await call_apart_async(self._close)
+        """Close the connections."""
+        # A round often has none, and need not wait for a task.
+        if self._own is not None or self.unfinished.tasks or self.unfinished.lost:
+            await call_apart_async(self._close)
 
     async def _close(self) -> None:
         try:
