@@ -7,6 +7,7 @@ import gc
 import os
 import select
 import selectors
+import signal
 import sys
 import threading
 import warnings
@@ -197,8 +198,13 @@ def test_a_child_does_not_wait_for_threads_that_it_does_not_have(server: Countin
 def test_a_child_does_not_wait_for_a_client_that_was_being_made(server: Counting) -> None:
     pool = HttpxPool()
     request = Request("GET", f"{server.url}/1", (), b"", LIMITS)
+
+    def send() -> int:
+        signal.alarm(10)  # which ends it
+        return pool.send(request).status
+
     with pools._beginning[0]:
-        assert in_child(lambda: pool.send(request).status) == "200"
+        assert in_child(send) == "200"
 
 
 @needs_fork
