@@ -278,9 +278,10 @@ def test_another_thread_forgets_ended_loops_at_the_same_time(server: Counting) -
 
     class Ended:
         def is_closed(self) -> bool:
-            """Here the other thread is a little faster, and a third one has a new loop."""
+            """Here the other thread is a little faster, and others have new loops."""
             transport._pools.pop(self, None)  # type: ignore[call-overload]
-            transport._pools[asyncio.new_event_loop()] = AsyncHttpxPool()
+            for _ in range(2):
+                transport._pools[asyncio.new_event_loop()] = AsyncHttpxPool()
             return True
 
     async def use() -> int:
