@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
@@ -257,7 +258,8 @@ def test_an_encoding_without_the_marks_has_plain_ones() -> None:
         env={**os.environ, "PYTHONIOENCODING": "cp1252"},
     )
     assert done.returncode == 4, done.stderr
-    assert done.stdout.startswith(b"- Signed in to 3Shape Communicate: to do")
+    # How far apart the two are depends on rich.
+    assert re.match(rb"- +Signed in to 3Shape Communicate: to do", done.stdout)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +277,8 @@ def test_what_the_machine_sets_wrongly(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if "SSL_CERT_FILE" in wrong and httpx.__version__ < "0.28":
+        pytest.skip("httpx 0.27 passes over a file that is not there")
     signed_in(tmp_path / "tokens")
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)

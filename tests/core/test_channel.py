@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -606,3 +608,27 @@ def test_a_body_that_breaks_off_begins_anew_if_it_may() -> None:
     assert len(sent) == 1
     with pytest.raises(OSError, match="full"):
         fetch(Taking(trouble=OSError("full")), streaming(b"a"))
+
+
+def test_an_import_that_was_interrupted_is_done_again() -> None:
+    """Ctrl-C while the first pause of a process is worked out does not spoil every later one."""
+    program = """
+import importlib.abc, sys
+
+class Interrupting(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "tenacity.asyncio":
+            sys.meta_path.remove(self)
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+try:
+    import ormco_trios.core._retry
+except KeyboardInterrupt:
+    import ormco_trios.core._retry
+    print("whole")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "whole\n", done.stderr

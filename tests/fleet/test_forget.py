@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 from pydantic import SecretStr
@@ -212,7 +212,9 @@ async def test_on_a_queue(conninfo: str) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("damaged", ["practice", "token", "practice_status"])
-async def test_what_no_key_opens_is_deleted_all_the_same(conninfo: str, damaged: Any) -> None:
+async def test_what_no_key_opens_is_deleted_all_the_same(
+    conninfo: str, damaged: LiteralString
+) -> None:
     stand = QueueStand(conninfo, practices=1)
     stand.store = None  # the database
     async with stand.queue() as queue:
@@ -230,7 +232,8 @@ async def test_what_no_key_opens_is_deleted_all_the_same(conninfo: str, damaged:
         await queue.enroll("p0")
         await stand.until(queue, all_connected)
         column = "progress" if damaged == "practice_status" else "sealed"
-        await queue.database.execute(f"update ormco_trios_{damaged} set {column} = 'x'")
+        damage: Any = f"update ormco_trios_{damaged} set {column} = 'x'"
+        await queue.database.execute(damage)
         if damaged != "practice_status":
             kept = await queue.forget("p0", take_back=True)
             assert states(kept)["The stored sign-in"] == "failed"

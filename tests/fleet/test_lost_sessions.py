@@ -124,7 +124,7 @@ async def life(conninfo: str, loss: Loss) -> tuple[Sandbox, int]:
                     await admin.execute(f"update ormco_trios_{table} set claimed_until = now()")
                 sandbox.clock.advance(601)
             else:
-                pytest.fail(f"it stays like this: {status}")
+                pytest.fail(f"it stays like this: {await queues[0]._records.all()}")
     return sandbox, links
 
 

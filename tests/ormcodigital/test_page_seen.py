@@ -48,7 +48,7 @@ def context() -> Iterator[Any]:
 class Shown:
     """One page, and what is made of it."""
 
-    def __init__(self, context: Any, body: str) -> None:
+    def __init__(self, context: Any, body: str, patience: float) -> None:
         from ormco_trios.ormcodigital.browser.driver import Driver
 
         context.unroute_all()
@@ -62,7 +62,12 @@ class Shown:
             ADDRESS, lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8")
         )
         self.driver: Any = Driver(
-            ADDRESS, context=context, channel=None, executable=None, headless=True, patience=0.5
+            ADDRESS,
+            context=context,
+            channel=None,
+            executable=None,
+            headless=True,
+            patience=patience,
         )
         self.driver.perform(Open())
         self.seen = self.driver.perform(Look())
@@ -80,8 +85,8 @@ class Shown:
 def show(context: Any) -> Iterator[Any]:
     made: list[Shown] = []
 
-    def shown(body: str) -> Shown:
-        made.append(Shown(context, body))
+    def shown(body: str, patience: float = 30) -> Shown:
+        made.append(Shown(context, body, patience))
         return made[-1]
 
     yield shown
@@ -225,7 +230,8 @@ def test_the_ok_that_belongs_to_the_code(show: Any) -> None:
 def test_what_lies_over_it_is_not_pressed_instead(veil: str, show: Any) -> None:
     shown = show(
         f"<button id=good onclick=\"document.title='pressed'\">Update</button>"
-        f"<a style='position:fixed;inset:0;{veil}' onclick=\"document.title='wrong'\"></a>"
+        f"<a style='position:fixed;inset:0;{veil}' onclick=\"document.title='wrong'\"></a>",
+        patience=0.5,
     )
     (update,) = shown.seen.find(UPDATE)
     with pytest.raises(Obstructed):

@@ -6,7 +6,15 @@ belongs to one call, so nothing is shared between tasks.
 
 from __future__ import annotations
 
-from tenacity import RetryCallState, Retrying, wait_exponential, wait_random
+import sys
+
+try:
+    from tenacity import RetryCallState, Retrying, wait_exponential, wait_random
+except BaseException:
+    # Interrupted in the middle, it would find its own parts later, and never be whole.
+    for _name in [name for name in sys.modules if name.partition(".")[0] == "tenacity"]:
+        del sys.modules[_name]
+    raise
 
 from ormco_trios.core.errors import ApiError, OrmcoTriosError
 from ormco_trios.core.retry import Retry

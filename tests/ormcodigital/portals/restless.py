@@ -19,7 +19,7 @@ const opens = async () => { me = await ask("read"); at = "profile"; words = ""; 
 const pages = {
   wait: () => "<p>One moment</p>",
   in: () => `<h1>Portal</h1><p role=alert>${words}</p><p><input id=u placeholder=Username>
-    <p><input id=p type=password placeholder=Password><p><r-button id=go>Enter</r-button>`,
+    <p><input id=p type=password placeholder=Password><p><r-button id=go>Continue</r-button>`,
   old: () => "<h1>Your password has expired</h1><input type=password placeholder='New password'>",
   home: () => "<h1>Welcome</h1><r-button id=acc>My Account</r-button>",
   menu: () => "<h1>Welcome</h1><r-button id=pro>My Profile</r-button><r-button>Log out</r-button>",
@@ -61,8 +61,11 @@ function draw() {
     else if (each.id) each.onclick = async (e) => { e.preventDefault(); await does[each.id](); draw(); };
   }
 }
-// Not where that would take back what is being chosen.
-setInterval(() => { if (at !== "profile" || dialog || !changed) draw(); }, 600);
+// Not while somebody types, and not where that would take back what is being chosen.
+setInterval(() => {
+  const typing = /^(u|p|code)$/.test(document.activeElement.id);
+  if (!typing && (at !== "profile" || dialog || !changed)) draw();
+}, 600);
 setTimeout(async () => { at = (await ask("who")).in ? "home" : "in"; draw(); }, 800);
 """
 

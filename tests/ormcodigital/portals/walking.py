@@ -93,7 +93,7 @@ class Walk:
         if not await _settled(password.count()):
             await _settled(name.press("Enter"))
         await _settled(password.fill(self.portal.password))
-        button = page.get_by_role("button", name="Continue", exact=True)
+        button = page.get_by_role("button", name=re.compile("^(Continue|Enter)$"))
         if await _settled(button.count()):
             await _settled(button.click())
         else:

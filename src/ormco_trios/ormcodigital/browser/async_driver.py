@@ -435,8 +435,6 @@ class AsyncDriver(Shielded):
         self._dialogs.append(dialog)
         if not self._acting:
             return
-        if dialog.type != "beforeunload":
-            self._said.append(dialog.message)
         if dialog.type in {"confirm", "prompt"}:
             self._asked.append(dialog.message)
         await self._answer_dialogs()
@@ -445,11 +443,14 @@ class AsyncDriver(Shielded):
         """Of those that came while a person was at it, what is still open."""
         while self._dialogs:
             dialog = self._dialogs.pop()
-            with suppress(Error):  # a person has answered it
-                if dialog.type == "beforeunload":
-                    await dialog.accept()
-                else:
-                    await dialog.dismiss()
+            leaves = dialog.type == "beforeunload"
+            if not leaves:
+                self._said.append(dialog.message)
+            try:
+                await (dialog.accept() if leaves else dialog.dismiss())
+            except Error:  # a person has answered it
+                if not leaves:
+                    self._said.remove(dialog.message)
 
 
 def _origin(frame: Frame) -> str:
