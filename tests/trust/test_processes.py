@@ -7,6 +7,7 @@ import gc
 import os
 import select
 import selectors
+import signal
 import sys
 import threading
 import warnings
@@ -197,8 +198,13 @@ def test_a_child_does_not_wait_for_threads_that_it_does_not_have(server: Countin
 def test_a_child_does_not_wait_for_a_client_that_was_being_made(server: Counting) -> None:
     pool = HttpxPool()
     request = Request("GET", f"{server.url}/1", (), b"", LIMITS)
+
+    def send() -> int:
+        signal.alarm(10)  # which ends it
+        return pool.send(request).status
+
     with pools._beginning[0]:
-        assert in_child(lambda: pool.send(request).status) == "200"
+        assert in_child(send) == "200"
 
 
 @needs_fork
@@ -272,9 +278,10 @@ def test_another_thread_forgets_ended_loops_at_the_same_time(server: Counting) -
 
     class Ended:
         def is_closed(self) -> bool:
-            """Here the other thread is a little faster, and a third one has a new loop."""
+            """Here the other thread is a little faster, and others have new loops."""
             transport._pools.pop(self, None)  # type: ignore[call-overload]
-            transport._pools[asyncio.new_event_loop()] = AsyncHttpxPool()
+            for _ in range(2):
+                transport._pools[asyncio.new_event_loop()] = AsyncHttpxPool()
             return True
 
     async def use() -> int:
