@@ -16,8 +16,9 @@ from ormco_trios.oauth.application import Application
 from ormco_trios.oauth.code import AuthorizationCode
 from ormco_trios.onboarding.account import email_of, expected_account
 from ormco_trios.onboarding.checklist import Checklist
-from ormco_trios.onboarding.observation import Observation, Target, checklist_of, observe
+from ormco_trios.onboarding.observation import Observation, Target, observe
 from ormco_trios.onboarding.outcomes import Progress
+from ormco_trios.onboarding.steps import checklist_of
 from ormco_trios.ormcodigital.portal import Portal, PortalVisit
 
 TRIES = 3

@@ -46,7 +46,7 @@ from ormco_trios.onboarding.account import pin
 from ormco_trios.onboarding.checklist import Checklist
 from ormco_trios.onboarding.context import TRIES, Context
 from ormco_trios.onboarding.mending import begin, end, mend_connection, mend_portal
-from ormco_trios.onboarding.observation import SIGNED_OUT, Observation, checklist_of, the_lab
+from ormco_trios.onboarding.observation import SIGNED_OUT, Observation, the_lab
 from ormco_trios.onboarding.outcomes import (
     Connected,
     NeedsAuthorization,
@@ -64,6 +64,7 @@ from ormco_trios.onboarding.person import (
     needs_person,
     take,
 )
+from ormco_trios.onboarding.steps import checklist_of
 from ormco_trios.ormcodigital.models import TriosState
 from ormco_trios.ormcodigital.tasks import Address, Done, Task, TaskKind
 
