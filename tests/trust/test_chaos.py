@@ -16,6 +16,5 @@ def test_a_little_chaos(tmp_path: Path) -> None:
     assert result.problems == []
     assert result.connected == 6
     assert result.kills > 1
-    assert result.interrupted
-    assert result.forks
+    assert result.forks  # how often it was interrupted depends on how fast the machine is
     assert result.faults > 10
