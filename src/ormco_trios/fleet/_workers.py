@@ -100,17 +100,15 @@ class AsyncWorkerPool:
             self.wake()
             while True:
                 result = await self._results.get()
-                if isinstance(result, PracticeStatus):
-                    yield result
-                    self._results.task_done()
-                    continue
-                self._results.task_done()
-                if result is not None:
+                if isinstance(result, BaseException):
                     raise result
-                if not self._schedule.is_finished():
+                if result is not None:
+                    yield result
+                elif not self._schedule.is_finished():
                     self.wake()  # the caller has done something about the last one
                 elif self._results.empty():
                     return
+                self._results.task_done()
         finally:
             tasks = [*self._workers, *([] if self._alarm is None else [self._alarm])]
             for task in tasks:

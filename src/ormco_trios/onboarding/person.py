@@ -325,9 +325,8 @@ def _failed(context: Context, task: TaskUnderWay, words: str) -> None:
         context.progress.repair = None  # nothing has been taken away yet, and nothing will be
         return
     if kind is TaskKind.REMOVE_ACCESS and repair is not None:
-        repair.revoked = (
-            True  # as far as a program can; the rest of the repair may help all the same
-        )
+        # As far as a program can; the rest of the repair may help all the same.
+        repair.revoked = True
         return
     if kind is TaskKind.ENTER_CODE:
         _spend(context)

@@ -68,6 +68,17 @@ def _trouble(name: StepName, problem: OrmcoTriosError) -> Step:
     )
 
 
+def _broken(name: StepName, problem: OrmcoTriosError) -> Step:
+    """A step that is wrong, and that the practice has to put right."""
+    return Step(
+        name=name,
+        state=StepState.BROKEN,
+        evidence=problem.happened,
+        actor=Actor.PRACTICE,
+        next_action=problem.advice,
+    )
+
+
 def _sign_in(seen: Observation) -> Step:
     name = StepName.SIGN_IN
     problem = seen.communicate_problem
@@ -81,13 +92,7 @@ def _sign_in(seen: Observation) -> Step:
             **_said_by_3shape(seen),
         )
     if isinstance(problem, WrongAccount):
-        return Step(
-            name=name,
-            state=StepState.BROKEN,
-            evidence=problem.happened,
-            actor=Actor.PRACTICE,
-            next_action=problem.advice,
-        )
+        return _broken(name, problem)
     if isinstance(problem, SIGNED_OUT):
         return Step(
             name=name,
@@ -120,13 +125,7 @@ def _connection_step(seen: Observation) -> Step:
             **_said_by_3shape(seen),
         )
     if seen.lab_problem is not None:
-        return Step(
-            name=name,
-            state=StepState.BROKEN,
-            evidence=seen.lab_problem.happened,
-            actor=Actor.PRACTICE,
-            next_action=seen.lab_problem.advice,
-        )
+        return _broken(name, seen.lab_problem)
     role = () if seen.lab_role is not None else (ROLE_NOT_SHOWN,)
     return Step(
         name=name,
@@ -215,13 +214,7 @@ def _portal_sign_in(seen: Observation) -> Step:
         return Step(name=name, state=StepState.DONE, evidence=fact.evidence or said, **_said(fact))
     problem = None if view is None else view.problem
     if isinstance(problem, NotSignedIn):
-        return Step(
-            name=name,
-            state=StepState.BROKEN,
-            evidence=problem.happened,
-            actor=Actor.PRACTICE,
-            next_action=problem.advice,
-        )
+        return _broken(name, problem)
     if problem is not None:
         return _trouble(name, problem)
     return _not_told(name, seen)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE = 30.0
 
-
 _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE)
 """For each origin: a pool with more would have to be searched."""
 
