@@ -398,7 +398,9 @@ def _onboard(both: Any, job: Job, index: int, rng: random.Random, trouble: _Trou
                 outcome = onboarding.run(authorize=both.callback(doctor))
             else:
                 outcome = onboarding.advance()
-                saved.write_text(onboarding.progress.to_json())
+                whole = saved.with_suffix(".new")  # an interrupt here leaves the file before it
+                whole.write_text(onboarding.progress.to_json())
+                whole.replace(saved)
                 if hasattr(outcome, "url"):
                     onboarding.finish_authorization(doctor(outcome))
             if isinstance(outcome, Connected):
