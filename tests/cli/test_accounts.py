@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.cli.test_bad_input import RUNNER
 
 from ormco_trios import Environment, OAuthClient
 from ormco_trios.cli.app import cli
@@ -40,9 +39,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox
 
 
 def run(*arguments: str, typed: str | None = None) -> Result:
-    # A program that reads JSON reads standard output alone.
-    runner = CliRunner(**RUNNER if "--json" in arguments else {})
-    return runner.invoke(cli, arguments, input=typed)
+    return CliRunner().invoke(cli, arguments, input=typed)
 
 
 def sign_in(sandbox: Sandbox, folder: Path, email: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import re
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 import httpx
@@ -42,11 +40,6 @@ CODES = set(
         re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "cli.md").read_text("utf-8"), re.MULTILINE),
     )
 )
-# Before click 8.2 its runner mixes standard error into the output, and takes the end of standard
-# input for one empty line after another.
-OLD = "mix_stderr" in inspect.signature(CliRunner).parameters
-RUNNER: dict[str, Any] = {"mix_stderr": False} if OLD else {}
-input_ends = pytest.mark.skipif(OLD, reason="click's runner has no end of input")
 NOWHERE = "http://127.0.0.1:9"
 APPLICATION = {"CLIENT_ID": "app", "REDIRECT_URI": "https://app.example/callback"}
 DEAD = {"COMMUNICATE_URL": NOWHERE, "AUTH_CLASSIC_URL": NOWHERE, "METADATA_URL": NOWHERE}
@@ -205,7 +198,7 @@ def run(tmp_path: Path) -> Callable[..., Result]:
         environ.setdefault("ORMCO_TRIOS_TOKEN_FOLDER", str(tmp_path / "tokens"))
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # getpass's, that a paste may be shown
-            return CliRunner(env=environ, **RUNNER).invoke(cli, command.split(), input=typed)
+            return CliRunner(env=environ).invoke(cli, command.split(), input=typed)
 
     return run
 
@@ -222,8 +215,6 @@ def signed_in(folder: Path) -> None:
 def test_one_message_and_a_documented_exit_code(
     bad: Bad, run: Callable[..., Result], tmp_path: Path, taken: int
 ) -> None:
-    if OLD and bad.code == 4:
-        pytest.skip("click's runner has no end of input")
     for name, content in bad.files.items():
         (tmp_path / name).write_bytes(content)
     if bad.settings is DEAD:
@@ -320,7 +311,6 @@ def test_json_carries_what_is_wrong(run: Callable[..., Result], tmp_path: Path) 
     assert done.stderr == ""
 
 
-@input_ends
 def test_json_carries_the_link(run: Callable[..., Result]) -> None:
     done = run("connect --json", APPLICATION)
     assert done.exit_code == 4
@@ -330,7 +320,6 @@ def test_json_carries_the_link(run: Callable[..., Result]) -> None:
     assert said["error"]["type"] == "NobodyAnswered"
 
 
-@input_ends
 def test_a_link_of_other_settings_is_not_shown_again(run: Callable[..., Result]) -> None:
     first = json.loads(run("connect --json", APPLICATION).stdout)["link"]
     assert json.loads(run("connect --json", APPLICATION).stdout)["link"] == first

@@ -617,7 +617,7 @@ import importlib.abc, sys
 
 class Interrupting(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "tenacity.asyncio":
+        if name.startswith("tenacity."):
             sys.meta_path.remove(self)
             raise KeyboardInterrupt
 

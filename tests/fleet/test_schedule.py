@@ -96,6 +96,7 @@ class Schedule(RuleBasedStateMachine):
             moment = self.clock.now() + timedelta(seconds=later)
             self.elsewhere.change(who, lambda it: it.due_at(moment))
             self.due[who] = self.clock.monotonic() + later - EXACT
+            self.clock.advance(TICK)  # by then it is noticed
 
     @invariant()
     def it_rests_only_as_long_as_nothing_is_due(self) -> None:
@@ -163,6 +164,7 @@ def steps_of_one_change(folder: Path, practices: int) -> int:
         schedule.is_finished()
         with FleetRecords(records.path) as elsewhere:
             elsewhere.change(ids[practices // 2], lambda it: it.due_at(clock.now()))
+        clock.advance(TICK)
         steps = 0
 
         def step() -> None:
@@ -185,17 +187,45 @@ def test_one_authorization_is_no_more_work_in_a_large_fleet(tmp_path: Path) -> N
     assert 0 < many <= few + 10
 
 
-def test_a_run_reads_nothing_while_nobody_writes(tmp_path: Path) -> None:
+def test_a_run_asks_once_a_tick_while_nobody_writes(tmp_path: Path) -> None:
     clock = ManualClock()
     with FleetRecords(tmp_path / "fleet.db") as records:
         records.enroll(["p"], clock.now())
         schedule = FleetSchedule(records, ["p"], clock)
         statements: list[str] = []
         records._database.set_trace_callback(statements.append)
-        for _ in range(10):
-            assert not schedule.is_finished()
+        for _ in range(3):
+            for _ in range(10):
+                assert not schedule.is_finished()
+            clock.advance(TICK)
         records._database.set_trace_callback(None)
-    assert statements == ["pragma data_version"] * 10
+    assert statements == ["pragma data_version"] * 3
+
+
+def test_what_this_process_changes_is_noticed_at_once(tmp_path: Path) -> None:
+    clock = ManualClock()
+    with FleetRecords(tmp_path / "fleet.db") as records:
+        records.enroll(["p"], clock.now() + timedelta(hours=1))
+        schedule = FleetSchedule(records, ["p"], clock)
+        assert not schedule.is_finished()
+        assert schedule.take() is None
+        records.change("p", lambda it: it.due_at(clock.now()))
+        assert not schedule.is_finished()
+        assert schedule.take() == "p"
+
+
+def test_a_run_does_not_end_before_it_has_asked(tmp_path: Path) -> None:
+    clock = ManualClock()
+    with FleetRecords(tmp_path / "fleet.db") as records:
+        records.enroll(["p"], clock.now())
+        schedule = FleetSchedule(records, ["p"], clock)
+        assert schedule.take() == "p"
+        assert not schedule.is_finished()
+        with FleetRecords(records.path) as elsewhere:
+            elsewhere.change("p", lambda it: it.due_at(clock.now()))
+        schedule.settle(replace(records.load("p"), due=None))
+        assert not schedule.is_finished()
+        assert schedule.take() == "p"
 
 
 def test_a_waiting_practice_takes_little_memory(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from ormco_trios.core.clock import Clock
 from ormco_trios.core.environment import Environment, Service
 from ormco_trios.core.errors import ConfigurationError
 from ormco_trios.core.events import Listeners, OnAudit, OnEvent
+from ormco_trios.core.operation import Operation
 from ormco_trios.core.retry import Retry
 from ormco_trios.core.transport import AsyncTransport, Timeout, Transport
 
@@ -45,6 +46,7 @@ def open_channel(
     on_event: OnEvent | None,
     on_audit: OnAudit | None,
     http_client: HttpClient | None,
+    operations: Mapping[str, Operation[Any]] | None = None,
 ) -> Channel[Transport]:
     """A channel for threads."""
     environment = environment or Environment.from_env()
@@ -53,8 +55,8 @@ def open_channel(
         transport = environment.gateway.open()
     else:
         transport = InjectedClient(http_client) if http_client else HttpxPool()
-    listeners = Listeners(on_event, on_audit)
-    return _channel(environment, transport, auth, timeout, retry, clock, listeners)
+    options = Options(operations=operations or {}).but(timeout=timeout, retry=retry)
+    return _channel(environment, transport, auth, options, clock, Listeners(on_event, on_audit))
 
 
 def open_channel_async(
@@ -67,6 +69,7 @@ def open_channel_async(
     on_event: OnEvent | None,
     on_audit: OnAudit | None,
     http_client: AsyncHttpClient | None,
+    operations: Mapping[str, Operation[Any]] | None = None,
 ) -> Channel[AsyncTransport]:
     """A channel for an event loop."""
     environment = environment or Environment.from_env()
@@ -75,16 +78,15 @@ def open_channel_async(
         transport = environment.gateway.open_async()
     else:
         transport = AsyncInjectedClient(http_client) if http_client else AsyncHttpxPools()
-    listeners = Listeners(on_event, on_audit)
-    return _channel(environment, transport, auth, timeout, retry, clock, listeners)
+    options = Options(operations=operations or {}).but(timeout=timeout, retry=retry)
+    return _channel(environment, transport, auth, options, clock, Listeners(on_event, on_audit))
 
 
 def _channel(
     environment: Environment,
     transport: Any,
     auth: Mapping[Service, Auth | None],
-    timeout: Timeout | None,
-    retry: Retry | None,
+    options: Options,
     clock: Clock | None,
     listeners: Listeners,
 ) -> Channel[Any]:
@@ -93,6 +95,6 @@ def _channel(
         transport,
         auth={service: way for service, way in auth.items() if way is not None},
         clock=clock or environment.clock or Clock(),
-        options=Options().but(timeout=timeout, retry=retry),
+        options=options,
         listeners=listeners,
     )

@@ -19,6 +19,8 @@ from ormco_trios.core.transport import AsyncTransport, Timeout
 
 T = TypeVar("T")
 
+_SERVICES = tuple(Service)
+
 
 class AsyncBaseClient(Shielded, AsyncClosing):
     """Owns a channel; closing it closes the connections.  Safe to share between users.
@@ -31,7 +33,7 @@ class AsyncBaseClient(Shielded, AsyncClosing):
 
     def _use(self, channel: Channel[AsyncTransport]) -> None:
         self.channel = channel
-        self._runner = async_runner.AsyncRunner(dict.fromkeys(Service, channel), channel.clock)
+        self._runner = async_runner.AsyncRunner(dict.fromkeys(_SERVICES, channel), channel.clock)
 
     @property
     def environment(self) -> Environment:

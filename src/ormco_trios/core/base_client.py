@@ -20,6 +20,8 @@ from ormco_trios.core.transport import Timeout, Transport
 
 T = TypeVar("T")
 
+_SERVICES = tuple(Service)
+
 
 class BaseClient(Shielded, Closing):
     """Owns a channel; closing it closes the connections.  Safe to share between users.
@@ -32,7 +34,7 @@ class BaseClient(Shielded, Closing):
 
     def _use(self, channel: Channel[Transport]) -> None:
         self.channel = channel
-        self._runner = runner.Runner(dict.fromkeys(Service, channel), channel.clock)
+        self._runner = runner.Runner(dict.fromkeys(_SERVICES, channel), channel.clock)
 
     @property
     def environment(self) -> Environment:

@@ -69,6 +69,9 @@ class FleetRecords:
 
     Args:
         path: Made if absent.  One run at a time may use it; reading it meanwhile is fine.
+
+    Attributes:
+        announced_here: Whether this process has `change`d something since `changed` was asked.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -83,7 +86,7 @@ class FleetRecords:
                 f"The fleet's record cannot be made ({type(error).__name__}).",
                 advice="Name a file in a folder that exists and that you can write to.",
             ) from None
-        self._announced = False
+        self.announced_here = False
         self._lock = threading.Lock()
         self._connection = self._connect()
         self._version = self._data_version()
@@ -167,7 +170,7 @@ class FleetRecords:
             with self._lock, self._transaction() as database:
                 if database.execute(_SAVE, (*values, practice, version)).rowcount:
                     database.execute(_ANNOUNCE, (practice,))
-                    self._announced = True
+                    self.announced_here = True
                     return before
 
     def forget(self, practice: str) -> bool:
@@ -198,10 +201,10 @@ class FleetRecords:
         return [row[0] for row in rows]
 
     def changed(self) -> bool:
-        """Whether anything was written that a round did not; asking costs next to nothing."""
+        """Whether anything was written that a round did not; asking is as dear as a read."""
         with self._lock:
             before, self._version = self._version, self._data_version()
-            announced, self._announced = self._announced, False
+            announced, self.announced_here = self.announced_here, False
         return announced or before != self._version
 
     def announced(self) -> list[PracticeStatus]:

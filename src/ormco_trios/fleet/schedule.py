@@ -14,7 +14,8 @@ INTERVAL = 5.0
 """Seconds between looks at what other processes wrote, such as an authorization."""
 
 TICK = 1.0
-"""Seconds: practices that become due within one tick share a wake-up, at its end."""
+"""Seconds: practices that become due within one tick share a wake-up, at its end; while practices
+are looked at, other processes' writes are looked for once in each."""
 
 
 class FleetSchedule:
@@ -44,17 +45,24 @@ class FleetSchedule:
         # Those of `_due` that a person has to act on; they are looked at all the same.
         self._resting: set[str] = set()
         self._taken: set[str] = set()
+        self._look_around_at = -math.inf
         records.announced()
         for status in records:
             self._plan(status)
 
     def is_finished(self) -> bool:
         """Whether nothing more happens, after a look at what others wrote meanwhile."""
-        if self._records.changed():
-            for status in self._records.announced():
-                # What a worker has now is read again after its round.
-                if status.practice not in self._taken:
-                    self._plan(status)
+        now = self._clock.monotonic()
+        if self._records.announced_here or now >= self._look_around_at or self._ended():
+            self._look_around_at = now + TICK
+            if self._records.changed():
+                for status in self._records.announced():
+                    # What a worker has now is read again after its round.
+                    if status.practice not in self._taken:
+                        self._plan(status)
+        return self._ended()
+
+    def _ended(self) -> bool:
         if self._until_people:
             return self.only_people and not self.has_due
         return not self._due and not self._taken

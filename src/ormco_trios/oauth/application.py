@@ -157,6 +157,9 @@ class Application:
             held: What to refresh if the store has nothing.
         """
         for _ in range(LOCK_LOOKS):
+            stored = yield from self.load()
+            if stored is not None and self._serves(stored, rejected):
+                return stored
             token = yield from Uninterrupted(self._renew_unless_locked(rejected, held))
             if token is not None:
                 return token
@@ -170,9 +173,6 @@ class Application:
         self, rejected: SecretStr | None, held: Token | None
     ) -> Flow[Token | None]:
         """As `renew`; None while another program has the lock."""
-        stored = yield from self.load()
-        if stored is not None and self._serves(stored, rejected):
-            return stored
         if not (yield from Local(self.store.try_lock, (self.account,))):
             return None
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
@@ -385,7 +385,7 @@ class Progress:
                 "waiting_since": self.waiting_since and self.waiting_since.isoformat(),
                 "purpose": self.pending and self.pending[0].value,
                 "request": self.pending and self.pending[1].to_json(),
-                "account": self.account and asdict(self.account),
+                "account": self.account and self.account.to_dict(),
                 "region": self.region and self.region.value,
                 "refused": self.refused,
                 "used": self.used,

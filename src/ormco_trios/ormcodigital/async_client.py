@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pydantic import SecretStr
 
 from ormco_trios.core import _client
@@ -84,18 +82,19 @@ class AsyncOrmcoDigitalClient(AsyncBaseClient, AsyncPortalAccess):
                 raise ConfigurationError("Give the client a login or an authentication, not both.")
             login = session.PortalLogin(username, as_secret(password))
             auth = session.SessionAuth(login, clock)
-        channel = _client.open_channel_async(
-            environment,
-            auth={Service.ORMCODIGITAL: _client.choose_auth(token, auth)},
-            timeout=timeout,
-            retry=retry,
-            clock=clock,
-            on_event=on_event,
-            on_audit=on_audit,
-            http_client=http_client,
+        self._use(
+            _client.open_channel_async(
+                environment,
+                auth={Service.ORMCODIGITAL: _client.choose_auth(token, auth)},
+                timeout=timeout,
+                retry=retry,
+                clock=clock,
+                on_event=on_event,
+                on_audit=on_audit,
+                http_client=http_client,
+                operations=operations,
+            )
         )
-        options = replace(channel.options, operations=operations or {})
-        self._use(channel.with_options(options))
 
     @property
     def profile(self) -> AsyncProfiles:
